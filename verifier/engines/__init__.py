@@ -1,0 +1,1 @@
+"""Judging, in this process or over the wire, behind one interface."""

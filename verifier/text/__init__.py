@@ -1,0 +1,1 @@
+"""Pure functions on text: reasoning tags, answers, code blocks, scripts."""

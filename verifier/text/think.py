@@ -1,0 +1,50 @@
+"""Where the reasoning of a completion ends and its answer begins.
+
+One definition for all verifiers: an answer or a program is looked for in what follows the last ``</think>``, so
+text inside the reasoning can never be judged as the answer (DeepSeek-R1, arXiv 2501.12948, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPEN_TAG = "<think>"
+CLOSE_TAG = "</think>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoned:
+    """A completion in its two parts.
+
+    Args:
+        reasoning: what stands between the tags; None where the completion has no reasoning at all.
+        answer: what follows the reasoning; None where the reasoning never ends, so nothing was answered.
+    """
+
+    reasoning: str | None
+    answer: str | None
+
+
+def opens_reasoning(prompt: str) -> bool:
+    """Whether the prompt (a chat template's last line) already wrote ``<think>``, so the completion need not."""
+    return prompt.rstrip().endswith(OPEN_TAG)
+
+
+def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
+    """Splits a completion at the last closing tag; linear in its length.
+
+    Args:
+        completion: what the model wrote.
+        is_opened: the prompt ended with ``<think>``.
+    """
+    head, closed, tail = completion.rpartition(CLOSE_TAG)
+    if not closed:
+        before, opened, after = completion.partition(OPEN_TAG)
+        if opened or is_opened:
+            return Reasoned(reasoning=after if opened else before, answer=None)
+        return Reasoned(reasoning=None, answer=completion)
+    _, opened, inside = head.partition(OPEN_TAG)
+    reasoning = inside if opened else head
+    if OPEN_TAG in tail:
+        return Reasoned(reasoning=reasoning, answer=None)
+    return Reasoned(reasoning=reasoning, answer=tail)
