@@ -1,0 +1,7 @@
+"""Processes that can be killed, for work that may hang: the only way a deadline on a computation holds."""
+
+from __future__ import annotations
+
+from verifier.workers.pool import Json, WorkerPool
+
+__all__ = ["Json", "WorkerPool"]
