@@ -1,0 +1,1 @@
+"""One service: the verifier over gRPC."""
