@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.workers.pool import Json, WorkerPool
+from verifier.workers.frames import Json
+from verifier.workers.pool import WorkerPool
 
 __all__ = ["Json", "WorkerPool"]
