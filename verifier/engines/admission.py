@@ -1,0 +1,93 @@
+"""A bound on what waits, counted in completions: when it is full, the answer is "try later", at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from verifier.errors import OverloadedError
+
+
+class Admission:
+    """Counts completions in and out; for one event loop.
+
+    Args:
+        limit: completions that may be inside at once.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def limit(self) -> int:
+        """Completions that may be inside at once."""
+        return self._limit
+
+    @property
+    def inside(self) -> int:
+        """Completions inside now."""
+        return self._inside
+
+    @contextmanager
+    def enter(self, completions: int) -> Iterator[None]:
+        """Counts them in for the block, or refuses at once.
+
+        Raises:
+            OverloadedError: there is no room, or others already wait for it.
+        """
+        if self._waiting or not self._fits(completions):
+            raise OverloadedError(
+                f"{self._inside} completions are being judged and {completions} more would pass the limit "
+                f"of {self._limit}; try again later"
+            )
+        self._inside += completions
+        try:
+            yield
+        finally:
+            self._leave(completions)
+
+    @asynccontextmanager
+    async def wait(self, completions: int) -> AsyncIterator[None]:
+        """Counts them in for the block, as soon as there is room and those who came before are in.
+
+        More than the limit enter alone, when nothing else is inside.
+        """
+        if self._waiting or not self._fits(completions, is_patient=True):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((completions, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._leave(completions)
+                else:
+                    self._admit_waiting()
+                raise
+        else:
+            self._inside += completions
+        try:
+            yield
+        finally:
+            self._leave(completions)
+
+    def _fits(self, completions: int, *, is_patient: bool = False) -> bool:
+        return self._inside + completions <= self._limit or (is_patient and self._inside == 0)
+
+    def _leave(self, completions: int) -> None:
+        self._inside -= completions
+        self._admit_waiting()
+
+    def _admit_waiting(self) -> None:
+        while self._waiting:
+            completions, turn = self._waiting[0]
+            # Who was cancelled in the queue has not run since, and takes no room.
+            if not turn.cancelled():
+                if not self._fits(completions, is_patient=True):
+                    return
+                self._inside += completions
+                turn.set_result(None)
+            self._waiting.popleft()

@@ -1,0 +1,223 @@
+"""Judges in this process.
+
+A group's references are read once, equal completions are judged once, and each completion is a task of its own, so
+a slow one never holds its siblings. Here is the one place where trouble becomes a verdict: ``UnscorableError`` makes
+UNSCORABLE and ``InfrastructureError`` makes FAILED. Any other exception is a bug and passes, never a reward.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from verifier.engines.admission import Admission
+from verifier.engines.answers import ENGINE, failed_group, unscorable_group
+from verifier.errors import InfrastructureError, InvalidRequestError, UnknownNameError, UnscorableError
+from verifier.recipes import ACCURACY, Recipe
+from verifier.types import CodeReference, EngineInfo, Group, GroupResult, MathReference, Scored, Verdict
+from verifier.verifiers.base import GroupJudge, Options, Tools, Verifier, VerifierFactory
+from verifier.wire.unicode import size_bytes, well_formed_group
+
+MATH = "math"
+CODE = "code"
+
+
+def terms_of(verifiers: Mapping[str, VerifierFactory]) -> tuple[str, ...]:
+    """Names that a recipe's term may have."""
+    return (ACCURACY, *verifiers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """One verifier with a group's reference read: a judge, or the verdict that holds for every completion."""
+
+    verifier: str
+    judge: GroupJudge | Verdict
+
+
+class LocalEngine:
+    """An ``Engine`` over verifiers in this process; for one event loop.
+
+    Args:
+        recipes: by name, ``default_recipe`` among them.
+        default_recipe: of the groups that name none.
+        verifiers: factories by name.
+        tools: what the factories are given; the caller opens and closes them.
+        info: what ``info`` answers.
+        max_pending_completions: that are judged or wait at once.
+        max_completion_bytes: the longest that is read.
+
+    Raises:
+        InvalidRequestError: a verifier refuses its options; names recipe and term.
+        UnknownNameError: the default recipe does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipes: Mapping[str, Recipe],
+        default_recipe: str,
+        verifiers: Mapping[str, VerifierFactory],
+        tools: Tools,
+        info: EngineInfo,
+        max_pending_completions: int = 4096,
+        max_completion_bytes: int = 2 << 20,
+    ) -> None:
+        if default_recipe not in recipes:
+            raise UnknownNameError("recipe", default_recipe, tuple(recipes))
+        self._recipes = recipes
+        self._default_recipe = default_recipe
+        self._terms = {name: _build(recipe, verifiers, tools) for name, recipe in recipes.items()}
+        self._info = info
+        self._admission = Admission(max_pending_completions)
+        self._max_completion_bytes = max_completion_bytes
+        self._running: set[asyncio.Task[GroupResult]] = set()
+        self._is_closed = False
+
+    async def verify(self, group: Group) -> GroupResult:
+        """Judges one group; see ``Engine``."""
+        if self._is_closed:
+            raise InvalidRequestError("the engine is closed; open a new one")
+        if len(group.completions) > self._admission.limit:
+            return unscorable_group(
+                group,
+                "too_many_completions",
+                f"a group may have {self._admission.limit} completions, not {len(group.completions)}; split it",
+            )
+        with self._admission.enter(len(group.completions)):
+            # A task of its own, so that aclose can stop the work without cancelling the caller.
+            work = asyncio.create_task(self._judge(group))
+            self._running.add(work)
+            try:
+                return await work
+            except asyncio.CancelledError:
+                if self._is_closed and not _is_cancelling():
+                    return failed_group(group, ENGINE, "engine_closed", "the engine was closed; judge the group again")
+                raise
+            finally:
+                self._running.discard(work)
+
+    async def info(self) -> EngineInfo:
+        """What this engine is made of."""
+        return self._info
+
+    async def aclose(self) -> None:
+        """Stops all work; groups in flight are answered FAILED."""
+        self._is_closed = True
+        running = tuple(self._running)
+        for work in running:
+            work.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    async def _judge(self, group: Group) -> GroupResult:
+        group = well_formed_group(group)
+        if not group.completions:
+            return unscorable_group(group, "no_completions", "completions: give at least one text")
+        name = group.recipe or self._default_recipe
+        recipe = self._recipes.get(name)
+        if recipe is None:
+            known = ", ".join(sorted(self._recipes))
+            return unscorable_group(group, "unknown_recipe", f"recipe: {name!r} is not known; known: {known}")
+        terms = self._terms[name]
+        async with asyncio.TaskGroup() as tasks:
+            opening = [tasks.create_task(_open(term.name, terms[term.name], group)) for term in recipe.terms]
+        opened = [task.result() for task in opening]
+        async with asyncio.TaskGroup() as tasks:
+            judging = {
+                completion: [tasks.create_task(self._verdict(term, completion)) for term in opened]
+                for completion in dict.fromkeys(group.completions)
+            }
+        scored = {
+            completion: _scored(recipe, tuple(task.result() for task in verdicts))
+            for completion, verdicts in judging.items()
+        }
+        return GroupResult(id=group.id, scores=tuple(scored[completion] for completion in group.completions))
+
+    async def _verdict(self, opened: _Opened, completion: str) -> Verdict:
+        # What the task alone decides comes first, so a completion cannot turn UNSCORABLE into a number.
+        if isinstance(opened.judge, Verdict):
+            return opened.judge
+        size = size_bytes(completion)
+        if size > self._max_completion_bytes:
+            detail = f"the completion has {size} bytes; at most {self._max_completion_bytes} are read"
+            return Verdict.incorrect(opened.verifier, "too_long", detail)
+        try:
+            return await opened.judge.verify(completion)
+        except UnscorableError as error:
+            return Verdict.unscorable(opened.verifier, error.reason, error.detail)
+        except InfrastructureError as error:
+            return Verdict.failed(opened.verifier, error.reason, error.detail)
+
+
+def _build(recipe: Recipe, verifiers: Mapping[str, VerifierFactory], tools: Tools) -> dict[str, dict[str, Verifier]]:
+    """For each term the verifiers it can come to, by name."""
+    return {
+        term.name: {
+            name: _make(name, options, verifiers, tools, where=f"recipe {recipe.name}, term {term.name}")
+            for name, options in _options_of(term.name, term.options, verifiers, recipe.name).items()
+        }
+        for term in recipe.terms
+    }
+
+
+def _options_of(
+    term: str, options: Options, verifiers: Mapping[str, VerifierFactory], recipe: str
+) -> dict[str, Options]:
+    if term != ACCURACY:
+        return {term: options}
+    kinds = tuple(name for name in (MATH, CODE) if name in verifiers)
+    for kind, table in options.items():
+        if kind not in kinds:
+            raise UnknownNameError(f"table of options (recipe {recipe}, term {term})", kind, kinds)
+        if not isinstance(table, Mapping):
+            raise InvalidRequestError(f"recipe {recipe}, term {term}: options.{kind}: expected a table, got {table!r}")
+    return {kind: _as_options(options.get(kind, {})) for kind in kinds}
+
+
+def _as_options(table: object) -> Options:
+    return table if isinstance(table, Mapping) else {}
+
+
+def _make(
+    name: str, options: Options, verifiers: Mapping[str, VerifierFactory], tools: Tools, *, where: str
+) -> Verifier:
+    if name not in verifiers:
+        raise UnknownNameError(f"verifier ({where})", name, tuple(verifiers))
+    try:
+        return verifiers[name](options, tools)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{where}: {error}") from error
+
+
+async def _open(term: str, verifiers: Mapping[str, Verifier], group: Group) -> _Opened:
+    name = _verifier_for(group) if term == ACCURACY else term
+    if name is None:
+        detail = "reference: give math or code, or choose a recipe that needs none"
+        return _Opened(verifier=term, judge=Verdict.unscorable(term, "no_reference", detail))
+    try:
+        return _Opened(verifier=name, judge=await verifiers[name].open_group(group))
+    except UnscorableError as error:
+        return _Opened(verifier=name, judge=Verdict.unscorable(name, error.reason, error.detail))
+    except InfrastructureError as error:
+        return _Opened(verifier=name, judge=Verdict.failed(name, error.reason, error.detail))
+
+
+def _verifier_for(group: Group) -> str | None:
+    match group.reference:
+        case None:
+            return None
+        case MathReference():
+            return MATH
+        case CodeReference():
+            return CODE
+
+
+def _scored(recipe: Recipe, verdicts: tuple[Verdict, ...]) -> Scored:
+    return Scored(reward=recipe.reward(verdicts), verdicts=verdicts)
+
+
+def _is_cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

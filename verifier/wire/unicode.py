@@ -1,0 +1,69 @@
+"""Text that any wire can carry.
+
+Python text and JSON text can hold lone surrogates (half of a UTF-16 pair); UTF-8 and so protobuf cannot. Each is
+replaced by U+FFFD before anything is judged, in process as over gRPC, so both give the same verdicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from verifier.types import CallTest, CodeReference, Group, MathReference, Reference, StdioTest
+
+
+def well_formed(text: str) -> str:
+    """The text with each lone surrogate replaced by U+FFFD; two halves that stand together are joined."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def size_bytes(text: str) -> int:
+    """Length of a well-formed text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def well_formed_group(group: Group) -> Group:
+    """The group with every text in it well formed; the same object where nothing needs a change."""
+    repaired = replace(
+        group,
+        id=well_formed(group.id),
+        prompt=well_formed(group.prompt),
+        completions=tuple(well_formed(completion) for completion in group.completions),
+        reference=_well_formed_reference(group.reference),
+        language=well_formed(group.language),
+        recipe=well_formed(group.recipe),
+    )
+    return group if repaired == group else repaired
+
+
+def _well_formed_reference(reference: Reference | None) -> Reference | None:
+    match reference:
+        case None:
+            return None
+        case MathReference():
+            return MathReference(answers=tuple(well_formed(answer) for answer in reference.answers))
+        case CodeReference():
+            return replace(
+                reference,
+                language=well_formed(reference.language),
+                stdio=tuple(
+                    StdioTest(input=well_formed(test.input), output=well_formed(test.output))
+                    for test in reference.stdio
+                ),
+                calls=tuple(
+                    CallTest(
+                        args=well_formed(test.args),
+                        kwargs=well_formed(test.kwargs),
+                        expected=well_formed(test.expected),
+                    )
+                    for test in reference.calls
+                ),
+                script=well_formed(reference.script),
+                framework=well_formed(reference.framework),
+                entry_point=well_formed(reference.entry_point),
+            )
