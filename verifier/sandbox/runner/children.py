@@ -1,0 +1,176 @@
+"""What children do behind the walls: run a program, call a function, execute a command.
+
+Descriptors: 0 to 2 are the program's own, 3 is the payload to read, 4 takes the report. A report is only a
+description: nothing a solution writes there can make it right.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+import types
+
+from . import plain
+
+PAYLOAD, REPORT = 3, 4
+SOURCE_NAME = "solution.py"
+_CHUNK = 1 << 20
+
+
+def read_payload() -> tuple[dict[str, object], str]:
+    """The head and the program from descriptor 3, which is then closed."""
+    parts = []
+    while chunk := os.read(PAYLOAD, _CHUNK):
+        parts.append(chunk)
+    os.close(PAYLOAD)
+    head, _, source = b"".join(parts).partition(b"\n")
+    return json.loads(head), source.decode("utf-8", "replace")
+
+
+def write_report(report: dict[str, object], descriptor: int = REPORT) -> None:
+    """Writes a report and closes its descriptor."""
+    data = json.dumps(report).encode("ascii") + b"\n"
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.close(descriptor)
+    except OSError:
+        # The program closed or broke the descriptor: it has no report, and that is its own loss.
+        return
+
+
+def load_program(source: str, name: str) -> types.ModuleType:
+    """Runs a program as a fresh module of this name.
+
+    Raises:
+        SyntaxError: it does not compile.
+        BaseException: whatever the program raises.
+    """
+    code = compile(source, SOURCE_NAME, "exec", dont_inherit=True)
+    module = types.ModuleType(name)
+    module.__file__ = SOURCE_NAME
+    sys.modules[name] = module
+    exec(code, module.__dict__)  # noqa: S102 (this is the jail)
+    return module
+
+
+def finish(code: int) -> None:
+    """Ends as an interpreter does: threads joined, exit functions run, streams flushed; never returns."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 (what the interpreter's own end calls)
+        atexit._run_exitfuncs()  # noqa: SLF001
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """An exception by its name; its message may hold addresses, so it stays out."""
+    return {"error": type(error).__name__, "is_compile_error": False}
+
+
+def _prepare(source: str) -> None:
+    sys.argv = [SOURCE_NAME]
+    sys.path[:] = [os.getcwd(), *sys.path]
+    import linecache  # noqa: PLC0415 (already loaded; the name would only be one more global)
+
+    linecache.cache[SOURCE_NAME] = (len(source), None, source.splitlines(keepends=True), SOURCE_NAME)
+
+
+def _exit_code(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    print(stop.code, file=sys.stderr)
+    return 1
+
+
+def _compiles(source: str) -> bool:
+    try:
+        compile(source, SOURCE_NAME, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        write_report({"error": type(error).__name__, "is_compile_error": True})
+        return False
+    return True
+
+
+def run_stdio() -> None:
+    """Runs a program as ``__main__``."""
+    _, source = read_payload()
+    _prepare(source)
+    if not _compiles(source):
+        finish(1)
+    code = 0
+    try:
+        load_program(source, "__main__")
+    except SystemExit as stop:
+        code = _exit_code(stop)
+    except BaseException as error:  # noqa: BLE001 (every end of the program is reported)
+        traceback.print_exc()
+        write_report(describe(error))
+        code = 1
+    finish(code)
+
+
+def find_entry_point(module: types.ModuleType, name: str) -> object:
+    """The function under test: a name, or a method of a class that takes no arguments (``Solution``).
+
+    Raises:
+        AttributeError: there is none.
+    """
+    owner, _, method = name.replace("()", "").rpartition(".")
+    if owner:
+        return getattr(getattr(module, owner)(), method)
+    if hasattr(module, name):
+        return getattr(module, name)
+    solution = getattr(module, "Solution", None)
+    if solution is not None and hasattr(solution, name):
+        return getattr(solution(), name)
+    raise AttributeError(name)
+
+
+def run_call() -> None:
+    """Loads a program, calls its entry point once and reports the value."""
+    head, source = read_payload()
+    _prepare(source)
+    if not _compiles(source):
+        os._exit(1)
+    sys.set_int_max_str_digits(0)
+    args = json.loads(str(head["args"]))
+    kwargs = json.loads(str(head["kwargs"])) if head["kwargs"] else {}
+    try:
+        module = load_program(source, "solution")
+        value = find_entry_point(module, str(head["entry_point"]))(*args, **kwargs)  # type: ignore[operator]
+        report: dict[str, object] = {"value": plain.encode(value)}
+    except plain.PlainError as error:
+        report = {"error": "Uncrossable", "message": str(error)}
+    except BaseException as error:  # noqa: BLE001
+        report = describe(error)
+    write_report(report)
+    os._exit(0 if "value" in report else 1)
+
+
+def run_program(kind: str, process: dict[str, object]) -> None:
+    """Writes the source where it is wanted, and executes a command unless there is none (``place``)."""
+    argv = process["argv"]
+    if process["source_name"]:
+        _, source = read_payload()
+        with open(str(process["source_name"]), "w", encoding="utf-8", newline="") as file:
+            file.write(source)
+    else:
+        os.close(PAYLOAD)
+    if kind == "place" or not isinstance(argv, list) or not argv:
+        return
+    os.close(REPORT)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.execve(argv[0], argv, dict(os.environ))  # noqa: S606

@@ -1,0 +1,346 @@
+"""Builds the jail once for a runner, and puts each child inside it.
+
+Three ways, the strongest that the machine gives:
+
+* ``namespaces``: the runner has its own mount, pid, network, ipc and uts namespaces (as root, or by a user
+  namespace) and a root directory with nothing but toolchains in it;
+* ``uid``: in a container without SYS_ADMIN, each execution gets a uid of its own (SETUID, SETGID and KILL);
+* ``landlock``: an unprivileged process on a machine without user namespaces.
+
+Landlock, seccomp and rlimits stand in each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import walls
+
+UIDS_PER_RUNNER = 256
+LOW_DESCRIPTORS = 64
+"""Descriptors below this are the children's own; the runner keeps its own above."""
+_SYSTEM_PATHS = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc/alternatives", "/etc/ld.so.cache",
+    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types",
+)  # fmt: skip
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_TMPFS = "tmpfs"
+_WORK_BYTES, _SHM_BYTES = 512 << 20, 64 << 20
+_INODES = 65536
+
+
+@dataclass(frozen=True)
+class Jail:
+    """What every child is put into.
+
+    Args:
+        mode: ``namespaces``, ``uid`` or ``landlock``.
+        is_container: the runner is the first process of a container of its own.
+        work: directory in which each child makes its own.
+        uid_base: first uid of this runner's executions; 0 where all share the runner's uid.
+        landlock_abi: 0 where there is no Landlock.
+        rules: static Landlock rules, as ``walls.landlock`` takes them.
+        shm: directory of shared memory files that children may use, or empty.
+    """
+
+    mode: str
+    is_container: bool
+    work: str
+    uid_base: int
+    landlock_abi: int
+    rules: tuple[tuple[int, int, bool], ...]
+    shm: str
+
+    @property
+    def owns_pid_namespace(self) -> bool:
+        """Whether every process that can be seen is this runner's, so that ``kill(-1)`` is safe."""
+        return self.mode == "namespaces" or self.is_container
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one child, as the kernel takes them."""
+
+    cpu_time_s: float
+    memory_bytes: int
+    file_bytes: int
+    processes: int
+
+    def apply(self, *, base_bytes: int, stack_bytes: int, other_tasks: int) -> None:
+        """Sets the rlimits of this process.
+
+        Args:
+            base_bytes: address space that the runner itself takes in the child.
+            stack_bytes: size of the main thread's stack.
+            other_tasks: tasks of the same uid that are not the child's.
+        """
+        seconds = int(self.cpu_time_s) + 1
+        walls.set_limit(resource.RLIMIT_CPU, seconds + 1, seconds + 2)
+        walls.set_limit(resource.RLIMIT_AS, base_bytes + self.memory_bytes)
+        walls.set_limit(resource.RLIMIT_FSIZE, self.file_bytes)
+        walls.set_limit(resource.RLIMIT_NPROC, other_tasks + self.processes)
+        walls.set_limit(resource.RLIMIT_NOFILE, 1024)
+        walls.set_limit(resource.RLIMIT_CORE, 0)
+        walls.set_limit(resource.RLIMIT_STACK, stack_bytes)
+        walls.set_limit(resource.RLIMIT_MEMLOCK, 1 << 16)
+        walls.set_limit(resource.RLIMIT_MSGQUEUE, 0)
+
+
+class JailError(Exception):
+    """This machine cannot give the walls; the message says which and what to do."""
+
+
+def toolchain_paths() -> list[str]:
+    """Directories that programs read and execute: the system's and this interpreter's."""
+    own = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, str(Path(os.__file__).parent)}
+    own |= {str(Path(sys.executable).parent), str(Path(sys.executable).resolve().parent)}
+    own |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    paths = [path for path in _SYSTEM_PATHS if os.path.lexists(path)]
+    for path in sorted(own, key=len):
+        if path not in ("", "/") and os.path.isdir(path) and not any(Path(path).is_relative_to(p) for p in paths):
+            paths.append(path)
+    return paths
+
+
+def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") -> Jail:
+    """Builds the strongest jail that this machine gives. May return in a new process (see ``_own_namespaces``).
+
+    Args:
+        is_container: the runner is the first process of a container made for it.
+        scratch: an empty directory for this runner alone.
+        uid_base: first of ``UIDS_PER_RUNNER`` uids that nobody else uses.
+        mode: insist on this one; empty chooses.
+
+    Raises:
+        JailError: no mode gives the walls that are required.
+    """
+    if not walls.has_seccomp():
+        raise JailError("no seccomp filter is known for this processor; use the docker backend on x86_64 or aarch64")
+    abi = walls.landlock_abi()
+    paths = toolchain_paths()
+    capabilities = walls.effective_capabilities()
+    can_switch = all(capabilities >> cap & 1 for cap in (walls.CAP_SETUID, walls.CAP_SETGID, walls.CAP_KILL))
+    if is_container:
+        if not can_switch:
+            raise JailError("the container needs the capabilities SETUID, SETGID and KILL")
+        return _finish("uid", is_container=True, work=scratch, uid_base=uid_base, abi=abi, paths=paths)
+    if mode in ("", "namespaces") and _can_use_namespaces(scratch, paths):
+        is_root = os.geteuid() == 0 and can_switch
+        if not is_root and not abi:
+            raise JailError("without root, one uid runs everything, so Landlock is needed: use a kernel of 5.13 or later")
+        _own_namespaces(scratch, paths)
+        base = uid_base if is_root else 0
+        return _finish("namespaces", is_container=False, work="/work", uid_base=base, abi=abi, paths=paths)
+    if not abi:
+        raise JailError(
+            "neither namespaces nor Landlock can be used here, so files cannot be shut off; use a kernel of 5.13 or"
+            " later, allow unprivileged user namespaces, or use the docker backend"
+        )
+    if mode in ("", "uid") and can_switch:
+        os.chmod(scratch, 0o711)
+        work = os.path.join(scratch, "work")
+        os.mkdir(work)
+        os.chmod(work, 0o1777)
+        return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
+    return _finish("landlock", is_container=False, work=scratch, uid_base=0, abi=abi, paths=paths)
+
+
+def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int, paths: list[str]) -> Jail:
+    kept = (walls.CAP_SETUID, walls.CAP_SETGID, walls.CAP_KILL) if uid_base else ()
+    shm = "/dev/shm" if (mode == "namespaces" or is_container) and os.path.isdir("/dev/shm") else ""
+    rules = _static_rules(paths, shm) if abi else ()
+    walls.keep_capabilities(kept)
+    return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm)
+
+
+def _static_rules(paths: list[str], shm: str) -> list[tuple[int, int, bool]]:
+    wanted = [(path, walls.READ_EXECUTE) for path in paths]
+    wanted += [(f"/dev/{name}", walls.LL_READ_FILE | walls.LL_WRITE_FILE) for name in _DEVICES]
+    wanted += [("/proc/cpuinfo", walls.READ), ("/proc/meminfo", walls.READ)]
+    if shm:
+        wanted.append((shm, -1))
+    return [rule for path, access in wanted if (rule := open_rule(path, access)) is not None]
+
+
+def open_rule(path: str, access: int) -> tuple[int, int, bool] | None:
+    """A Landlock rule for a path, its descriptor out of the children's way; None if there is no such path."""
+    try:
+        low = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, LOW_DESCRIPTORS)
+    os.close(low)
+    return descriptor, access, stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+# --- namespaces -------------------------------------------------------------------------------------------------
+
+
+def _can_use_namespaces(scratch: str, paths: list[str]) -> bool:
+    """Tries it all in a child, because a half-entered namespace cannot be left again."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            devnull = os.open(os.devnull, os.O_RDWR)
+            os.dup2(devnull, 1)
+            _unshare()
+            inner = os.fork()
+            if inner == 0:
+                _build_root(scratch, paths)
+                os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+        except OSError:
+            code = 1
+        finally:
+            os._exit(code if 0 <= code < 128 else 1)  # noqa: PLR2004
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _unshare() -> None:
+    flags = walls.CLONE_NEWNS | walls.CLONE_NEWPID | walls.CLONE_NEWNET | walls.CLONE_NEWIPC | walls.CLONE_NEWUTS
+    uid, gid = os.geteuid(), os.getegid()
+    if walls.effective_capabilities() >> walls.CAP_SYS_ADMIN & 1:
+        walls.unshare(flags)
+        return
+    walls.unshare(flags | walls.CLONE_NEWUSER)
+    # An id that is not 0, so that no program gains capabilities in the namespace by being executed.
+    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
+        Path("/proc/self", name).write_text(text, encoding="ascii")
+
+
+def _own_namespaces(scratch: str, paths: list[str]) -> None:
+    """Moves into new namespaces; returns in a child that is their first process, while the parent only waits."""
+    _unshare()
+    # The new capabilities of a user namespace have reset it.
+    walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    pid = os.fork()
+    if pid:
+        for descriptor in (0, 1):
+            os.close(descriptor)
+        _, status = os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(code if code >= 0 else 128 - code)
+    walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _build_root(scratch, paths)
+
+
+def _build_root(scratch: str, paths: list[str]) -> None:
+    """A root directory with toolchains (read only), a few devices, proc, and a work directory of bounded size."""
+    walls.mount("none", "/", "", walls.MS_REC | walls.MS_PRIVATE)
+    walls.mount(_TMPFS, scratch, _TMPFS, walls.MS_NOSUID, "size=1m,mode=0755")
+    for path in paths:
+        _show(path, scratch + path)
+    os.makedirs(scratch + "/dev", exist_ok=True)
+    for name in _DEVICES:
+        Path(scratch, "dev", name).touch()
+        walls.mount(f"/dev/{name}", f"{scratch}/dev/{name}", "", walls.MS_BIND)
+    for name, size in (("work", _WORK_BYTES), ("dev/shm", _SHM_BYTES)):
+        target = f"{scratch}/{name}"
+        os.makedirs(target)
+        flags = walls.MS_NOSUID | walls.MS_NODEV
+        walls.mount(_TMPFS, target, _TMPFS, flags, f"size={size},nr_inodes={_INODES},mode=1777")
+    for name in ("proc", "old", "tmp", "etc"):
+        os.makedirs(f"{scratch}/{name}", exist_ok=True)
+    walls.mount("proc", f"{scratch}/proc", "proc", walls.MS_NOSUID | walls.MS_NODEV | walls.MS_NOEXEC)
+    Path(scratch, "etc", "passwd").write_text("root:x:0:0::/:/bin/false\n", encoding="ascii")
+    Path(scratch, "etc", "group").write_text("root:x:0:\n", encoding="ascii")
+    os.chdir(scratch)
+    walls.pivot_root(".", "old")
+    os.chdir("/")
+    walls.unmount("/old")
+    os.rmdir("/old")
+    walls.mount("none", "/", "", walls.MS_REMOUNT | walls.MS_BIND | walls.MS_RDONLY | walls.MS_NOSUID)
+
+
+def _show(source: str, target: str) -> None:
+    """Makes a path of the host visible at the same place, read only."""
+    if os.path.islink(source) and not os.path.isdir(os.path.realpath(source)):
+        source = os.path.realpath(source)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+        return
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        Path(target).touch()
+    walls.mount(source, target, "", walls.MS_BIND | walls.MS_REC)
+    # A user namespace may not lift flags that the mount already has, so they are named again.
+    now = os.statvfs(target).f_flag
+    held = sum(ours for theirs, ours in ((os.ST_NOEXEC, walls.MS_NOEXEC),) if now & theirs)
+    held |= sum(ours for theirs, ours in ((1024, 1024), (2048, 2048), (4096, 1 << 21)) if now & theirs)
+    flags = walls.MS_REMOUNT | walls.MS_BIND | walls.MS_RDONLY | walls.MS_NOSUID | walls.MS_NODEV | held
+    walls.mount("none", target, "", flags)
+
+
+# --- one child --------------------------------------------------------------------------------------------------
+
+
+def tasks_of_uid(uid: int) -> int:
+    """How many tasks run under a uid, as far as /proc shows."""
+    count = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{entry}").st_uid == uid:
+                    count += len(os.listdir(f"/proc/{entry}/task"))
+    return count
+
+
+def enter(
+    jail: Jail, *, uid: int, directory: str, limits: Limits, readable: str, descriptors: list[int], is_warm: bool
+) -> None:
+    """Puts this process, a fresh child, behind every wall. The order matters: each wall may block an earlier step.
+
+    Args:
+        jail: from ``build``.
+        uid: of this execution, or 0 to keep the runner's.
+        directory: the child's own, made here.
+        limits: of the child.
+        readable: one more directory to read and execute, or empty.
+        descriptors: what becomes 0, 1, 2, ...; all others are closed.
+        is_warm: the child goes on in this interpreter rather than executing a program.
+    """
+    os.setsid()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    other_tasks = 0
+    if uid:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    else:
+        other_tasks = tasks_of_uid(os.geteuid())
+    os.umask(0o022)
+    os.mkdir(directory, 0o755 if directory.endswith("-kept") else 0o700)
+    os.chdir(directory)
+    os.environ.update(HOME=directory, TMPDIR=directory)
+    base_bytes = _address_space() if is_warm else 64 << 20
+    stack_bytes = min(112 << 20, limits.memory_bytes) if is_warm else limits.memory_bytes
+    limits.apply(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
+    walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    walls.prctl(walls.PR_SET_NO_NEW_PRIVS, 1)
+    if jail.landlock_abi:
+        own = [(directory, -1), ("/proc/self", walls.READ)]
+        if readable:
+            own.append((readable, walls.READ_EXECUTE))
+        rules = [rule for path, access in own if (rule := open_rule(path, access)) is not None]
+        walls.landlock(jail.landlock_abi, [*jail.rules, *rules])
+    os.closerange(len(descriptors), 1 << 16)
+    guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
+    # 0 is the child's own process group: it leads a session of its own.
+    walls.seccomp(walls.seccomp_program(None if guarded else (os.getpid(), 0)))
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

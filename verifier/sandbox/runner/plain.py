@@ -1,0 +1,178 @@
+"""Plain data across processes: values in, JSON-able nodes out, and back.
+
+What is decoded is made of exact built-in types and nothing else, so no ``__eq__``, subclass or lazy object of a
+solution can reach a comparison. Lists and JSON scalars stand for themselves; all else is an object with a tag
+``t``. Objects that cannot be copied may cross as handles, if the caller gives a way to make them.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+
+MAX_DEPTH = 200
+_EXACT_INT = 1 << 53
+
+Node = object
+MakeHandle = Callable[[object], Node]
+TakeHandle = Callable[[dict[str, object]], object]
+
+
+class PlainError(Exception):
+    """A value that cannot cross, or a node that is not one."""
+
+
+def encode(value: object, handle: MakeHandle | None = None, depth: int = 0) -> Node:  # noqa: C901, PLR0912
+    """The node of a value; subclasses of plain types cross as the plain type.
+
+    Raises:
+        PlainError: a type that cannot cross and no ``handle`` to stand for it, or nesting over ``MAX_DEPTH``.
+    """
+    kind = type(value)
+    if value is None or kind is bool or kind is str or kind is float:
+        return value
+    if kind is int:
+        return value if -_EXACT_INT <= value <= _EXACT_INT else {"t": "int", "v": hex(value)}  # type: ignore[operator,arg-type]
+    if depth > MAX_DEPTH:
+        raise PlainError("the value is nested too deeply")
+    below = depth + 1
+    if isinstance(value, list):
+        return [encode(item, handle, below) for item in list.__iter__(value)]
+    if kind is tuple or (isinstance(value, tuple) and not hasattr(kind, "_fields")):
+        return {"t": "tuple", "v": [encode(item, handle, below) for item in tuple.__iter__(value)]}
+    if isinstance(value, tuple):
+        return {"t": "tuple", "v": [encode(item, handle, below) for item in tuple.__iter__(value)]}
+    if isinstance(value, Counter):
+        return {"t": "Counter", "v": _encode_pairs(value, handle, below)}
+    if isinstance(value, OrderedDict):
+        return {"t": "OrderedDict", "v": _encode_pairs(value, handle, below)}
+    if isinstance(value, dict):
+        return {"t": "dict", "v": _encode_pairs(value, handle, below)}
+    if isinstance(value, set):
+        return {"t": "set", "v": [encode(item, handle, below) for item in set.__iter__(value)]}
+    if isinstance(value, frozenset):
+        return {"t": "frozenset", "v": [encode(item, handle, below) for item in frozenset.__iter__(value)]}
+    if isinstance(value, deque):
+        items = [encode(item, handle, below) for item in deque.__iter__(value)]
+        return {"t": "deque", "v": items, "n": value.maxlen}
+    if isinstance(value, str):
+        return str.__getitem__(value, slice(None))
+    if isinstance(value, int):
+        return encode(int.__pos__(value), handle, below)
+    if isinstance(value, float):
+        return float.__pos__(value)
+    if isinstance(value, complex):
+        return {"t": "complex", "v": [value.real, value.imag]}
+    if isinstance(value, bytes | bytearray):
+        return {"t": "bytes" if isinstance(value, bytes) else "bytearray", "v": base64.b64encode(value).decode()}
+    if isinstance(value, range):
+        return {"t": "range", "v": [encode(n) for n in (value.start, value.stop, value.step)]}
+    if isinstance(value, Decimal):
+        return {"t": "Decimal", "v": str(value)}
+    if isinstance(value, Fraction):
+        return {"t": "Fraction", "v": [encode(value.numerator), encode(value.denominator)]}
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        name = "datetime" if isinstance(value, datetime.datetime) else kind.__name__
+        return {"t": name, "v": value.isoformat()}
+    if isinstance(value, datetime.timedelta):
+        return {"t": "timedelta", "v": [value.days, value.seconds, value.microseconds]}
+    return _encode_other(value, handle, below)
+
+
+def _encode_pairs(value: dict[object, object], handle: MakeHandle | None, depth: int) -> Node:
+    return [[encode(key, handle, depth), encode(item, handle, depth)] for key, item in dict.items(value)]
+
+
+def _encode_other(value: object, handle: MakeHandle | None, depth: int) -> Node:
+    kind = type(value)
+    if kind.__module__ == "numpy":
+        if hasattr(value, "tolist") and hasattr(value, "dtype"):
+            if getattr(value, "ndim", 0) == 0:
+                return encode(value.tolist(), handle, depth)
+            shape = [int(n) for n in getattr(value, "shape", ())]
+            return {"t": "ndarray", "v": encode(value.tolist(), handle, depth), "d": str(value.dtype), "s": shape}
+    if type(value) in (type({}.keys()), type({}.values()), type({}.items())):
+        return [encode(item, handle, depth) for item in value]  # type: ignore[attr-defined]
+    if handle is None:
+        raise PlainError(f"a value of type {kind.__name__} cannot cross")
+    return handle(value)
+
+
+def decode(node: Node, handle: TakeHandle | None = None, depth: int = 0) -> object:
+    """The value of a node, of exact built-in types.
+
+    Raises:
+        PlainError: not a node, or nested too deeply.
+    """
+    if node is None or isinstance(node, bool | int | float | str):
+        return node
+    if depth > MAX_DEPTH:
+        raise PlainError("the value is nested too deeply")
+    if isinstance(node, list):
+        return [decode(item, handle, depth + 1) for item in node]
+    if not isinstance(node, dict):
+        raise PlainError("not a value")
+    tag = node.get("t")
+    if tag in ("handle", "callback"):
+        if handle is None:
+            raise PlainError("an object that cannot cross")
+        return handle(node)
+    try:
+        return _decode_tagged(tag, node.get("v"), node, handle, depth + 1)
+    except (TypeError, ValueError, ArithmeticError, OverflowError) as error:
+        raise PlainError(f"a damaged value tagged {tag!r}") from error
+
+
+def _decode_tagged(  # noqa: C901, PLR0912
+    tag: object, body: object, node: dict[str, object], handle: TakeHandle | None, depth: int
+) -> object:
+    match tag, body:
+        case "int", str(text):
+            return int(text, 16)
+        case "tuple" | "set" | "frozenset" | "deque", list(items):
+            values = [decode(item, handle, depth) for item in items]
+            if tag == "deque":
+                size = node.get("n")
+                return deque(values, size if isinstance(size, int) else None)
+            return {"tuple": tuple, "set": set, "frozenset": frozenset}[str(tag)](values)
+        case "dict" | "Counter" | "OrderedDict", list(items):
+            pairs = [(decode(key, handle, depth), decode(item, handle, depth)) for key, item in items]
+            if tag == "Counter":
+                return Counter(dict(pairs))  # type: ignore[arg-type]
+            return OrderedDict(pairs) if tag == "OrderedDict" else dict(pairs)
+        case "complex", [float() | int() as real, float() | int() as imag]:
+            return complex(real, imag)
+        case "bytes" | "bytearray", str(text):
+            data = base64.b64decode(text, validate=True)
+            return data if tag == "bytes" else bytearray(data)
+        case "range" | "Fraction" | "timedelta", list(items):
+            numbers = [decode(item) for item in items]
+            if not all(type(number) is int for number in numbers):
+                raise PlainError(f"a damaged {tag}")
+            if tag == "timedelta":
+                return datetime.timedelta(*numbers)  # type: ignore[arg-type]
+            return range(*numbers) if tag == "range" else Fraction(*numbers)  # type: ignore[arg-type, call-overload]
+        case "Decimal", str(text):
+            return Decimal(text)
+        case "datetime" | "date" | "time", str(text):
+            return getattr(datetime, str(tag)).fromisoformat(text)
+        case "ndarray", _:
+            return _decode_array(decode(body, handle, depth), node)
+        case _:
+            raise PlainError(f"an unknown tag {tag!r}")
+
+
+def _decode_array(nested: object, node: dict[str, object]) -> object:
+    """The array where numpy is installed on this side, else its nested lists."""
+    try:
+        import numpy as np  # noqa: PLC0415 (imported only when an array crosses: it costs 0.1 s)
+    except ImportError:
+        return nested
+    dtype, shape = node.get("d"), node.get("s")
+    if not isinstance(dtype, str) or not isinstance(shape, list):
+        raise PlainError("a damaged ndarray")
+    return np.array(nested, dtype=dtype).reshape(shape)

@@ -1,0 +1,485 @@
+"""Reads jobs from its standard input, has them run, and answers: the trusted process inside the jail.
+
+It holds the clocks: CPU time and memory are read from the kernel while a child runs and from wait4(2) when it has
+ended, and what a child says of itself changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+
+from . import frames, jail, walls, zygote
+
+_CHUNK = 1 << 20
+_FIRST_TICK_S, _TICK_S = 0.02, 0.05
+_REPORT_BYTES = 64 << 20
+_STDERR_BYTES = 64 << 10
+_DRAIN_S = 5.0
+_TESTER_MEMORY_BYTES = 1 << 30
+_TESTER_EXTRA_S = 10.0
+_COMPILE_OUTPUT_BYTES = 64 << 10
+_XCPU, _XFSZ = int(signal.SIGXCPU), int(signal.SIGXFSZ)
+
+
+class _Gone(Exception):  # noqa: N818 (not an error: the host has closed the connection)
+    """The host has gone; so do we."""
+
+
+@dataclass
+class _Process:
+    """One child of an execution."""
+
+    kind: str
+    limits: dict[str, float]
+    descriptors: list[int]
+    argv: list[str] = field(default_factory=list)
+    source_name: str = ""
+    readable: str = ""
+    uid: int = 0
+    directory: str = ""
+    keep: bool = False
+    pid: int = 0
+
+    def request(self) -> dict[str, object]:
+        return {
+            "kind": self.kind, "limits": self.limits, "descriptors": len(self.descriptors), "argv": self.argv,
+            "source_name": self.source_name, "readable": self.readable, "uid": self.uid, "directory": self.directory,
+            "keep": self.keep,
+        }  # fmt: skip
+
+
+@dataclass
+class _Pipe:
+    """What a child writes, up to a limit; past it the child is stopped (``is_strict``) or the rest is dropped."""
+
+    descriptor: int
+    limit: int
+    is_strict: bool
+    data: bytearray = field(default_factory=bytearray)
+    is_over: bool = False
+
+    def pull(self) -> bool:
+        """Reads what there is; False at the end."""
+        try:
+            chunk = os.read(self.descriptor, _CHUNK)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        room = self.limit - len(self.data)
+        self.data += chunk[: max(room, 0)]
+        self.is_over = self.is_over or len(chunk) > room
+        return True
+
+
+@dataclass
+class _Outcome:
+    """How an execution ended, before it is put into words for the host."""
+
+    status: str = "exited"
+    code: int = 0
+    signal: int = 0
+    cpu_time_s: float = 0.0
+    memory_bytes: int = 0
+    is_killed: bool = False
+
+
+class Supervisor:
+    """Serves one host through descriptors 0 and 1."""
+
+    def __init__(self, built: jail.Jail, control: socket.socket, answers: int) -> None:
+        self._jail = built
+        self._control = control
+        self._answers = answers
+        self._counter = 0
+        self._buffer = bytearray()
+        self._base_rss = 0
+        self._forget: list[list[object]] = []
+
+    # --- the host ---
+
+    def _exactly(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            chunk = os.read(0, max(_CHUNK, count - len(self._buffer)))
+            if not chunk:
+                raise _Gone
+            self._buffer += chunk
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return data
+
+    def _tell(self, header: frames.Header, blobs: tuple[bytes, ...] = ()) -> None:
+        data = memoryview(frames.pack(header, blobs))
+        while data:
+            data = data[os.write(self._answers, data) :]
+
+    def serve(self) -> None:
+        """Says what this jail is, then runs jobs until the host goes away."""
+        found = self._self_test()
+        self._tell(
+            {
+                "op": "ready",
+                "mode": self._jail.mode,
+                "landlock_abi": self._jail.landlock_abi,
+                "uid_per_execution": bool(self._jail.uid_base),
+                "owns_pid_namespace": self._jail.owns_pid_namespace,
+                "let_through": found,
+                "python": platform.python_version(),
+                "tools": {name: path for name in _TOOLS if (path := shutil.which(name))},
+            }
+        )
+        while True:
+            try:
+                header, blobs = frames.read(self._exactly)
+                self._job(header, blobs)
+            except (_Gone, BrokenPipeError):
+                return
+
+    def _self_test(self) -> list[str]:
+        limits = {"cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8}
+        header = {"limits": {**limits, "wall_s": 20, "output_bytes": 1 << 16}}
+        result, blobs = self._warm("selftest", b"{}\n", b"", header)
+        try:
+            report = json.loads(blobs[2])
+        except ValueError:
+            report = {}
+        found = report.get("value")
+        return [str(name) for name in found] if isinstance(found, list) else [f"selftest: {result['status']}"]
+
+    # --- jobs ---
+
+    def _job(self, header: frames.Header, blobs: list[bytes]) -> None:
+        """Runs a job: blob 0 is the source, the others are referred to by number."""
+        runs = header["runs"]
+        assert isinstance(runs, list)  # noqa: S101 (the host is ours)
+        readable, kept_uid = "", 0
+        if header["run_command"]:
+            readable, kept_uid, compiled = self._prepare(header, blobs[0])
+            self._tell({"op": "compiled", **compiled[0]}, compiled[1])
+            if compiled[0]["status"] != "exited" or compiled[0]["exit_code"] or compiled[0]["signal"]:
+                self._forget.append([readable, kept_uid])
+                self._tell({"op": "done"})
+                return
+        is_stopped = False
+        for run in runs:
+            if is_stopped:
+                self._tell({"op": "run", "status": "skipped"})
+                continue
+            result, output = self._run(header, run, blobs, readable)
+            if result["signal"] == signal.SIGKILL and result["status"] == "exited":
+                # Killed, but not by us: an operator or the kernel. Once more, and then it stands.
+                result, output = self._run(header, run, blobs, readable)
+            self._tell({"op": "run", **result}, output)
+            is_stopped = bool(header["stop_on_limit"]) and result["status"] != "exited"
+        if readable:
+            self._forget.append([readable, kept_uid])
+        self._tell({"op": "done"})
+
+    def _run(
+        self, header: frames.Header, run: dict[str, object], blobs: list[bytes], readable: str
+    ) -> tuple[frames.Header, tuple[bytes, ...]]:
+        match run["kind"]:
+            case "stdio" if header["run_command"]:
+                return self._command(header, blobs[int(str(run["stdin"]))], readable)
+            case "stdio":
+                return self._warm("stdio", b"{}\n" + blobs[0], blobs[int(str(run["stdin"]))], header)
+            case "call":
+                head = {name: run[name] for name in ("entry_point", "args", "kwargs")}
+                return self._warm("call", json.dumps(head).encode() + b"\n" + blobs[0], b"", header)
+            case "script":
+                return self._script(header, run, blobs)
+            case kind:
+                raise frames.FrameError(f"an unknown run {kind!r}")
+
+    def _prepare(
+        self, header: frames.Header, source: bytes
+    ) -> tuple[str, int, tuple[frames.Header, tuple[bytes, ...]]]:
+        """Writes the source into a directory that stays for the job, and compiles it there."""
+        limits = header["compile_limits"]
+        assert isinstance(limits, dict)  # noqa: S101
+        process = _Process(kind="exec" if header["compile_command"] else "place", limits=_kernel(limits), descriptors=[])
+        process.source_name = str(header["source_name"])
+        process.keep = True
+        process.uid, process.directory = self._next("-kept")
+        process.argv = self._argv(header["compile_command"], process.directory, process.source_name)
+        result = self._execute([process], [b"{}\n" + source], b"", limits, _COMPILE_OUTPUT_BYTES, is_strict=False)
+        return process.directory, process.uid, result
+
+    def _argv(self, template: object, directory: str, source_name: str) -> list[str]:
+        assert isinstance(template, list)  # noqa: S101
+        names = {"{source}": f"{directory}/{source_name}", "{binary}": f"{directory}/program", "{dir}": directory}
+        argv = []
+        for word in template:
+            for mark, value in names.items():
+                word = str(word).replace(mark, value)  # noqa: PLW2901
+            argv.append(word)
+        if argv and "/" not in argv[0]:
+            argv[0] = shutil.which(argv[0]) or f"/usr/bin/{argv[0]}"
+        return argv
+
+    def _command(self, header: frames.Header, stdin: bytes, readable: str) -> tuple[frames.Header, tuple[bytes, ...]]:
+        limits = header["limits"]
+        assert isinstance(limits, dict)  # noqa: S101
+        process = _Process(kind="exec", limits=_kernel(limits), descriptors=[], readable=readable)
+        process.argv = self._argv(header["run_command"], readable, str(header["source_name"]))
+        process.uid, process.directory = self._next()
+        return self._execute([process], [b""], stdin, limits, int(limits["output_bytes"]), is_strict=True)
+
+    def _warm(
+        self, kind: str, payload: bytes, stdin: bytes, header: frames.Header
+    ) -> tuple[frames.Header, tuple[bytes, ...]]:
+        limits = header["limits"]
+        assert isinstance(limits, dict)  # noqa: S101
+        process = _Process(kind=kind, limits=_kernel(limits), descriptors=[])
+        process.uid, process.directory = self._next()
+        return self._execute([process], [payload], stdin, limits, int(limits["output_bytes"]), is_strict=True)
+
+    def _script(
+        self, header: frames.Header, run: dict[str, object], blobs: list[bytes]
+    ) -> tuple[frames.Header, tuple[bytes, ...]]:
+        """The tester leads; the solution's server hangs on the other end of a socket pair."""
+        limits = header["limits"]
+        assert isinstance(limits, dict)  # noqa: S101
+        ours, theirs = socket.socketpair()
+        own = {**_kernel(limits), "memory_bytes": _TESTER_MEMORY_BYTES, "cpu_time_s": limits["cpu_time_s"] + _TESTER_EXTRA_S}
+        tester = _Process(kind="tester", limits=own, descriptors=[ours.detach()])
+        server = _Process(kind="server", limits=_kernel(limits), descriptors=[theirs.detach()])
+        for process in (tester, server):
+            process.uid, process.directory = self._next()
+        head = {"framework": run["framework"], "entry_point": run["entry_point"]}
+        payloads = [json.dumps(head).encode() + b"\n" + blobs[int(str(run["script"]))], b"{}\n" + blobs[0]]
+        return self._execute([tester, server], payloads, b"", limits, int(limits["output_bytes"]), is_strict=True)
+
+    def _next(self, suffix: str = "") -> tuple[int, str]:
+        self._counter += 1
+        base = self._jail.uid_base
+        uid = base + self._counter % jail.UIDS_PER_RUNNER if base else 0
+        return uid, f"{self._jail.work}/{self._counter}{suffix}"
+
+    # --- one execution ---
+
+    def _execute(  # noqa: PLR0913
+        self,
+        processes: list[_Process],
+        payloads: list[bytes],
+        stdin: bytes,
+        limits: dict[str, float],
+        output_bytes: int,
+        *,
+        is_strict: bool,
+    ) -> tuple[frames.Header, tuple[bytes, ...]]:
+        """Runs one or two children; the first leads, and the last is the one whose limits count."""
+        pipes: list[_Pipe] = []
+        descriptors: list[int] = []
+        for at, (process, payload) in enumerate(zip(processes, payloads, strict=True)):
+            extra = process.descriptors
+            out, err = self._pipe(pipes, output_bytes, is_strict), self._pipe(pipes, _STDERR_BYTES, False)
+            process.descriptors = [_memory_file(stdin if at == 0 else b""), out, err, _memory_file(payload), *extra]
+            if at == 0:
+                process.descriptors.append(self._pipe(pipes, _REPORT_BYTES, True))
+            descriptors += process.descriptors
+        request = {"processes": [process.request() for process in processes], "forget": self._forget}
+        self._forget = []
+        socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        try:
+            outcome = self._watch(processes, pipes, limits)
+        finally:
+            for pipe in pipes:
+                os.close(pipe.descriptor)
+        result: frames.Header = {
+            "status": outcome.status, "exit_code": outcome.code, "signal": outcome.signal,
+            "cpu_time_s": outcome.cpu_time_s, "memory_bytes": outcome.memory_bytes,
+        }  # fmt: skip
+        return result, (bytes(pipes[0].data), bytes(pipes[1].data), bytes(pipes[2].data))
+
+    @staticmethod
+    def _pipe(pipes: list[_Pipe], limit: int, is_strict: bool) -> int:  # noqa: FBT001
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        pipes.append(_Pipe(read, limit, is_strict))
+        return write
+
+    def _zygote_says(self) -> dict[str, object]:
+        data = self._control.recv(zygote.MESSAGE_BYTES)
+        if not data:
+            # Without it nothing can run: the host sees us end, and starts another.
+            os._exit(75)
+        message = json.loads(data)
+        assert isinstance(message, dict)  # noqa: S101
+        return message
+
+    def _watch(self, processes: list[_Process], pipes: list[_Pipe], limits: dict[str, float]) -> _Outcome:
+        started = time.monotonic()
+        pids = self._zygote_says()["pids"]
+        assert isinstance(pids, list)  # noqa: S101
+        for process, pid in zip(processes, pids, strict=True):
+            process.pid = pid
+        outcome = _Outcome()
+        message: dict[str, object] = {}
+        deadline = started + limits["wall_s"]
+        tick = _FIRST_TICK_S
+        with selectors.DefaultSelector() as selector:
+            for pipe in pipes:
+                selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(0, selectors.EVENT_READ)
+            open_pipes = len(pipes)
+            while not message or open_pipes:
+                events = selector.select(tick)
+                for key, _ in events:
+                    if isinstance(key.data, _Pipe):
+                        if not key.data.pull():
+                            selector.unregister(key.fileobj)
+                            open_pipes -= 1
+                        elif key.data.is_over and key.data.is_strict:
+                            self._kill(outcome, "output")
+                    elif key.fileobj == 0:
+                        self._listen()
+                    elif not message:
+                        message = self._zygote_says()
+                        selector.unregister(self._control)
+                        deadline = time.monotonic() + _DRAIN_S
+                now = time.monotonic()
+                if message and now > deadline:
+                    break
+                if not message and not outcome.is_killed and (not events or now > started + tick):
+                    self._check(outcome, processes, limits, now > deadline)
+                    tick = _TICK_S
+        ended = message["ended"]
+        assert isinstance(ended, list)  # noqa: S101
+        self._judge(outcome, processes, ended, limits)
+        if not message["is_clean"]:
+            os._exit(76)
+        return outcome
+
+    def _listen(self) -> None:
+        chunk = os.read(0, _CHUNK)
+        if not chunk:
+            os._exit(0)
+        self._buffer += chunk
+
+    def _kill(self, outcome: _Outcome, status: str) -> None:
+        if not outcome.is_killed:
+            outcome.status = status
+            outcome.is_killed = True
+            self._control.send(b'{"kill": true}')
+
+    def _check(self, outcome: _Outcome, processes: list[_Process], limits: dict[str, float], is_late: bool) -> None:  # noqa: FBT001
+        """Compares what the children use with their limits, while they run."""
+        judged = processes[-1]
+        cpu, rss = _tree_use(judged.pid, self._base_rss if judged.kind in zygote.WARM else 0)
+        if cpu > limits["cpu_time_s"] or is_late:
+            self._kill(outcome, "time")
+        elif rss > limits["memory_bytes"]:
+            self._kill(outcome, "memory")
+
+    def _judge(
+        self, outcome: _Outcome, processes: list[_Process], ended: list[list[float] | None], limits: dict[str, float]
+    ) -> None:
+        """The final word, from what the kernel counted."""
+        leader = ended[0] or [0, 0.0, 0]
+        judged = ended[-1] or [0, 0.0, 0]
+        code = os.waitstatus_to_exitcode(int(leader[0]))
+        outcome.code, outcome.signal = (code, 0) if code >= 0 else (0, -code)
+        outcome.cpu_time_s, outcome.memory_bytes = float(judged[1]), int(judged[2])
+        ends = {-os.waitstatus_to_exitcode(int(one[0])) for one in ended if one is not None}
+        if outcome.status != "exited":
+            return
+        if judged[1] > limits["cpu_time_s"] or _XCPU in ends:
+            outcome.status = "time"
+        elif _XFSZ in ends:
+            outcome.status = "output"
+        elif processes[-1].kind not in zygote.WARM and judged[2] > limits["memory_bytes"]:
+            outcome.status = "memory"
+
+
+_TOOLS = ("python3", "g++", "gcc", "node", "java", "javac", "go", "rustc", "bash", "tsc")
+
+
+def _kernel(limits: dict[str, float]) -> dict[str, float]:
+    return {name: limits[name] for name in ("cpu_time_s", "memory_bytes", "file_bytes", "processes")}
+
+
+def _memory_file(data: bytes) -> int:
+    """A file in memory, at its beginning: the child can read it without anybody pumping."""
+    descriptor = os.memfd_create("input")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int]:
+    """CPU seconds of a process and all below it, and their resident bytes beyond ``base_rss`` each."""
+    cpu, rss = 0.0, 0
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    todo = [pid]
+    while todo:
+        one = todo.pop()
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{one}/stat", encoding="ascii", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            cpu += (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / tick
+            rss += max(int(fields[21]) * page - base_rss, 0)
+            for task in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{task}/children", encoding="ascii") as listed:
+                    todo += [int(child) for child in listed.read().split()]
+    return cpu, rss
+
+
+def main() -> None:
+    """Starts from ``sys.argv[1]``: is_container, scratch, uid_base and mode as JSON."""
+    config = json.loads(sys.argv[1])
+    os.set_inheritable(0, False)
+    walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    answers = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    try:
+        built = jail.build(**config)
+    except (jail.JailError, OSError) as error:
+        frame = frames.pack({"op": "refused", "reason": str(error)})
+        os.write(answers, frame)
+        return
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        _become_zygote(theirs, built, [0, answers, ours.fileno()])
+    theirs.close()
+    supervisor = Supervisor(built, ours, answers)
+    supervisor._base_rss = _tree_use(pid)[1]  # noqa: SLF001
+    supervisor.serve()
+    os._exit(0)
+
+
+def _become_zygote(control: socket.socket, built: jail.Jail, foreign: list[int]) -> None:
+    """The zygote's life; its descriptors stand above those of the children, and the host's are closed."""
+    code = 71
+    try:
+        walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write("1000")
+        import fcntl  # noqa: PLC0415
+
+        high = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)
+        control.detach()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in foreign:
+            os.dup2(null, descriptor)
+        zygote.Zygote(socket.socket(fileno=high), built).serve()
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,276 @@
+"""The warm interpreter that forks every child, and never sees a job.
+
+It is handed descriptors, not data: a child reads its program and input itself, behind the walls. So nothing that
+one child leaves, and nothing that the supervisor knows, is in another child's memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from . import children, jail, script, selftest
+
+MESSAGE_BYTES = 1 << 16
+_MAX_DESCRIPTORS = 32
+_KILL_ROUNDS = 2000
+
+WARM: Mapping[str, Callable[[], None]] = MappingProxyType(
+    {
+        "stdio": children.run_stdio,
+        "call": children.run_call,
+        "server": script.run_server,
+        "tester": script.run_tester,
+        "selftest": selftest.run,
+    }
+)
+"""What a child does that goes on in this interpreter; ``exec`` and ``place`` are the other two kinds."""
+
+_PRELOADED = (
+    "array", "bisect", "cmath", "collections.abc", "copy", "datetime", "decimal", "enum", "fractions", "functools",
+    "heapq", "io", "itertools", "math", "operator", "queue", "random", "re", "statistics", "string", "textwrap",
+    "threading", "time", "traceback", "typing", "unittest",
+)  # fmt: skip
+
+
+class Zygote:
+    """Serves one supervisor: one execution at a time."""
+
+    def __init__(self, control: socket.socket, built: jail.Jail) -> None:
+        self._control = control
+        self._jail = built
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    def serve(self) -> None:
+        """Forks on request until the supervisor goes away."""
+        for name in _PRELOADED:
+            __import__(name)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        # A solution may import modules called like ours; the names are free again, the objects live on.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "assay_runner"]:
+            del sys.modules[name]
+        gc.collect()
+        gc.freeze()
+        while True:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, _MAX_DESCRIPTORS)
+            except ConnectionError:
+                return
+            if not data:
+                return
+            request = json.loads(data)
+            if "processes" in request:
+                self._execute(request, descriptors)
+
+    def _execute(self, request: dict[str, object], descriptors: list[int]) -> None:
+        processes = request["processes"]
+        assert isinstance(processes, list)  # noqa: S101 (the supervisor is our own)
+        pids: list[int] = []
+        at = 0
+        for process in processes:
+            own = descriptors[at : at + process["descriptors"]]
+            at += len(own)
+            pid = os.fork()
+            if pid == 0:
+                self._become(process, own)
+            pids.append(pid)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._send({"pids": pids})
+        ended = self._wait(pids[0], pids)
+        is_clean = self._kill_survivors(ended, [int(process["uid"]) for process in processes])
+        is_clean = self._clean(request) and is_clean
+        self._send({"ended": [ended.get(pid) for pid in pids], "is_clean": is_clean})
+
+    def _send(self, message: dict[str, object]) -> None:
+        self._control.send(json.dumps(message).encode("ascii"))
+
+    def _wait(self, leader: int, pids: list[int]) -> dict[int, list[float]]:
+        """Waits until the leader has ended, or the supervisor wants all of them dead."""
+        ended: dict[int, list[float]] = {}
+        while leader not in ended:
+            ready, _, _ = select.select([self._control, self._wake_read], [], [])
+            if self._control in ready:
+                order = self._control.recv(MESSAGE_BYTES)
+                if not order:
+                    os._exit(0)
+                for pid in pids:
+                    if pid not in ended:
+                        os.kill(pid, signal.SIGKILL)
+            if self._wake_read in ready:
+                os.read(self._wake_read, MESSAGE_BYTES)
+            self._reap(ended)
+        return ended
+
+    @staticmethod
+    def _reap(ended: dict[int, list[float]]) -> bool:
+        """Reaps what has died; False when no child is left at all."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            ended[pid] = [status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024]
+
+    def _kill_survivors(self, ended: dict[int, list[float]], uids: list[int]) -> bool:
+        """Ends all that is left. We are the subreaper, so every orphan is our child and ECHILD means none is left."""
+        for _ in range(_KILL_ROUNDS):
+            if not self._reap(ended):
+                return True
+            if self._jail.owns_pid_namespace:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(-1, signal.SIGKILL)
+            elif self._jail.uid_base:
+                for uid in uids:
+                    self._as_uid(uid, _kill_all)
+            else:
+                for pid in _descendants(os.getpid()):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(0.0005)
+        return False
+
+    def _clean(self, request: dict[str, object]) -> bool:
+        """Removes the directories of an execution, and what it left in shared memory."""
+        is_clean = True
+        processes = request["processes"]
+        assert isinstance(processes, list)  # noqa: S101
+        dirty = [(process["directory"], process["uid"]) for process in processes if not process["keep"]]
+        forget = request.get("forget") or []
+        assert isinstance(forget, list)  # noqa: S101
+        dirty += forget
+        for directory, uid in dirty:
+            if not _remove_empty(directory):
+                is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
+                is_clean = _remove_empty(directory) and is_clean
+        if self._jail.shm and os.listdir(self._jail.shm):
+            for process in processes:
+                is_clean = self._as_uid(process["uid"], lambda: _remove_inside(self._jail.shm)) and is_clean
+        return is_clean
+
+    def _as_uid(self, uid: int, action: Callable[[], None]) -> bool:
+        """Does something as another uid, in a child."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                signal.alarm(20)
+                if uid:
+                    os.setgroups([])
+                    os.setresgid(uid, uid, uid)
+                    os.setresuid(uid, uid, uid)
+                action()
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    def _become(self, process: dict[str, object], descriptors: list[int]) -> None:
+        """The child's whole life; never returns."""
+        code = 70
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            kind = str(process["kind"])
+            limits = jail.Limits(**process["limits"])  # type: ignore[arg-type]
+            jail.enter(
+                self._jail,
+                uid=int(str(process["uid"])),
+                directory=str(process["directory"]),
+                limits=limits,
+                readable=str(process["readable"]),
+                descriptors=descriptors,
+                is_warm=kind in WARM,
+            )
+            random.seed(0)
+            if kind in WARM:
+                gc.enable()
+                WARM[kind]()
+            else:
+                children.run_program(kind, process)
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        finally:
+            os._exit(code)
+
+
+def _kill_all() -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+
+
+def _descendants(root: int) -> list[int]:
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        pid = todo.pop()
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
+                    below = [int(child) for child in listed.read().split()]
+                found += below
+                todo += below
+    return found
+
+
+def _remove_empty(directory: str) -> bool:
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _remove_inside(directory: str) -> None:
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        with contextlib.suppress(OSError):
+            if os.path.isdir(path) and not os.path.islink(path):
+                _remove_tree(path)
+                os.rmdir(path)
+            else:
+                os.unlink(path)
+
+
+def _remove_tree(directory: str) -> None:
+    """Empties a hostile tree: any modes, any depth, no links followed."""
+    sys.setrecursionlimit(20_000)
+    while True:
+        os.chmod(directory, 0o700)
+        entries = list(os.scandir(directory))
+        if not entries:
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _flatten(directory, entry.path)
+            else:
+                os.unlink(entry.path)
+
+
+def _flatten(top: str, directory: str) -> None:
+    """Moves a directory's own directories up to the top and removes it: depth never becomes recursion."""
+    os.chmod(directory, 0o700)
+    for entry in list(os.scandir(directory)):
+        if entry.is_dir(follow_symlinks=False):
+            os.rename(entry.path, os.path.join(top, f".{entry.inode()}-{time.monotonic_ns()}"))
+        else:
+            os.unlink(entry.path)
+    shutil.rmtree(directory)

@@ -1,0 +1,240 @@
+"""One runner as the host sees it: a job goes in, frames come back, and it can be killed.
+
+``local.py`` and ``docker.py`` differ only in how a runner is started and its bytes are moved (``Link``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+from verifier.errors import SandboxError
+from verifier.sandbox.base import (
+    CallRun,
+    Job,
+    JobResult,
+    Limits,
+    Run,
+    RunResult,
+    RunStatus,
+    ScriptRun,
+    StdioRun,
+    Wall,
+)
+from verifier.sandbox.runner import frames
+
+_START_S = 60.0
+_GRACE_S = 30.0
+
+
+class Link(Protocol):
+    """The bytes to and from one runner."""
+
+    async def send(self, data: bytes) -> None:
+        """Writes all of it; EOFError if the runner has gone."""
+        ...
+
+    async def read_exactly(self, count: int) -> bytes:
+        """Reads exactly so many bytes; EOFError if the runner has gone."""
+        ...
+
+    async def close(self) -> bool:
+        """Kills the runner and frees what it held; whether the job itself had brought it down."""
+        ...
+
+
+@dataclass(slots=True)
+class Slot:
+    """A runner that is ready; one job at a time."""
+
+    link: Link
+    ready: frames.Header
+    executions: int = 0
+    tools: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    async def open(cls, link: Link) -> Slot:
+        """Waits until the runner has built its jail and tried its walls.
+
+        Raises:
+            SandboxError: it refused, with the remedy, or did not start.
+        """
+        try:
+            async with asyncio.timeout(_START_S):
+                header, _ = await _read_frame(link)
+        except (EOFError, TimeoutError, frames.FrameError) as error:
+            await link.close()
+            raise SandboxError("sandbox_lost", "the sandbox runner did not start", is_lost=True) from error
+        except BaseException:
+            await link.close()
+            raise
+        if header.get("op") != "ready":
+            await link.close()
+            raise SandboxError("no_isolation", str(header.get("reason")))
+        tools = header["tools"]
+        return cls(link, header, tools=frozenset(tools) if isinstance(tools, dict) else frozenset())
+
+    def refusal(self) -> str:
+        """Which required wall is missing, or empty."""
+        missing = [wall.name for wall in walls_of(self.ready) if wall.required and not wall.stands]
+        return f"these walls do not stand here: {', '.join(missing)}; see `verifier doctor`" if missing else ""
+
+    async def run(self, job: Job) -> JobResult:
+        """Runs a job.
+
+        Raises:
+            SandboxError: the runner was lost (``is_lost``), or a tool is missing.
+        """
+        self._require_tools(job)
+        self.executions += len(job.runs)
+        header, blobs = _request(job)
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await self.link.send(frames.pack(header, blobs))
+            return await self._collect(job)
+        except (EOFError, TimeoutError, frames.FrameError, KeyError, TypeError, ValueError) as error:
+            reason = "did not answer in time" if isinstance(error, TimeoutError) else "was lost"
+            raise SandboxError("sandbox_lost", f"the sandbox runner {reason}", is_lost=True) from error
+
+    def _require_tools(self, job: Job) -> None:
+        for command in (job.compile_command, job.run_command):
+            tool = command[0] if command else ""
+            if tool and not tool.startswith("{") and tool not in self.tools:
+                raise SandboxError(
+                    "no_toolchain",
+                    f"{tool} is not installed in the sandbox, so {job.toolchain} cannot be judged; install it or use"
+                    " the docker backend with its images",
+                )
+
+    async def _collect(self, job: Job) -> JobResult:
+        compiled: RunResult | None = None
+        runs: list[RunResult] = []
+        while True:
+            # A run killed from outside is repeated, hence twice.
+            limits = job.limits if compiled is not None or not job.run_command else job.compile_limits
+            async with asyncio.timeout(2 * wall_time_s(limits) + _GRACE_S):
+                header, blobs = await _read_frame(self.link)
+            match header["op"]:
+                case "compiled":
+                    compiled = _result(header, blobs)
+                case "run":
+                    runs.append(_result(header, blobs))
+                case "done":
+                    return JobResult(compile=compiled, runs=tuple(runs))
+                case other:
+                    raise frames.FrameError(f"an unknown answer {other!r}")
+
+
+async def _read_frame(link: Link) -> tuple[frames.Header, list[bytes]]:
+    (length,) = frames.LENGTH.unpack(await link.read_exactly(frames.LENGTH.size))
+    if length > frames.MAX_HEADER_BYTES:
+        raise frames.FrameError(f"a frame header of {length} bytes")
+    header = frames.parse_header(await link.read_exactly(length))
+    return header, [await link.read_exactly(n) for n in frames.blob_lengths(header)]
+
+
+def wall_time_s(limits: Limits) -> float:
+    """Wall time that goes with a CPU time limit."""
+    return max(limits.wall_factor * limits.cpu_time_s, limits.wall_floor_s)
+
+
+def _limits(limits: Limits) -> Mapping[str, object]:
+    plain = asdict(limits)
+    return {name: plain[name] for name in ("cpu_time_s", "memory_bytes", "output_bytes", "file_bytes", "processes")} | {
+        "wall_s": wall_time_s(limits)
+    }
+
+
+def _request(job: Job) -> tuple[frames.Header, list[bytes]]:
+    # Lone surrogates cannot be written to a file; the program gets the replacement character.
+    blobs = [job.source.encode("utf-8", "replace")]
+    runs = [_run_header(run, blobs) for run in job.runs]
+    header: frames.Header = {
+        "op": "job",
+        "source_name": job.source_name,
+        "compile_command": list(job.compile_command),
+        "run_command": list(job.run_command),
+        "runs": runs,
+        "limits": _limits(job.limits),
+        "compile_limits": _limits(job.compile_limits),
+        "stop_on_limit": job.stop_on_limit,
+    }
+    return header, blobs
+
+
+def _run_header(run: Run, blobs: list[bytes]) -> frames.Header:
+    match run:
+        case StdioRun(stdin=stdin):
+            blobs.append(stdin)
+            return {"kind": "stdio", "stdin": len(blobs) - 1}
+        case CallRun(entry_point=entry_point, args=args, kwargs=kwargs):
+            return {"kind": "call", "entry_point": entry_point, "args": args, "kwargs": kwargs}
+        case ScriptRun(entry_point=entry_point, script=script, framework=framework):
+            blobs.append(script.encode("utf-8", "replace"))
+            return {"kind": "script", "entry_point": entry_point, "framework": framework, "script": len(blobs) - 1}
+
+
+def _result(header: frames.Header, blobs: list[bytes]) -> RunResult:
+    status = RunStatus(header["status"])
+    if status is RunStatus.SKIPPED:
+        return RunResult(status=status)
+    stdout, stderr, value = blobs
+    return RunResult(
+        status=status,
+        exit_code=int(str(header["exit_code"])),
+        signal=int(str(header["signal"])),
+        stdout=stdout,
+        stderr=stderr,
+        value=value,
+        cpu_time_s=float(str(header["cpu_time_s"])),
+        memory_bytes=int(str(header["memory_bytes"])),
+    )
+
+
+_ATTEMPTS_BY_WALL: Mapping[str, tuple[str, ...]] = {
+    "files": ("write_outside", "read_host"),
+    "network": ("open_socket",),
+    "processes": ("signal_parent", "read_parent_memory", "read_parent_environment"),
+    "kernel": ("new_namespace",),
+}
+
+
+def walls_of(ready: frames.Header) -> tuple[Wall, ...]:
+    """The walls as the runner's self-test found them, by trying to get past each."""
+    passed = ready.get("let_through")
+    let_through = [str(name) for name in passed] if isinstance(passed, list) else ["no self-test"]
+    known = {name for names in _ATTEMPTS_BY_WALL.values() for name in names}
+    walls = [
+        Wall(
+            name=wall,
+            stands=not (set(names) & set(let_through)),
+            required=True,
+            detail="let through: " + ", ".join(sorted(set(names) & set(let_through)))
+            if set(names) & set(let_through)
+            else "tried: " + ", ".join(names),
+        )
+        for wall, names in _ATTEMPTS_BY_WALL.items()
+    ]
+    strange = [name for name in let_through if name not in known]
+    walls.append(
+        Wall(name="self-test", stands=not strange, required=True, detail=", ".join(strange) or "every wall was tried")
+    )
+    mode, abi = str(ready.get("mode")), ready.get("landlock_abi")
+    for name, stands, detail in (
+        ("own namespaces", mode == "namespaces" or bool(ready.get("owns_pid_namespace")), f"mode {mode}"),
+        ("uid per execution", bool(ready.get("uid_per_execution")), "needs root, or SETUID, SETGID and KILL"),
+        ("Landlock", bool(abi), f"version {abi}" if abi else "needs Linux 5.13 or later"),
+    ):
+        walls.append(Wall(name=name, stands=stands, required=False, detail=detail))
+    return tuple(walls)
+
+
+async def close_quietly(slot: Slot) -> bool:
+    """Closes a slot even if we are being cancelled; whether its job had brought it down."""
+    task = asyncio.ensure_future(slot.link.close())
+    with contextlib.suppress(asyncio.CancelledError):
+        return await asyncio.shield(task)
+    return await task
