@@ -1,0 +1,124 @@
+r"""What can be decided at once, without an algebra system: equal texts, plain numbers, words, choice letters.
+
+``decide`` says True or False only where it is sure; None sends the pair on to ``verifier.equivalence.symbolic``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from verifier.equivalence.normal import as_words, normalise
+from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_based, read_number
+from verifier.equivalence.structure import conflict
+
+_TEXT_CHARS = 60
+
+
+class GoldKind(Enum):
+    """What a gold answer is, which decides how answers are compared with it."""
+
+    NUMBER = "number"
+    WORDS = "words"
+    """Plain words: only the same words are right."""
+    EXPRESSION = "expression"
+    """Anything else: an algebra system must read it."""
+    TEXT = "text"
+    """An expression that no algebra system can read, or too large to compute: only the same text is right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gold:
+    """A gold answer, read once for its group."""
+
+    text: str
+    normal: str
+    kind: GoldKind
+    number: PlainNumber | None = None
+
+    @property
+    def can_be_text(self) -> bool:
+        """Whether it is short and plain enough to be compared as words."""
+        return len(self.normal) <= _TEXT_CHARS and "\\" not in self.normal
+
+    def as_text(self) -> Gold:
+        """The same gold, to be matched as text only."""
+        return Gold(text=self.text, normal=self.normal, kind=GoldKind.TEXT)
+
+
+_MATH_WORDS = frozenset({"pi", "infty", "infinity", "oo", "sqrt", "emptyset", "inf", "phi", "alpha", "beta", "theta"})
+_WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
+_SHORT_WORD_CHARS = 3
+_CHOICE = re.compile(r"\(?\\?(?:text ?\{)? ?\(?([A-Z])\)?\}?\)?")
+_CHOSEN = re.compile(r"\(?([A-Za-z])\)?(?:$|[.):：]\s?.*)", re.DOTALL)
+
+
+def read_gold(text: str) -> Gold | None:
+    """Reads a gold answer; None where it says nothing."""
+    normal = normalise(text)
+    if not any(character.isalnum() for character in normal) and "\\" not in normal:
+        return None
+    number = read_number(normal)
+    if number is not None:
+        return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number)
+    kind = GoldKind.WORDS if _is_words(normal, text) else GoldKind.EXPRESSION
+    return Gold(text=text, normal=normal, kind=kind)
+
+
+def decide(gold: Gold, answer: str) -> bool | None:
+    """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
+    if answer == gold.normal or _without_spaces(answer) == _without_spaces(gold.normal):
+        return True
+    if gold.kind is GoldKind.NUMBER and gold.number is not None:
+        number = read_number(answer)
+        if number is not None and (not gold.number.name or not number.name or gold.number.name == number.name):
+            return numbers_equal(gold.number, number)
+    choice = _CHOICE.fullmatch(gold.normal)
+    if choice:
+        chosen = _CHOSEN.fullmatch(_opened(answer))
+        if chosen:
+            return chosen[1].upper() == choice[1]
+    if gold.kind is not GoldKind.NUMBER and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
+        return True
+    if gold.kind in (GoldKind.WORDS, GoldKind.TEXT):
+        return False
+    based = _compare_bases(gold, answer)
+    if based is not None:
+        return based
+    return False if conflict(gold.normal, answer) else None
+
+
+def _compare_bases(gold: Gold, answer: str) -> bool | None:
+    expected, given = read_based(gold.normal), read_based(answer)
+    if expected is None and given is None:
+        return None
+    if expected is not None and given is not None:
+        return expected == given
+    if expected is None and given is not None and gold.number is not None:
+        return gold.number.value == given[0]
+    if expected is not None and read_number(answer) is not None:
+        return False
+    return None
+
+
+def _is_words(normal: str, text: str) -> bool:
+    """Whether the gold is words rather than a product of variables."""
+    if not _WORD.fullmatch(normal) or normal.casefold() in _MATH_WORDS:
+        return False
+    if len(normal) > _SHORT_WORD_CHARS or "\\text" in text:
+        return len(normal) > 1
+    return len(normal) > 1 and (normal.isupper() or not normal.isascii())  # AB names a segment, ab is a product
+
+
+def _opened(answer: str) -> str:
+    return re.sub(r"\\(?:text|mathrm|mathbf) ?\{([^{}]*)\}", r"\1", answer).strip()
+
+
+def _has_word(answer: str) -> bool:
+    return any(character.isalpha() for character in answer)
+
+
+def _without_spaces(text: str) -> str:
+    """Spaces mean nothing in a formula, but hold apart digits, words and commands."""
+    return re.sub(r"(?<![a-zA-Z0-9]) +| +(?![a-zA-Z0-9])", "", text)

@@ -1,0 +1,138 @@
+r"""One spelling for answers that differ only in how they are written.
+
+Unicode forms become LaTeX or ASCII, spacing and sizing commands go, and words in ``\text{}`` that are the whole answer
+lose it. Every step keeps the meaning; what changes it (dropping a unit, a bracket, a variable) has no place here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CHARACTERS = {
+    "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-",
+    "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*",
+    "π": r"\pi ", "𝜋": r"\pi ", "∞": r"\infty ", "°": r"^\circ ", "º": r"^\circ ", "±": r"\pm ", "∓": r"\mp ",
+    "≤": r"\le ", "≥": r"\ge ", "≦": r"\le ", "≧": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}",
+    "→": r"\to ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "φ": r"\phi ", "μ": r"\mu ",
+    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+    "⅕": r"\frac{1}{5}", "⅙": r"\frac{1}{6}", "⅛": r"\frac{1}{8}", "⁄": "/", "∕": "/",
+    "，": ",", "、": ",", "。": ".", "；": ";", "：": ":", "（": "(", "）": ")", "【": "[", "】": "]",
+    "〈": r"\langle ", "〉": r"\rangle ", "⟨": r"\langle ", "⟩": r"\rangle ",
+    "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\ufeff": "",
+    "\u2061": "", "\u2062": "", "“": '"', "”": '"', "‘": "'", "’": "'",
+}  # fmt: skip
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+_RUNS = ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_"))
+
+_DROPPED = re.compile(
+    r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
+    r"|\\[!]"
+)
+_SPACES = re.compile(r"\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
+_THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\\!\s?(?=\d)|(?<=\d)\\[,;:]\s?(?=\d{3}(?!\d))")
+_RENAMED = (
+    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\leq(?:slant)?(?![a-zA-Z])"), r"\\le"),
+    (re.compile(r"\\geq(?:slant)?(?![a-zA-Z])"), r"\\ge"),
+    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
+    (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
+    (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
+    (re.compile(r"\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
+    (re.compile(r"\\lvert|\\rvert|\\vert(?![a-zA-Z])"), "|"),
+    (re.compile(r"\\lbrace"), r"\\{"),
+    (re.compile(r"\\rbrace"), r"\\}"),
+)
+_BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
+_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
+_SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
+
+
+def normalise(text: str) -> str:
+    """The text in one spelling; linear in its length, and the same when done twice to its own result."""
+    text = _characters(text).strip()
+    text = _THOUSANDS.sub(",", text)
+    text = _DROPPED.sub("", text)
+    for pattern, replacement in _RENAMED:
+        text = pattern.sub(replacement, text)
+    text = _SPACES.sub(" ", text).strip()
+    text = _unwrap(text)
+    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
+    return text.strip()
+
+
+def as_words(normal: str) -> str:
+    r"""The text as a reader hears it: ``\text{}`` opened, spaces closed up, case and final stop dropped."""
+    opened = _TEXT.sub(r"\1", normal)
+    return " ".join(opened.replace("\\", "").split()).strip(" .\"'").casefold()
+
+
+def _characters(text: str) -> str:
+    if text.isascii():
+        return text
+    text = _BARE_ROOT.sub(lambda root: rf"\sqrt{{{root[1] or root[2] or root[3]}}}", text)
+    pieces: list[str] = []
+    run: dict[str, str] | None = None
+    for character in text:
+        table = next((t for t, _ in _RUNS if character in t), None)
+        if run is not None and table is not run:
+            pieces.append("}")
+        if table is not None and table is not run:
+            pieces.append(next(sign for t, sign in _RUNS if t is table) + "{")
+        run = table
+        pieces.append(table[character] if table is not None else _one(character))
+    if run is not None:
+        pieces.append("}")
+    return "".join(pieces)
+
+
+def _one(character: str) -> str:
+    if character in _CHARACTERS:
+        return _CHARACTERS[character]
+    if "！" <= character <= "～":  # full-width ASCII
+        return chr(ord(character) - 0xFEE0)
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    return " " if character.isspace() else character
+
+
+def _unwrap(text: str) -> str:
+    """Takes off dollars, bold marks and the full stop around the whole, and braces or text commands that hold it."""
+    for _ in range(8):
+        before = text
+        for opener, closer in _WRAPPERS:
+            inner = text[len(opener) : -len(closer)]
+            if text.startswith(opener) and text.endswith(closer) and inner and closer not in inner:
+                text = inner.strip()
+        if text.endswith(".") and not text.endswith("..") and not text.endswith("dots."):
+            text = text[:-1].rstrip()
+        whole = _TEXT.fullmatch(text)
+        if whole:
+            text = whole[1].strip()
+        elif text.startswith("{") and text.endswith("}") and _one_group(text):
+            text = text[1:-1].strip()
+        if text == before:
+            return text
+    return text
+
+
+def _one_group(text: str) -> bool:
+    """Whether the brace that opens the text closes at its end."""
+    depth = 0
+    escaped = False
+    for position, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if depth == 0:
+                return position == len(text) - 1
+    return False

@@ -1,0 +1,145 @@
+r"""Plain numbers: integers, decimals, fractions, mixed numbers, powers of ten, and numbers with a base.
+
+The whole text must be a number, else it is none: there is no taking a number out of a text. Digits and exponents are
+bounded, so that reading one is cheap whatever it says.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_MAX_CHARS = 240
+_MAX_EXPONENT = 400
+_MAX_BASE = 36
+_ENOUGH_DIGITS = 6
+"""A decimal that shows this many digits stands for the value that it rounds; fewer do not."""
+
+_INTEGER = r"\d{1,100}"
+_GROUPED = r"\d{1,3}(?:,\d{3}){1,20}|\d{1,3}(?: \d{3}){1,20}"
+
+_NAMED = re.compile(r"([a-zA-Z](?:_(?:\w|\{\w{1,3}\}))?) ?= ?(.+)")
+_WHOLE = re.compile(rf"(?P<whole>{_GROUPED}|{_INTEGER})(?:\.(?P<places>\d{{0,100}}))?|\.(?P<only>\d{{1,100}})")
+_LATEX_FRACTION = re.compile(
+    rf"(?:(?P<units>{_INTEGER}) ?)?\\frac ?\{{ ?(?P<sign>-?) ?(?P<top>{_INTEGER}) ?\}}"
+    rf" ?\{{ ?(?P<bottom>{_INTEGER}) ?\}}"
+)
+_PLAIN_FRACTION = re.compile(rf"(?:(?P<units>{_INTEGER}) +)?(?P<sign>)(?P<top>{_INTEGER}) ?/ ?(?P<bottom>{_INTEGER})")
+_SCIENTIFIC = re.compile(
+    r"(?P<digits>\d{1,40}(?:\.\d{0,40})?) ?"
+    r"(?:(?:\\times|\\cdot|\*|x) ?10 ?\^ ?(?:\{ ?(?P<braced>-?\d{1,4}) ?\}|(?P<bare>-?\d{1,4}))"
+    r"|[eE](?P<short>[+-]?\d{1,4}))"
+)
+_BASED = re.compile(r"([0-9A-Za-z]{1,100}) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainNumber:
+    """A number that a text is.
+
+    Args:
+        value: exact; of ``50%`` it is 50.
+        digits: significant digits where it was written with a decimal point, else None.
+        step: value of one unit in its last place, where it was written with a decimal point.
+        is_percent: it carried a percent sign.
+        name: the variable of ``x = 5``, else empty.
+    """
+
+    value: Fraction
+    digits: int | None = None
+    step: Fraction = Fraction(0)
+    is_percent: bool = False
+    name: str = ""
+
+
+def read_number(normal: str) -> PlainNumber | None:
+    """The number that a normalised text is, or None."""
+    if not normal or len(normal) > _MAX_CHARS:
+        return None
+    name, text = "", normal
+    named = _NAMED.fullmatch(text)
+    if named:
+        name, text = named[1], named[2].strip()
+    is_percent = text.endswith("%")
+    if is_percent:
+        text = text[:-1].removesuffix("\\").rstrip()
+    negative = text.startswith("-")
+    text = text.lstrip("+-").lstrip() if text[:1] in "+-" and text[1:2] not in ("+", "-") else text
+    text = text.removeprefix("\\$").removeprefix("$").lstrip()
+    found = _unsigned(text)
+    if found is None:
+        return None
+    value, digits, step = found
+    return PlainNumber(value=-value if negative else value, digits=digits, step=step, is_percent=is_percent, name=name)
+
+
+def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
+    """Whether the two are the same number.
+
+    A percent sign on one side only may be meant as ``/100`` or be left out. A decimal stands for the value that it
+    rounds or cuts, if it shows enough digits; how near the values are does not matter otherwise.
+    """
+    if gold.is_percent == answer.is_percent:
+        return _same(gold, answer)
+    percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
+    share = PlainNumber(value=percent.value / 100, digits=percent.digits, step=percent.step / 100)
+    return _same(percent, plain) or _same(share, plain)
+
+
+def read_based(normal: str) -> tuple[int, int] | None:
+    """Value and base of a text such as ``25_6``, or None."""
+    match = _BASED.fullmatch(normal)
+    if not match:
+        return None
+    base = int(match[2] or match[3])
+    digits = [int(digit, _MAX_BASE) for digit in match[1]]
+    if not 2 <= base <= _MAX_BASE or max(digits) >= base:  # noqa: PLR2004 - base 2 is the least there is
+        return None
+    value = 0
+    for digit in digits:
+        value = value * base + digit
+    return value, base
+
+
+def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
+    """Value, significant digits and step of the last place."""
+    if whole := _WHOLE.fullmatch(text):
+        places = whole["places"] or whole["only"] or ""
+        return _decimal((whole["whole"] or "").replace(",", "").replace(" ", ""), places)
+    if fraction := _LATEX_FRACTION.fullmatch(text) or _PLAIN_FRACTION.fullmatch(text):
+        bottom = int(fraction["bottom"])
+        if bottom == 0 or (fraction["units"] and fraction["sign"]):
+            return None
+        value = Fraction(int(fraction["top"]), bottom)
+        return (-value if fraction["sign"] else int(fraction["units"] or 0) + value), None, Fraction(0)
+    if scientific := _SCIENTIFIC.fullmatch(text):
+        exponent = int(scientific["braced"] or scientific["bare"] or scientific["short"])
+        if abs(exponent) > _MAX_EXPONENT:
+            return None
+        units, _, places = scientific["digits"].partition(".")
+        value, digits, step = _decimal(units, places)
+        scale = Fraction(10) ** exponent
+        return value * scale, digits, step * scale
+    return None
+
+
+def _decimal(units: str, places: str) -> tuple[Fraction, int | None, Fraction]:
+    value = Fraction(int((units + places) or "0"), 10 ** len(places))
+    if not places.strip("0"):
+        return value, None, Fraction(0)
+    return value, len((units + places).lstrip("0")), Fraction(1, 10 ** len(places))
+
+
+def _same(one: PlainNumber, other: PlainNumber) -> bool:
+    return one.value == other.value or _shows(one, other) or _shows(other, one)
+
+
+def _shows(rounded: PlainNumber, exact: PlainNumber) -> bool:
+    """Whether a decimal is what the other number looks like in so many places, rounded or cut."""
+    if rounded.digits is None or rounded.digits < _ENOUGH_DIGITS or rounded.value * exact.value < 0:
+        return False
+    if exact.digits is not None and exact.step >= rounded.step:  # it shows no more than the first
+        return False
+    error = abs(rounded.value - exact.value)
+    return error * 2 <= rounded.step or (error < rounded.step and abs(rounded.value) < abs(exact.value))
