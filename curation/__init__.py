@@ -1,0 +1,1 @@
+"""Curation of Parquet shards of completions with the verifier's own judging: the command ``curate``."""

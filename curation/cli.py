@@ -1,0 +1,96 @@
+"""The command ``curate``.
+
+Exit status: 0 done; 1 finished, but shards or samples failed, or stopped before the end; 2 the recipe, the options or
+the input are wrong, and nothing was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from curation.errors import AccountingError, UsageError
+from curation.executors.local import RunPlan, RunReport, run
+from curation.progress import shard_progress
+from curation.recipe import Recipe, load_recipe
+from curation.report import funnel, troubles
+from curation.shards import check_columns, find_shards
+from curation.steps import READ, build_steps
+from verifier.bootstrap import open_engine
+from verifier.errors import VerifierError
+from verifier.settings import load_settings
+
+_OK, _TROUBLE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="assay", prog_name="curate")
+def main() -> None:
+    """Curates Parquet shards of completions: filters, verdicts, and an account of every row."""
+
+
+@main.command("run")
+@click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--input", "globs", multiple=True, metavar="GLOB", help="Parquet shards; overrules [input] globs.")
+@click.option("--output", metavar="DIR", help="Where the results go; overrules [output] dir.")
+@click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
+@click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")
+@click.option("--retry-failed", is_flag=True, help="Does again the shards that have samples in failed/.")
+def run_command(  # noqa: PLR0917 - click passes them by name
+    recipe: Path,
+    globs: tuple[str, ...],
+    output: str | None,
+    server: str | None,
+    sandbox: str | None,
+    retry_failed: bool,  # noqa: FBT001 - click passes it
+) -> None:
+    """Runs RECIPE (TOML) over the shards and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
+
+    Stop it at any time; the same command goes on with what is left.
+    """
+    try:
+        plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed)
+        report = _run(plan, server=server, sandbox=sandbox)
+    except (UsageError, VerifierError) as error:
+        _complain([str(error)])
+        sys.exit(_USAGE)
+    except AccountingError as error:
+        _complain([str(error)])
+        sys.exit(_TROUBLE)
+    except KeyboardInterrupt:
+        _complain(["interrupted; run the same command again to go on"])
+        sys.exit(_INTERRUPTED)
+    sys.exit(_tell(plan, report))
+
+
+def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries_failed: bool) -> RunPlan:
+    steps = build_steps(recipe)
+    recipe = replace(recipe, globs=globs or recipe.globs, output=output or recipe.output)
+    if not recipe.output:
+        raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
+    shards = find_shards(recipe.globs)
+    check_columns(shards, recipe.columns)
+    return RunPlan(recipe=recipe, steps=steps, shards=shards, output=Path(recipe.output), retries_failed=retries_failed)
+
+
+def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport:
+    settings = load_settings(server=server, sandbox=sandbox)
+    with shard_progress(plan.shards) as progress:
+        return asyncio.run(run(plan, lambda: open_engine(settings), progress))
+
+
+def _tell(plan: RunPlan, report: RunReport) -> int:
+    Console().print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
+    lines = troubles(report.entries, report.unfinished, report.stopped)
+    _complain(lines)
+    return _TROUBLE if lines else _OK
+
+
+def _complain(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(f"curate: {line}", err=True)

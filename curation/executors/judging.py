@@ -1,0 +1,248 @@
+"""Verdicts for the live samples of a shard: many groups in flight, bounded by count and bytes, results in row order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from curation.errors import AccountingError, EngineStoppedError
+from curation.rows import VERDICT, BadReference, reference_from_columns
+from verifier.engines.base import Engine
+from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
+from verifier.types import Group, Outcome, Scored, Verdict
+
+VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
+"""One row a sample; both null where it was not judged."""
+
+_GROUP_COMPLETIONS = 64
+_GROUP_BYTES = 2 << 20
+_PATIENCE_S = 600.0
+_RECONNECT_S = (0.5, 2.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What may be in flight at once."""
+
+    completions: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A group, or some completions of one, and the places of its completions in the shard."""
+
+    group: Group
+    places: tuple[int, ...]
+    bytes: int
+
+
+class Gate:
+    """Lets requests in while they fit the bounds; one that never fits goes alone."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._completions = 0
+        self._bytes = 0
+        self._changed = asyncio.Condition()
+
+    async def enter(self, request: Request) -> None:
+        """Waits until the request fits."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._fits(request))
+            self._completions += len(request.places)
+            self._bytes += request.bytes
+
+    async def leave(self, request: Request) -> None:
+        """Makes room again."""
+        async with self._changed:
+            self._completions -= len(request.places)
+            self._bytes -= request.bytes
+            self._changed.notify_all()
+
+    def _fits(self, request: Request) -> bool:
+        return self._completions == 0 or (
+            self._completions + len(request.places) <= self._bounds.completions
+            and self._bytes + request.bytes <= self._bounds.bytes
+        )
+
+
+def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iterator[Request | tuple[int, Scored]]:
+    """What to ask of the engine for these samples; a sample whose reference is bad comes with its verdict.
+
+    Neighbouring samples of one group go together, up to a bound that any server takes.
+
+    Args:
+        samples: live samples, columns of ``rows.SAMPLES`` and ``place``: their number in the frame.
+        first_place: number of the frame's first sample in the shard.
+        recipe: name of the verifier's recipe.
+    """
+    pending: list[dict[str, object]] = []
+    size = 0
+    columns = ("place", "group_key", "group_id", "domain", "language", "prompt", "answers", "tests", "completion")
+    for row in samples.select(columns).iter_rows(named=True):
+        grown = size + len(row["completion"].encode())
+        is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
+        if pending and (row["group_key"] != pending[0]["group_key"] or is_full):
+            yield from _request(pending, size, first_place=first_place, recipe=recipe)
+            grown -= size
+            pending = []
+        pending.append(row)
+        size = grown
+    if pending:
+        yield from _request(pending, size, first_place=first_place, recipe=recipe)
+
+
+def _request(
+    rows: Sequence[dict[str, object]], size: int, *, first_place: int, recipe: str
+) -> Iterator[Request | tuple[int, Scored]]:
+    head: dict[str, object] = rows[0]
+    places = tuple(first_place + _int(row["place"]) for row in rows)
+    answers = head["answers"]
+    tests = head["tests"]
+    reference = reference_from_columns(
+        answers if isinstance(answers, list) else None, tests if isinstance(tests, str) else None, _str(head["domain"])
+    )
+    if isinstance(reference, BadReference):
+        verdict = Verdict.unscorable("reference", reference.reason, reference.detail)
+        yield from ((place, Scored(reward=None, verdicts=(verdict,))) for place in places)
+        return
+    group = Group(
+        id=_str(head["group_id"]),
+        prompt=_str(head["prompt"]),
+        completions=tuple(_str(row["completion"]) for row in rows),
+        reference=reference,
+        language=_str(head["language"]),
+        recipe=recipe,
+    )
+    yield Request(group=group, places=places, bytes=size)
+
+
+def _str(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise AccountingError(f"a sample has the place {value!r}")
+    return value
+
+
+class Judge:
+    """Verdicts of one shard.
+
+    Args:
+        engine: that judges.
+        recipe: name of the verifier's recipe.
+        bounds: of what is in flight.
+        advance: called with the number of completions just judged.
+    """
+
+    def __init__(self, engine: Engine, *, recipe: str, bounds: Bounds, advance: Callable[[int], None]) -> None:
+        self._engine = engine
+        self._recipe = recipe
+        self._gate = Gate(bounds)
+        self._advance = advance
+
+    async def verdicts(self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series) -> dict[int, Scored]:
+        """Place in the shard -> verdicts, for the live samples. FAILED ones are asked for once more at the end.
+
+        Args:
+            frames: gives the samples of the whole shard; called again where something failed.
+            alive: which of them to judge.
+
+        Raises:
+            EngineStoppedError: the engine went away.
+        """
+        found = await self._pass(frames, alive)
+        failed = sorted(place for place, scored in found.items() if _is_failed(scored))
+        if failed:
+            again = pl.Series([False] * alive.len(), dtype=pl.Boolean)
+            again = again.scatter(failed, True) if failed else again  # noqa: FBT003 - the value to set
+            found |= await self._pass(frames, again)
+        return found
+
+    async def _pass(self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series) -> dict[int, Scored]:
+        found: dict[int, Scored] = {}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                async for request in self._requests(frames, alive):
+                    if isinstance(request, tuple):
+                        found[request[0]] = request[1]
+                        self._advance(1)
+                        continue
+                    await self._gate.enter(request)
+                    tasks.create_task(self._judge(request, found))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        return found
+
+    async def _requests(
+        self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series
+    ) -> AsyncIterator[Request | tuple[int, Scored]]:
+        first_place = 0
+        iterator = iter(frames())
+        while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
+            live = frame.with_row_index("place").filter(alive.slice(first_place, frame.height))
+            for request in requests_of(live, first_place=first_place, recipe=self._recipe):
+                yield request
+            first_place += frame.height
+
+    async def _judge(self, request: Request, found: dict[int, Scored]) -> None:
+        try:
+            scores = await self._ask(request.group)
+        finally:
+            await self._gate.leave(request)
+        if len(scores) != len(request.places):
+            raise AccountingError(
+                f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
+            )
+        found.update(zip(request.places, map(_slim, scores), strict=True))
+        self._advance(len(scores))
+
+    async def _ask(self, group: Group) -> Sequence[Scored]:
+        waited_s = 0.0
+        reconnects = iter(_RECONNECT_S)
+        while True:
+            try:
+                return (await self._engine.verify(group)).scores
+            except OverloadedError as error:
+                if waited_s > _PATIENCE_S:
+                    raise EngineStoppedError(f"the verifier was full for {_PATIENCE_S:.0f} s: {error}") from error
+                pause_s = max(0.05, error.retry_after_s)
+            except ServerUnavailableError as error:
+                pause_s = next(reconnects, 0.0)
+                if not pause_s:
+                    raise EngineStoppedError(f"the verifier went away: {error}") from error
+            except InvalidRequestError as error:
+                # Only this group is refused; ours to look into, and never the completion's fault.
+                verdict = Verdict.failed("engine", "invalid_request", str(error))
+                return [Scored(reward=None, verdicts=(verdict,))] * len(group.completions)
+            waited_s += pause_s
+            await asyncio.sleep(pause_s)
+
+
+def _slim(scored: Scored) -> Scored:
+    """Without what is not written: details are long, and a shard has many."""
+    return replace(scored, verdicts=tuple(replace(verdict, detail="", tests=()) for verdict in scored.verdicts))
+
+
+def _is_failed(scored: Scored) -> bool:
+    return any(verdict.outcome is Outcome.FAILED for verdict in scored.verdicts)
+
+
+def verdict_frame(found: dict[int, Scored], samples: int) -> pl.DataFrame:
+    """The verdicts as a table; columns of ``VERDICTS``, one row a sample."""
+    rewards = [found[place].reward if place in found else None for place in range(samples)]
+    verdicts = [_structs(found[place].verdicts) if place in found else None for place in range(samples)]
+    return pl.DataFrame({"reward": rewards, "verdicts": verdicts}, schema=VERDICTS)
+
+
+def _structs(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+    return [
+        {"verifier": item.verifier, "outcome": item.outcome.value, "score": item.score, "reason": item.reason}
+        for item in verdicts
+    ]

@@ -1,0 +1,120 @@
+"""The files of one shard: written under temporary names, in small row groups, synced before they count."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.executors.ledger import Ledger
+from curation.manifest import KINDS, Directory, Output
+from curation.rows import OUTPUT, OUTPUT_DROPPED, output_frame
+from curation.shards import file_sha256
+
+_GROUP_ROWS = 1_000
+_SMALL = ["domain", "input_file", "drop_step", "drop_reason", "reward"]
+
+
+class SampleFile:
+    """One Parquet file that is made when its first sample comes; row groups hold 1,000 samples whatever the frames.
+
+    The same samples give the same bytes: the cuts, the encodings and the compression are all fixed here.
+    """
+
+    def __init__(self, directory: Directory, kind: str, name: str) -> None:
+        self._path = directory.temporary(kind, name)
+        self._schema = OUTPUT if kind == "data" else OUTPUT_DROPPED
+        self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+        self._held_rows = 0
+        self.samples = 0
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Adds samples; columns of the file's schema, and more."""
+        if not frame.height:
+            return
+        table = frame.select(self._schema.names).to_arrow().cast(self._schema)
+        self.samples += table.num_rows
+        while self._held_rows + table.num_rows >= _GROUP_ROWS:
+            cut = _GROUP_ROWS - self._held_rows
+            self._flush([*self._held, table.slice(0, cut)])
+            self._held, self._held_rows = [], 0
+            table = table.slice(cut)
+        if table.num_rows:
+            self._held.append(table)
+            self._held_rows += table.num_rows
+
+    def close(self) -> Output | None:
+        """Ends the file and syncs it; None where it got no sample."""
+        if self._held:
+            self._flush(self._held)
+            self._held, self._held_rows = [], 0
+        if self._writer is None:
+            return None
+        self.abandon()
+        with self._path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        return Output(samples=self.samples, bytes=self._path.stat().st_size, sha256=file_sha256(self._path))
+
+    def abandon(self) -> None:
+        """Closes the file as it is."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _flush(self, tables: list[pa.Table]) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=[name for name in _SMALL if name in self._schema.names],
+                write_statistics=["input_row"],
+                store_schema=True,
+            )
+        self._writer.write_table(pa.concat_tables(tables).combine_chunks(), row_group_size=_GROUP_ROWS)
+
+
+class ShardFiles:
+    """The three files of a shard; left unfinished, they stay temporary and the next run sweeps them away."""
+
+    def __init__(self, directory: Directory, name: str) -> None:
+        self._files = {kind: SampleFile(directory, kind, name) for kind in KINDS}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.abandon()
+
+    def write(self, frames: Iterable[pl.DataFrame], verdicts: pl.DataFrame, ledger: Ledger, input_file: str) -> None:
+        """Sends each sample of the shard to the file of its fate, in row order."""
+        first = 0
+        for frame in frames:
+            fates = ledger.fates(first, frame.height)
+            judged = verdicts.slice(first, frame.height)
+            samples = frame.with_columns(*fates.get_columns(), *judged.get_columns())
+            rows = output_frame(samples, input_file=input_file)
+            is_kept, is_failed = fates["drop_step"].is_null(), fates["is_failed"]
+            self._files["data"].append(rows.filter(is_kept))
+            self._files["rejected"].append(rows.filter(~is_kept & ~is_failed))
+            self._files["failed"].append(rows.filter(is_failed))
+            first += frame.height
+
+    def samples(self, kind: str) -> int:
+        """How many samples a file got."""
+        return self._files[kind].samples
+
+    def close(self) -> dict[str, Output]:
+        """Ends the files; those that got a sample."""
+        closed = {kind: file.close() for kind, file in self._files.items()}
+        return {kind: output for kind, output in closed.items() if output is not None}

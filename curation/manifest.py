@@ -1,0 +1,249 @@
+"""What a run leaves beside its data: one entry a shard, the manifest, and the lock.
+
+``shards/NAME.json`` says that a shard is done and under which key; it is removed before the shard's outputs are
+replaced and written after them, so an entry never vouches for bytes of another run. ``manifest.json`` is made of
+the entries. Nothing here holds a time or a host, so equal runs leave equal trees.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from curation.errors import OutputError, RunLockedError
+from curation.shards import Shard, file_sha256
+
+KINDS = ("data", "rejected", "failed")
+"""Folders of the three ends a sample can come to."""
+
+_ENTRIES = "shards"
+_MANIFEST = "manifest.json"
+_TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One file of samples."""
+
+    samples: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """What became of one shard.
+
+    Args:
+        key: what the outputs depend on; a shard with another key is done again.
+        error: why the shard could not be read; empty where it was done.
+        samples: completions, and one for each row that had none.
+        dropped: step -> reason -> samples rejected.
+        failures: reason -> samples that could not be judged.
+        outputs: folder -> file; a folder that got no sample has none.
+    """
+
+    name: str
+    input_file: str
+    input_sha256: str
+    key: str
+    error: str = ""
+    rows: int = 0
+    samples: int = 0
+    kept: int = 0
+    rejected: int = 0
+    failed: int = 0
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """What all shards of a run share, and their keys depend on.
+
+    Args:
+        engine_hash: of the engine's configuration; empty where no step verifies.
+        versions: of the packages that decide or write; only ``assay`` is part of the key.
+    """
+
+    recipe_hash: str
+    engine_hash: str
+    versions: Mapping[str, str]
+
+    def key(self, shard: Shard, input_sha256: str) -> str:
+        """What the outputs of a shard depend on."""
+        parts = [shard.path, input_sha256, self.recipe_hash, self.engine_hash, self.versions["assay"]]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class Directory:
+    """The output directory of a run, held by its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def output(self, kind: str, name: str) -> Path:
+        """File of one end of one shard."""
+        return self.path / kind / f"{name}.parquet"
+
+    def temporary(self, kind: str, name: str) -> Path:
+        """Name under which that file is written before it is whole."""
+        return self.path / kind / f"{name}.parquet{_TEMPORARY}"
+
+    def entry(self, name: str) -> ShardEntry | None:
+        """The entry of a shard whose outputs stand as it says; None where there is no such."""
+        try:
+            entry = _entry_from_json((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        for kind in KINDS:
+            file = self.output(kind, name)
+            output = entry.outputs.get(kind)
+            if file.exists() != (output is not None):
+                return None
+            if output is not None and (file.stat().st_size != output.bytes or file_sha256(file) != output.sha256):
+                return None
+        return entry
+
+    def forget(self, name: str) -> None:
+        """Takes back that a shard, and so the run, is done."""
+        (self.path / _MANIFEST).unlink(missing_ok=True)
+        (self.path / _ENTRIES / f"{name}.json").unlink(missing_ok=True)
+        for folder in (self.path, self.path / _ENTRIES):
+            _sync(folder)
+
+    def publish(self, entry: ShardEntry) -> None:
+        """Puts the temporary files of a shard in place, then says that it is done."""
+        for kind in KINDS:
+            target = self.output(kind, entry.name)
+            if kind in entry.outputs:
+                self.temporary(kind, entry.name).replace(target)
+            else:
+                target.unlink(missing_ok=True)
+            _sync(target.parent)
+        _write(self.path / _ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
+
+    def write_manifest(self, text: Mapping[str, object]) -> None:
+        """Writes ``manifest.json``."""
+        _write(self.path / _MANIFEST, _json(text))
+
+    def refuse_strangers(self, shards: tuple[Shard, ...]) -> None:
+        """Refuses a directory with shards that are not of this run.
+
+        Raises:
+            OutputError: naming them; to mix them in would make the manifest untrue.
+        """
+        names = {shard.name for shard in shards}
+        strangers = sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json") if file.stem not in names)
+        if strangers:
+            listed = ", ".join(strangers[:5]) + (", ..." if len(strangers) > len(strangers[:5]) else "")
+            raise OutputError(
+                f"{self.path} holds results of {len(strangers)} shard(s) that are not in this input: {listed}; "
+                f"give all inputs together, or choose another --output"
+            )
+
+
+@contextmanager
+def open_directory(path: Path) -> Iterator[Directory]:
+    """The output directory, made where needed, swept of half-written files, and held alone.
+
+    Raises:
+        RunLockedError: another run holds it.
+        OutputError: it cannot be made or written.
+    """
+    try:
+        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be used: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunLockedError(
+                f"another run is at work on {path}; wait for it, or choose another --output"
+            ) from error
+        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES):
+            for leftover in folder.glob(f"*{_TEMPORARY}"):
+                leftover.unlink()
+        yield Directory(path)
+    finally:
+        os.close(lock)
+
+
+def manifest_of(identity: RunIdentity, entries: list[ShardEntry], unfinished: list[str]) -> dict[str, object]:
+    """The manifest of a run."""
+    done = [entry for entry in entries if not entry.error]
+    return {
+        "versions": dict(identity.versions),
+        "recipe_sha256": identity.recipe_hash,
+        "engine_config_hash": identity.engine_hash,
+        "is_complete": not unfinished and len(done) == len(entries),
+        "totals": {
+            "shards": len(entries) + len(unfinished),
+            "shards_done": len(done),
+            "shards_failed": len(entries) - len(done),
+            **{name: sum(getattr(entry, name) for entry in done) for name in ("rows", "samples")},
+            **{name: sum(getattr(entry, name) for entry in done) for name in ("kept", "rejected", "failed")},
+            "dropped": total_dropped(done),
+            "failures": total_failures(done),
+        },
+        "shards": [asdict(entry) for entry in entries],
+        "unfinished_shards": unfinished,
+    }
+
+
+def total_dropped(entries: list[ShardEntry]) -> dict[str, dict[str, int]]:
+    """Step -> reason -> samples over all entries."""
+    totals: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        for step, reasons in entry.dropped.items():
+            for reason, count in reasons.items():
+                of_step = totals.setdefault(step, {})
+                of_step[reason] = of_step.get(reason, 0) + count
+    return totals
+
+
+def total_failures(entries: list[ShardEntry]) -> dict[str, int]:
+    """Reason -> samples over all entries."""
+    totals: dict[str, int] = {}
+    for entry in entries:
+        for reason, count in entry.failures.items():
+            totals[reason] = totals.get(reason, 0) + count
+    return totals
+
+
+def _entry_from_json(text: str) -> ShardEntry:
+    fields = json.loads(text)
+    outputs = {kind: Output(**output) for kind, output in fields.pop("outputs").items()}
+    return ShardEntry(**fields, outputs=outputs)
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + _TEMPORARY)
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

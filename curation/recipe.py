@@ -1,0 +1,165 @@
+"""What a run does, read from a TOML file: input, output, steps in order, and how verdicts decide.
+
+An unknown key is an error that names the nearest known one. Steps are read as names with options here; the table in
+``curation.steps`` knows what each of them takes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curation.columns import ROLES
+from curation.errors import RecipeError, near
+
+Option = str | int | float | bool
+
+_IN_FLIGHT_COMPLETIONS = 512
+_IN_FLIGHT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """One ``[[steps]]`` entry: a name of the table of steps, and its options."""
+
+    name: str
+    options: Mapping[str, Option]
+    where: str
+    """Place in the recipe, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySpec:
+    """The table ``[verify]``: with what rewards are made, and which are kept.
+
+    Args:
+        options: options of the step ``verify``.
+        in_flight: completions being judged at once.
+        in_flight_bytes: their UTF-8 bytes in all.
+    """
+
+    options: Mapping[str, Option] = field(default_factory=dict)
+    in_flight: int = _IN_FLIGHT_COMPLETIONS
+    in_flight_bytes: int = _IN_FLIGHT_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe as written; ``curation.steps.build_steps`` turns its steps into objects."""
+
+    globs: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    output: str = ""
+    steps: tuple[StepSpec, ...] = ()
+    verify: VerifySpec = field(default_factory=VerifySpec)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file.
+
+    Raises:
+        RecipeError: naming the field and the remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(str(path), "is not UTF-8 text; save it as UTF-8") from error
+    return parse_recipe(text, name=str(path))
+
+
+def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
+    """The recipe in a TOML text.
+
+    Raises:
+        RecipeError: naming the field and the remedy.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(name, f"is not TOML: {error}") from error
+    _known(tables, ("input", "output", "steps", "verify"), where="")
+    source = _table(tables, "input")
+    _known(source, ("globs", "columns"), where="input")
+    columns = _table(source, "columns", where="input.columns")
+    _known(columns, ROLES, where="input.columns")
+    output = _table(tables, "output")
+    _known(output, ("dir",), where="output")
+    steps = _steps(tables.get("steps", []))
+    return Recipe(
+        globs=_texts(source.get("globs", []), where="input.globs"),
+        columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
+        output=_text(output.get("dir", ""), where="output.dir"),
+        steps=steps,
+        verify=_verify(tables, steps),
+    )
+
+
+def _steps(entries: object) -> tuple[StepSpec, ...]:
+    if not isinstance(entries, list):
+        raise RecipeError("steps", "write each step as a table [[steps]] with a name")
+    if not entries:
+        raise RecipeError("steps", 'the recipe has no steps; add at least one [[steps]] with name = "..."')
+    specs = []
+    for index, entry in enumerate(entries):
+        where = f"steps[{index}]"
+        if not isinstance(entry, dict):
+            raise RecipeError(where, "write each step as a table [[steps]] with a name")
+        if "name" not in entry:
+            raise RecipeError(where, 'has no name; add name = "..."')
+        name = _text(entry["name"], where=f"{where}.name")
+        options = {key: _option(value, where=f"{where}.{key}") for key, value in entry.items() if key != "name"}
+        specs.append(StepSpec(name=name, options=options, where=f"{where} ({name})"))
+    return tuple(specs)
+
+
+def _verify(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> VerifySpec:
+    table = dict(_table(tables, "verify"))
+    if table and not any(step.name == "verify" for step in steps):
+        raise RecipeError("verify", 'no step uses this table; add [[steps]] with name = "verify" where it belongs')
+    in_flight = _count(table.pop("in_flight", _IN_FLIGHT_COMPLETIONS), where="verify.in_flight")
+    in_flight_bytes = _count(table.pop("in_flight_bytes", _IN_FLIGHT_BYTES), where="verify.in_flight_bytes")
+    options = {key: _option(value, where=f"verify.{key}") for key, value in table.items()}
+    return VerifySpec(options=options, in_flight=in_flight, in_flight_bytes=in_flight_bytes)
+
+
+def _known(table: Mapping[str, object], names: tuple[str, ...] | Mapping[str, object], *, where: str) -> None:
+    for key in table:
+        if key not in names:
+            raise RecipeError(f"{where}.{key}" if where else key, f"unknown key; {near(key, names)}")
+
+
+def _table(tables: Mapping[str, object], name: str, *, where: str = "") -> Mapping[str, object]:
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise RecipeError(where or name, f"must be a table, got {table!r}")
+    return table
+
+
+def _text(value: object, *, where: str) -> str:
+    if not isinstance(value, str):
+        raise RecipeError(where, f"must be a text, got {value!r}")
+    return value
+
+
+def _texts(value: object, *, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise RecipeError(where, f"must be a list of texts, got {value!r}")
+    return tuple(_text(item, where=f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _count(value: object, *, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RecipeError(where, f"must be a whole number of at least 1, got {value!r}")
+    return value
+
+
+def _option(value: object, *, where: str) -> Option:
+    if not isinstance(value, str | int | float | bool):
+        raise RecipeError(where, f"must be a text, a number, true or false, got {value!r}")
+    return value

@@ -1,0 +1,385 @@
+"""Samples: what the rows of any shard become before a step sees them, and what is written of them.
+
+A sample is one completion of one prompt. A row with no completion at all still becomes one sample, which is rejected,
+so that every input row can be found again in the output. The column ``trouble`` says why a row could not be read;
+nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import polars as pl
+import pyarrow as pa
+
+from curation.columns import Layout, plain_type
+from verifier.types import CallTest, CodeReference, MathReference, Reference, StdioTest
+
+MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+VERDICT = pl.Struct({"verifier": pl.String, "outcome": pl.String, "score": pl.Float64, "reason": pl.String})
+
+SAMPLES = pl.Schema(
+    [
+        ("input_row", pl.Int64()),
+        ("completion_index", pl.Int32()),
+        ("id", pl.String()),
+        ("group_id", pl.String()),
+        ("group_key", pl.String()),
+        ("domain", pl.String()),
+        ("language", pl.String()),
+        ("prompt", pl.String()),
+        ("messages", pl.List(MESSAGE)),
+        ("answers", pl.List(pl.String)),
+        ("tests", pl.String()),
+        ("completion", pl.String()),
+        ("trouble", pl.String()),
+    ]
+)
+"""Columns of a frame of samples. ``messages`` is the prompt alone; ``group_key`` is equal for samples of one group."""
+
+OUTPUT = pa.schema(
+    [
+        ("id", pa.string()),
+        ("group_id", pa.string()),
+        ("domain", pa.string()),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("completion", pa.string()),
+        ("answer", pa.string()),
+        ("reward", pa.float64()),
+        (
+            "verdicts",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("verifier", pa.string()),
+                        ("outcome", pa.string()),
+                        ("score", pa.float64()),
+                        ("reason", pa.string()),
+                    ]
+                )
+            ),
+        ),
+        ("input_file", pa.string()),
+        ("input_row", pa.int64()),
+        ("completion_index", pa.int32()),
+    ]
+)
+"""Columns of ``data/``."""
+
+OUTPUT_DROPPED = OUTPUT.append(pa.field("drop_step", pa.string())).append(pa.field("drop_reason", pa.string()))
+"""Columns of ``rejected/`` and ``failed/``."""
+
+_CODE_DOMAINS = ("code", "coding", "program")
+
+
+def samples_from_rows(batch: pa.RecordBatch, layout: Layout, *, first_row: int, tag: str) -> pl.DataFrame:
+    """The samples of some rows, in row order; columns of ``SAMPLES``.
+
+    Args:
+        batch: rows as pyarrow read them, unchecked.
+        layout: of the shard.
+        first_row: number of the first row in its file.
+        tag: of the input file, for ids where the rows have none.
+    """
+    rows = _checked(batch, layout)
+    rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
+    rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows), *_texts(rows))
+    rows = rows.with_columns(_domain(), _prompt(layout))
+    rows = rows.with_columns(_group_keys(rows))
+    rows = _exploded(rows) if layout.is_list else rows.with_columns(completion_index=pl.lit(0, pl.Int32))
+    rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
+    rows = rows.with_columns(_trouble(), *_ids(layout, tag))
+    rows = rows.with_columns(
+        group_id=pl.coalesce("group_id", pl.col("given_id") if layout.is_list else pl.lit(None), "group_key")
+    )
+    return rows.select([pl.col(name).cast(dtype) for name, dtype in SAMPLES.items()])
+
+
+def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
+    """Parts as columns, with invalid UTF-8 replaced by null and marked in ``bad_row`` and ``bad_completions``.
+
+    pyarrow reads Parquet text unchecked and polars trusts what it is given, so each column is checked between the two.
+    """
+    columns: dict[str, pl.Series] = {}
+    bad_row: list[bool] | None = None
+    bad_completions: list[object] | None = None
+    for role, name in layout.columns.items():
+        array = batch.column(name)
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid:
+            array, bad = _repaired(array)
+            if role == "completions":
+                bad_completions = bad if layout.is_list else [bool(item) for item in bad]
+            else:
+                flags = [_any(item) for item in bad]
+                bad_row = [a or b for a, b in zip(bad_row, flags, strict=True)] if bad_row else flags
+        array = array.cast(plain_type(array.type))
+        columns[role] = cast("pl.Series", pl.from_arrow(array)).alias(role)
+    frame = pl.DataFrame(columns)
+    flag = pl.List(pl.Boolean) if layout.is_list else pl.Boolean
+    nothing = pl.col("completions").list.eval(pl.element().is_null() & False) if layout.is_list else pl.lit(value=False)
+    frame = frame.with_columns(
+        bad_row=pl.Series(bad_row, dtype=pl.Boolean) if bad_row else pl.lit(value=False),
+        bad_completions=pl.Series(bad_completions, dtype=flag) if bad_completions is not None else nothing,
+    )
+    missing = [role for role in ("answer", "tests", "domain", "language", "id", "group_id") if role not in columns]
+    return frame.with_columns([pl.lit(None, pl.String).alias(role) for role in missing])
+
+
+def _repaired(array: pa.Array) -> tuple[pa.Array, list[object]]:
+    plain = plain_type(array.type)
+    values = array.cast(_binary(plain)).to_pylist()
+    pairs = [_decoded(value) for value in values]
+    return pa.array([value for value, _ in pairs], plain), [bad for _, bad in pairs]
+
+
+def _binary(column_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(column_type):
+        return pa.large_binary()
+    if pa.types.is_large_list(column_type):
+        return pa.large_list(_binary(column_type.value_type))
+    if pa.types.is_struct(column_type):
+        return pa.struct([pa.field(item.name, _binary(item.type)) for item in column_type])
+    return column_type
+
+
+def _decoded(value: object) -> tuple[object, object]:
+    """The value with invalid text as None, and the same shape of marks."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode(), False
+        except UnicodeDecodeError:
+            return None, True
+    if isinstance(value, list):
+        pairs = [_decoded(item) for item in value]
+        return [item for item, _ in pairs], [_any(bad) for _, bad in pairs]
+    if isinstance(value, dict):
+        fields = {name: _decoded(item) for name, item in value.items()}
+        return {name: item for name, (item, _) in fields.items()}, any(_any(bad) for _, bad in fields.values())
+    return value, False
+
+
+def _any(bad: object) -> bool:
+    return any(_any(item) for item in bad) if isinstance(bad, list) else bool(bad)
+
+
+def _prompt_messages(layout: Layout) -> pl.Expr:
+    if not layout.is_chat:
+        message = pl.struct(pl.lit("user").alias("role"), pl.col("prompt").alias("content"))
+        return pl.when(pl.col("prompt").is_not_null()).then(pl.concat_list(message)).alias("messages")
+    fields = pl.struct(pl.element().struct.field("role"), pl.element().struct.field("content"))
+    messages = pl.col("prompt").list.eval(fields)
+    # A conversation that ends with an answer has it in the place where the completion goes.
+    is_answered = pl.col("prompt").list.last().struct.field("role") == "assistant"
+    return pl.when(is_answered).then(messages.list.head(messages.list.len() - 1)).otherwise(messages).alias("messages")
+
+
+def _prompt(layout: Layout) -> pl.Expr:
+    if not layout.is_chat:
+        return pl.col("prompt")
+    contents = pl.col("messages").list.eval(pl.element().struct.field("content").drop_nulls())
+    return pl.when(contents.list.len() > 0).then(contents.list.join("\n\n")).alias("prompt")
+
+
+def _answers(rows: pl.DataFrame) -> pl.Expr:
+    answer = pl.col("answer")
+    if isinstance(rows.schema["answer"], pl.List):
+        return answer.list.drop_nulls().alias("answers")
+    return pl.when(answer.is_not_null()).then(pl.concat_list(answer.cast(pl.String))).alias("answers")
+
+
+def _tests(rows: pl.DataFrame) -> pl.Expr:
+    if isinstance(rows.schema["tests"], pl.Struct):
+        return pl.when(pl.col("tests").is_not_null()).then(pl.col("tests").struct.json_encode()).alias("tests")
+    return pl.col("tests")
+
+
+def _texts(rows: pl.DataFrame) -> Iterable[pl.Expr]:
+    names = ("domain", "language", "id", "group_id")
+    return [pl.col(name).cast(pl.String) for name in names if rows.schema[name] != pl.String]
+
+
+def _domain() -> pl.Expr:
+    derived = (
+        pl.when(pl.col("answers").is_not_null())
+        .then(pl.lit("math"))
+        .when(pl.col("tests").is_not_null())
+        .then(pl.lit("code"))
+        .otherwise(pl.lit(""))
+    )
+    return pl.coalesce("domain", derived).alias("domain")
+
+
+def _group_keys(rows: pl.DataFrame) -> pl.Series:
+    """A content hash of what makes a group; sha256 because it is written, where ``Expr.hash`` may change."""
+    parts = rows.select("group_id", "prompt", "answers", "tests").iter_rows()
+    keys = [
+        hashlib.sha256(json.dumps(part, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        for part in parts
+    ]
+    return pl.Series("group_key", keys, dtype=pl.String)
+
+
+def _exploded(rows: pl.DataFrame) -> pl.DataFrame:
+    index = pl.int_ranges(0, pl.col("completions").list.len(), dtype=pl.Int32)
+    rows = rows.with_columns(index.alias("completion_index"))
+    # An empty list must stay a row; polars drops it where empty_as_null is false.
+    return rows.explode("completions", "bad_completions", "completion_index", empty_as_null=True, keep_nulls=True)
+
+
+def _trouble() -> pl.Expr:
+    return (
+        pl.when(pl.col("bad_row") | pl.col("bad_completion").fill_null(value=False))
+        .then(pl.lit("invalid_utf8"))
+        .when(pl.col("completion_index").is_null())
+        .then(pl.lit("no_completions"))
+        .when(pl.col("prompt").is_null())
+        .then(pl.lit("null_prompt"))
+        .when(pl.col("completion").is_null())
+        .then(pl.lit("null_completion"))
+        .alias("trouble")
+    )
+
+
+def _ids(layout: Layout, tag: str) -> Iterable[pl.Expr]:
+    place = pl.format("{}-{}", pl.lit(tag), "input_row")
+    base = pl.coalesce(pl.col("id"), place)
+    if not layout.is_list:
+        return [base.alias("id"), pl.col("id").alias("given_id")]
+    numbered = pl.coalesce(pl.format("{}-{}", base, "completion_index"), base)
+    return [numbered.alias("id"), pl.col("id").alias("given_id")]
+
+
+def output_frame(samples: pl.DataFrame, *, input_file: str) -> pl.DataFrame:
+    """Samples with their fate, as columns of ``OUTPUT_DROPPED``.
+
+    Args:
+        samples: columns of ``SAMPLES``, and ``reward``, ``verdicts``, ``drop_step``, ``drop_reason``.
+        input_file: path of the shard, for lineage.
+    """
+    reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
+    prompt = pl.coalesce("messages", pl.concat_list(reply).list.head(0))
+    messages = (
+        pl.when(pl.col("completion").is_not_null())
+        .then(pl.concat_list(prompt, pl.concat_list(reply)))
+        .otherwise(prompt)
+        .alias("messages")
+    )
+    answers = pl.col("answers").list
+    # Several gold answers share the one text column a line each; an answer itself has no line break.
+    answer = pl.when(pl.col("answers").is_not_null()).then(answers.join("\n")).alias("answer")
+    frame = samples.with_columns(messages, answer, pl.lit(input_file).alias("input_file"))
+    return frame.select(OUTPUT_DROPPED.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadReference:
+    """A reference column that holds no reference; the task is at fault.
+
+    Args:
+        reason: short stable code.
+        detail: the field and what it should be.
+    """
+
+    reason: str
+    detail: str
+
+
+def reference_from_columns(
+    answers: Sequence[str] | None, tests: str | None, domain: str
+) -> Reference | BadReference | None:
+    """The reference of a row; None where it has none.
+
+    Where a row has both an answer and tests, the tests win if its domain is code, and the answer else.
+
+    Args:
+        answers: gold answers of a mathematical problem.
+        tests: JSON text in the product's own form: ``{"code": {...}}`` or ``{"math": {...}}``.
+        domain: of the row.
+    """
+    has_answers = bool(answers)
+    is_code = domain.strip().lower().startswith(_CODE_DOMAINS)
+    if tests is not None and tests.strip() and (is_code or not has_answers):
+        return _reference_from_json(tests)
+    return MathReference(answers=tuple(answers)) if answers else None
+
+
+def _reference_from_json(text: str) -> Reference | BadReference | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return BadReference(reason="bad_reference", detail="tests: not JSON text")
+    if not isinstance(value, dict):
+        return BadReference(reason="bad_reference", detail='tests: expected {"code": {...}} or {"math": {...}}')
+    given = {kind: value[kind] for kind in ("code", "math") if value.get(kind) is not None}
+    if len(given) != 1:
+        return BadReference(reason="bad_reference", detail="tests: exactly one of code and math must be given")
+    [(kind, body)] = given.items()
+    try:
+        fields = _object(body, kind)
+        return _code(fields) if kind == "code" else MathReference(answers=_strings(fields, "answers"))
+    except (TypeError, ValueError) as error:
+        return BadReference(reason="bad_reference", detail=f"tests.{error}")
+
+
+def _code(body: Mapping[str, object]) -> CodeReference:
+    return CodeReference(
+        language=_string(body, "language"),
+        stdio=tuple(
+            StdioTest(input=_string(item, "input"), output=_string(item, "output")) for item in _objects(body, "stdio")
+        ),
+        calls=tuple(
+            CallTest(args=_string(item, "args"), kwargs=_string(item, "kwargs"), expected=_string(item, "expected"))
+            for item in _objects(body, "calls")
+        ),
+        script=_string(body, "script"),
+        framework=_string(body, "framework") or "plain",
+        entry_point=_string(body, "entry_point"),
+        time_limit_s=_number(body, "time_limit_s"),
+        memory_limit_bytes=None if (limit := _number(body, "memory_limit_bytes")) is None else int(limit),
+    )
+
+
+def _object(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{name}: expected an object")
+    return value
+
+
+def _string(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a text")
+    return value
+
+
+def _strings(body: Mapping[str, object], name: str) -> tuple[str, ...]:
+    values = body.get(name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name}: expected a list of texts")
+    return tuple(values)
+
+
+def _objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    values = body.get(name)
+    if values is None:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise TypeError(f"{name}: expected a list of objects")
+    return values
+
+
+def _number(body: Mapping[str, object], name: str) -> float | None:
+    value = body.get(name)
+    if isinstance(value, str):  # the protobuf JSON mapping writes 64-bit integers as text
+        return float(value)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"{name}: expected a number")
+    return value

@@ -1,0 +1,78 @@
+"""The steps of curation. To add one: a file beside this, and its line in ``STEPS``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+
+from curation.errors import RecipeError, near
+from curation.recipe import Option, Recipe
+from curation.steps.base import RewriteStep, Step, step_from_options
+from curation.steps.code_in_reasoning import CodeInReasoning
+from curation.steps.dedup import Dedup
+from curation.steps.format import Format
+from curation.steps.language_mix import LanguageMix
+from curation.steps.length import Length
+from curation.steps.long_paragraph import LongParagraph
+from curation.steps.normalise import Normalise
+from curation.steps.select import Select
+from curation.steps.validate import Validate
+from curation.steps.verify import Verify
+
+STEPS: Mapping[str, type[Step]] = {
+    "normalise": Normalise,
+    "validate": Validate,
+    "length": Length,
+    "format": Format,
+    "language_mix": LanguageMix,
+    "long_paragraph": LongParagraph,
+    "code_in_reasoning": CodeInReasoning,
+    "dedup": Dedup,
+    "verify": Verify,
+    "select": Select,
+}
+"""Name in recipes -> step."""
+
+READ = "read"
+"""Name in ``drop_step`` of rows that could not be read; not a step of recipes."""
+
+
+def build_steps(recipe: Recipe) -> tuple[Step, ...]:
+    """The steps of a recipe, in order.
+
+    Raises:
+        RecipeError: an unknown step or option, a step given twice, or one in the wrong place.
+    """
+    steps: list[Step] = []
+    for index, spec in enumerate(recipe.steps):
+        if spec.name not in STEPS:
+            raise RecipeError(f"steps[{index}].name", f"unknown step {spec.name!r}; {near(spec.name, STEPS)}")
+        kind = STEPS[spec.name]
+        if any(step.name == spec.name for step in steps):
+            raise RecipeError(spec.where, "is given twice; drop_step could not tell the two apart")
+        if issubclass(kind, RewriteStep) and index > 0:
+            raise RecipeError(spec.where, "must be the first step, so that all others see the same text")
+        options, where = spec.options, spec.where
+        if kind is Verify:
+            options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
+        steps.append(step_from_options(kind, options, where=where))
+    return tuple(steps)
+
+
+def _verify_options(given: Mapping[str, Option], table: Mapping[str, Option], where: str) -> Mapping[str, Option]:
+    if given:
+        raise RecipeError(
+            f"{where}.{next(iter(given))}", "options of this step stand in the table [verify]; move it there"
+        )
+    return table
+
+
+def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
+    """What of a recipe the output depends on: columns and steps, with all defaults written out."""
+    parts = {
+        "columns": dict(recipe.columns),
+        "steps": [{"name": step.name, **dataclasses.asdict(step)} for step in steps],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""What a step is: one of four kinds, each a frozen dataclass whose fields are its options.
+
+A step never removes a sample. Text steps and group steps say which samples they drop and why; the executor marks
+each sample with the first step that drops it, and later steps do not see it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import polars as pl
+
+from curation.errors import RecipeError, near
+from curation.recipe import Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One way to be dropped.
+
+    Args:
+        reason: short stable code.
+        drops: true for the samples it drops; null counts as false.
+    """
+
+    reason: str
+    drops: pl.Expr
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step with its options fixed. ``name`` is its name in recipes and in ``drop_step``."""
+
+    name: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class RewriteStep(Step, ABC):
+    """Changes texts, for all later steps and for the output; drops nothing."""
+
+    @abstractmethod
+    def columns(self) -> Sequence[pl.Expr]:
+        """Expressions over ``rows.SAMPLES``, each under the name of the column it replaces."""
+
+
+@dataclass(frozen=True)
+class TextStep(Step, ABC):
+    """Drops samples by expressions over one sample at a time.
+
+    ``needs_parts`` asks for the columns of ``parts.PARTS`` beside those of ``rows.SAMPLES``.
+    """
+
+    needs_parts: ClassVar[bool] = False
+
+    @abstractmethod
+    def rules(self) -> Sequence[Rule]:
+        """Rules in the order in which they are tried; the first that drops names the reason."""
+
+
+@dataclass(frozen=True)
+class GroupStep(Step, ABC):
+    """Drops samples by comparing those of one group, from their facts alone.
+
+    ``needs_digest`` asks for a digest of the completions that could be equal.
+    """
+
+    needs_digest: ClassVar[bool] = False
+
+    @abstractmethod
+    def reasons(self, alive: pl.DataFrame) -> pl.Series:
+        """A reason for each sample, null for those that stay; in the order of the frame.
+
+        Args:
+            alive: columns of ``facts.FACTS`` of the samples that no earlier step dropped, in row order.
+        """
+
+
+StepT = TypeVar("StepT", bound=Step)
+
+
+OptionT = TypeVar("OptionT", bound=Option)
+
+
+def option(default: OptionT, *, least: int | None = None, choices: tuple[str, ...] = ()) -> OptionT:
+    """A field of a step: its default, and what it may be."""
+    return dataclasses.field(default=default, metadata={"least": least, "choices": choices})
+
+
+def step_from_options(kind: type[StepT], options: Mapping[str, Option], *, where: str) -> StepT:
+    """The step with these options.
+
+    Raises:
+        RecipeError: an option that it does not have, or of the wrong type or size; names the field and the remedy.
+    """
+    fields = {item.name: item for item in dataclasses.fields(kind)}
+    for key, value in options.items():
+        if key not in fields:
+            raise RecipeError(f"{where}.{key}", f"unknown option; {near(key, fields)}")
+        _check(fields[key], value, where=f"{where}.{key}")
+    return kind(**options)
+
+
+def _check(field: dataclasses.Field[object], value: Option, *, where: str) -> None:
+    wanted = type(field.default)
+    is_number = wanted is float and isinstance(value, int) and not isinstance(value, bool)
+    if type(value) is not wanted and not is_number:
+        raise RecipeError(where, f"expected {_EXPECTED[wanted]}, got {value!r}")
+    least = field.metadata["least"]
+    if least is not None and isinstance(value, int) and value < least:
+        raise RecipeError(where, f"{value} is too small; give at least {least}")
+    choices = field.metadata["choices"]
+    if choices and value not in choices:
+        raise RecipeError(where, f"{value!r} is not a choice; {near(str(value), choices)}")
+
+
+_EXPECTED: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

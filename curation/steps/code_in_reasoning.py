@@ -1,0 +1,32 @@
+"""Step ``code_in_reasoning``: code blocks in the chain of thought; those in the answer are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from curation.steps.base import Rule, TextStep
+
+
+@dataclass(frozen=True)
+class CodeInReasoning(TextStep):
+    """Drops reasoning that holds a fence of three backticks; ``code_in_reasoning``.
+
+    Inline code is fine. A completion without reasoning is never dropped here.
+
+    Example:
+        A fence before ``</think>`` is dropped; the same fence after it is kept.
+
+    Source:
+        DeepSeek-R1 (arXiv 2501.12948 v2), B.3.3: chains of thought with "code blocks" are filtered out.
+    """
+
+    name: ClassVar[str] = "code_in_reasoning"
+    needs_parts: ClassVar[bool] = True
+
+    def rules(self) -> Sequence[Rule]:
+        """One literal search."""
+        return [Rule(reason="code_in_reasoning", drops=pl.col("reasoning").str.contains("```", literal=True))]

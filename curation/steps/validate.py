@@ -1,0 +1,44 @@
+"""Step ``validate``: samples that hold nothing to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from curation.steps.base import Rule, TextStep, option
+
+
+@dataclass(frozen=True)
+class Validate(TextStep):
+    """Drops samples without a text on either side.
+
+    Reasons: ``empty_prompt`` and ``empty_completion`` (white space only), ``no_reference`` (neither an answer nor
+    tests, where ``needs_reference`` is set). Rows that cannot be read at all (null or invalid text, no completions)
+    are dropped before any step, under the step name ``read``.
+
+    Args:
+        needs_reference: whether a sample without a reference is dropped here; else it reaches ``verify``.
+
+    Example:
+        Prompt ``"  "`` is dropped (``empty_prompt``); ``"2+2?"`` with a completion is kept.
+
+    Source:
+        NeMo Curator's Llama-Nemotron tutorial, "malformed or empty".
+    """
+
+    name: ClassVar[str] = "validate"
+    needs_reference: bool = option(default=False)
+
+    def rules(self) -> Sequence[Rule]:
+        """Prompt first, then completion, then reference."""
+        rules = [
+            Rule(reason="empty_prompt", drops=pl.col("prompt").str.strip_chars() == ""),
+            Rule(reason="empty_completion", drops=pl.col("completion").str.strip_chars() == ""),
+        ]
+        if self.needs_reference:
+            has_none = (pl.col("answers").list.len().fill_null(0) == 0) & pl.col("tests").is_null()
+            rules.append(Rule(reason="no_reference", drops=has_none))
+        return rules

@@ -1,0 +1,176 @@
+"""A fake engine for curation, and a command that runs a recipe with it: ``python -m tests.fakes_curation``."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.executors.local import RunPlan, RunReport, run
+from curation.manifest import ShardEntry
+from curation.recipe import load_recipe, parse_recipe
+from curation.shards import Shard, check_columns, find_shards
+from curation.steps import build_steps
+from verifier.errors import OverloadedError, ServerUnavailableError
+from verifier.types import EngineInfo, Group, GroupResult, MathReference, Scored, Verdict
+
+
+class FakeEngine:
+    """Judges by the text after ``answer:``; words in the completion bring about trouble.
+
+    ``flaky`` fails on the first asking, ``broken`` always; ``latency_s`` varies by content.
+    """
+
+    def __init__(self, *, latency_s: float = 0.0, dies_after: int | None = None, overloads: int = 0) -> None:
+        self.latency_s = latency_s
+        self.dies_after = dies_after
+        self.overloads = overloads
+        self.asked: list[Group] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self._seen: set[str] = set()
+
+    async def verify(self, group: Group) -> GroupResult:
+        if self.overloads:
+            self.overloads -= 1
+            raise OverloadedError("full", retry_after_s=0.01)
+        if self.dies_after is not None and len(self.asked) >= self.dies_after:
+            raise ServerUnavailableError("unreachable", "connection refused")
+        self.asked.append(group)
+        self.in_flight += len(group.completions)
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        digest = hashlib.sha256("".join(group.completions).encode()).digest()
+        await asyncio.sleep(self.latency_s * (1 + digest[0] / 64))
+        self.in_flight -= len(group.completions)
+        return GroupResult(id=group.id, scores=tuple(self._score(group, text) for text in group.completions))
+
+    def _score(self, group: Group, text: str) -> Scored:
+        verdict = self._verdict(group, text)
+        return Scored(reward=verdict.score, verdicts=(verdict,))
+
+    def _verdict(self, group: Group, text: str) -> Verdict:
+        if not isinstance(group.reference, MathReference):
+            return Verdict.unscorable("math", "no_reference")
+        if "broken" in text:
+            return Verdict.failed("math", "worker_lost")
+        if "flaky" in text and text not in self._seen:
+            self._seen.add(text)
+            return Verdict.failed("math", "worker_lost")
+        answer = text.rpartition("answer:")[2].strip()
+        if answer in group.reference.answers:
+            return Verdict.correct("math", "equal")
+        return Verdict.incorrect("math", "not_equal")
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo(
+            version="0", verifiers=("math", "format"), recipes=("accuracy", "r1"), sandboxes=("local",), config_hash="f"
+        )
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Silence:
+    """An observer that only counts."""
+
+    def __init__(self) -> None:
+        self.fresh: list[str] = []
+        self.judged = 0
+
+    def shard_started(self, shard: Shard, rows: int) -> None:
+        pass
+
+    def advanced(self, completions: int) -> None:
+        self.judged += completions
+
+    def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
+        if is_fresh:
+            self.fresh.append(entry.name)
+
+
+RECIPE = """
+[[steps]]
+name = "normalise"
+[[steps]]
+name = "validate"
+[[steps]]
+name = "format"
+[[steps]]
+name = "language_mix"
+[[steps]]
+name = "dedup"
+[[steps]]
+name = "verify"
+[[steps]]
+name = "select"
+policy = "shortest"
+count = 2
+"""
+
+
+def think(answer: object, reasoning: str = "because") -> str:
+    return f"<think>{reasoning}</think> answer: {answer}"
+
+
+def write_rows(path: Path, rows: list[dict[str, object]], schema: pa.Schema | None = None, group: int = 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=group)
+    return path
+
+
+def run_fake(
+    globs: list[str],
+    output: Path,
+    *,
+    recipe: str = RECIPE,
+    engine: FakeEngine | None = None,
+    observer: Silence | None = None,
+    retries_failed: bool = False,
+) -> RunReport:
+    parsed = replace(parse_recipe(recipe), globs=tuple(globs))
+    shards = find_shards(parsed.globs)
+    check_columns(shards, parsed.columns)
+    plan = RunPlan(
+        recipe=parsed, steps=build_steps(parsed), shards=shards, output=output, retries_failed=retries_failed
+    )
+
+    @asynccontextmanager
+    async def open_fake() -> AsyncIterator[FakeEngine]:
+        yield engine or FakeEngine()
+
+    return asyncio.run(run(plan, open_fake, observer or Silence()))
+
+
+def read_all(output: Path, kind: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for file in sorted((output / kind).glob("*.parquet")):
+        rows.extend(pq.read_table(file).to_pylist())
+    return rows
+
+
+def tree(output: Path) -> dict[str, str]:
+    """Every file below a directory with the hash of its bytes."""
+    return {
+        str(file.relative_to(output)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(output.rglob("*"))
+        if file.is_file()
+    }
+
+
+def main() -> None:
+    recipe, glob, output, latency_s = sys.argv[1:]
+    text = Path(recipe).read_text(encoding="utf-8")
+    load_recipe(Path(recipe))
+    report = run_fake([glob], Path(output), recipe=text, engine=FakeEngine(latency_s=float(latency_s)))
+    sys.exit(1 if report.stopped else 0)
+
+
+if __name__ == "__main__":
+    main()
