@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 from verifier.engines.base import Engine
-from verifier.errors import InvalidRequestError
+from verifier.engines.local import LocalEngine, terms_of
+from verifier.engines.remote import RemoteEngine
+from verifier.errors import SandboxError, UnknownNameError
+from verifier.recipes import BUILT_IN, Recipe, load_recipes
+from verifier.sandbox import SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.settings import Settings
+from verifier.types import EngineInfo
+from verifier.verifiers import TASKS, VERIFIERS
+from verifier.verifiers.base import Tools
+from verifier.workers import WorkerPool
+
+_DISTRIBUTION = "assay"
+_DECIDING = ("math-verify", "sympy", "latex2sympy2_extended", "langdetect", "py3langid")
+"""Distributions whose version can change a verdict."""
+_LOGGER = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -19,7 +37,109 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
     Raises:
         InvalidRequestError: a setting or recipe that cannot be used.
+        InfrastructureError: a worker could not start.
         ServerUnavailableError: the server cannot be reached.
     """
-    raise InvalidRequestError(f"no engine yet for {settings.server or 'this process'}")
-    yield
+    async with AsyncExitStack() as stack:
+        if settings.server:
+            remote = RemoteEngine(settings.server, deadline_s=settings.deadline_s)
+            stack.push_async_callback(remote.aclose)
+            await remote.connect()
+            yield remote
+            return
+        recipes = recipes_of(settings)
+        sandbox = make_sandbox(settings)
+        stack.push_async_callback(sandbox.aclose)
+        workers = WorkerPool(tasks=TASKS, size=settings.workers)
+        local = LocalEngine(
+            recipes=recipes,
+            default_recipe=settings.recipe,
+            verifiers=VERIFIERS,
+            tools=Tools(workers=workers, sandbox=sandbox),
+            info=_info(settings, recipes),
+            max_pending_completions=settings.max_pending_completions,
+            max_completion_bytes=settings.max_completion_bytes,
+        )
+        stack.push_async_callback(workers.aclose)
+        stack.push_async_callback(local.aclose)
+        # Two lone calls rather than a task group, so that callers catch our error and not a group of it.
+        warmed = asyncio.create_task(_warm(sandbox))
+        try:
+            await workers.start()
+            await warmed
+        finally:
+            warmed.cancel()
+        yield local
+
+
+def recipes_of(settings: Settings) -> Mapping[str, Recipe]:
+    """The built-in recipes and those of the user's file.
+
+    Raises:
+        InvalidRequestError: the file cannot be used.
+    """
+    return (
+        load_recipes(settings.recipes_file, terms_of(VERIFIERS))
+        if settings.recipes_file
+        else {n: r for n, r in BUILT_IN.items() if all(t.name in terms_of(VERIFIERS) for t in r.terms)}
+    )
+
+
+def make_sandbox(settings: Settings) -> StartableSandbox:
+    """The backend that the settings name; starts nothing yet.
+
+    Raises:
+        UnknownNameError: there is no such backend.
+    """
+    if settings.sandbox not in SANDBOXES:
+        raise UnknownNameError("sandbox", settings.sandbox, tuple(SANDBOXES))
+    return SANDBOXES[settings.sandbox](
+        SandboxConfig(
+            slots=settings.sandbox_slots,
+            image_prefix=settings.image_prefix,
+            image_tag=settings.image_tag,
+            runtime=settings.docker_runtime,
+        )
+    )
+
+
+async def _warm(sandbox: StartableSandbox) -> None:
+    try:
+        await sandbox.start()
+    except SandboxError as error:
+        # Mathematics needs no sandbox, so the engine opens all the same and each program is answered FAILED.
+        _LOGGER.warning("code cannot be judged: %s; see verifier doctor", error)
+
+
+def package_version() -> str:
+    """Version of this package."""
+    return version(_DISTRIBUTION)
+
+
+def _info(settings: Settings, recipes: Mapping[str, Recipe]) -> EngineInfo:
+    others = sorted(name for name in SANDBOXES if name != settings.sandbox)
+    return EngineInfo(
+        version=package_version(),
+        verifiers=tuple(sorted(VERIFIERS)),
+        recipes=tuple(sorted(recipes)),
+        sandboxes=(settings.sandbox, *others),
+        config_hash=_config_hash(settings, recipes),
+    )
+
+
+def _config_hash(settings: Settings, recipes: Mapping[str, Recipe]) -> str:
+    deciding = {
+        "versions": {name: version(name) for name in (_DISTRIBUTION, *_DECIDING)},
+        "default_recipe": settings.recipe,
+        "sandbox": settings.sandbox,
+        "max_completion_bytes": settings.max_completion_bytes,
+        "recipes": {
+            name: [
+                recipe.gate_reward,
+                [[term.name, term.weight, term.is_gate, dict(term.options)] for term in recipe.terms],
+            ]
+            for name, recipe in recipes.items()
+        },
+    }
+    text = json.dumps(deciding, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

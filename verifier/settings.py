@@ -44,6 +44,8 @@ class Settings:
     """Docker images are named prefix, toolchain, colon, tag."""
     image_tag: str = "latest"
     """Tag of the Docker images."""
+    docker_runtime: str = ""
+    """Runtime of the Docker engine, such as runsc; empty takes its default."""
 
     # What bounds it.
     max_pending_completions: int = 4096

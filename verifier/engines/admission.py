@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from verifier.errors import OverloadedError
 
@@ -48,38 +48,34 @@ class Admission:
         try:
             yield
         finally:
-            self._leave(completions)
+            self.release(completions)
 
-    @asynccontextmanager
-    async def wait(self, completions: int) -> AsyncIterator[None]:
-        """Counts them in for the block, as soon as there is room and those who came before are in.
+    async def acquire(self, completions: int) -> None:
+        """Counts them in as soon as there is room and those who came before are in; ``release`` counts them out.
 
         More than the limit enter alone, when nothing else is inside.
         """
-        if self._waiting or not self._fits(completions, is_patient=True):
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((completions, turn))
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._leave(completions)
-                else:
-                    self._admit_waiting()
-                raise
-        else:
+        if not self._waiting and self._fits(completions, is_patient=True):
             self._inside += completions
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((completions, turn))
         try:
-            yield
-        finally:
-            self._leave(completions)
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._admit_waiting()
+            else:
+                self.release(completions)
+            raise
+
+    def release(self, completions: int) -> None:
+        """Counts out what ``acquire`` counted in."""
+        self._inside -= completions
+        self._admit_waiting()
 
     def _fits(self, completions: int, *, is_patient: bool = False) -> bool:
         return self._inside + completions <= self._limit or (is_patient and self._inside == 0)
-
-    def _leave(self, completions: int) -> None:
-        self._inside -= completions
-        self._admit_waiting()
 
     def _admit_waiting(self) -> None:
         while self._waiting:

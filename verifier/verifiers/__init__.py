@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from verifier.equivalence import MATH_TASKS
 from verifier.verifiers.base import VerifierFactory
+from verifier.verifiers.math import MathVerifier
 
-VERIFIERS: Mapping[str, VerifierFactory] = {}
+VERIFIERS: Mapping[str, VerifierFactory] = {"math": MathVerifier}
+
+TASKS: Mapping[str, str] = {**MATH_TASKS}
+"""What the verifiers have the worker pool run: name of the task -> ``module:function``."""

@@ -5,6 +5,8 @@ Messages go to ``codec`` and stop there; the server and the remote engine take w
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import grpc.aio
 
 from verifier.wire._generated import verifier_pb2 as pb
@@ -12,6 +14,11 @@ from verifier.wire._generated import verifier_pb2_grpc as pb_grpc
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["VerifierService"].full_name
 """Full name, as health and reflection say it."""
+
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+else:
+    Context = grpc.aio.ServicerContext  # generic only to type checkers
 
 MAX_MESSAGE_BYTES = 64 << 20
 """Largest message either side takes."""
@@ -24,6 +31,37 @@ VerifyRequest = pb.VerifyRequest
 VerifyResponse = pb.VerifyResponse
 VerifyStreamRequest = pb.VerifyStreamRequest
 VerifyStreamResponse = pb.VerifyStreamResponse
+
+
+_SHARED_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Without calls as well, so that a connection that a firewall dropped is found before the next batch.
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    *_SHARED_OPTIONS,
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC itself repeats only requests that fit here; its own default is smaller than one group of long completions.
+    ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Each client has connections of its own, so several clients of one process spread over several servers.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+"""Of every client's channel."""
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    *_SHARED_OPTIONS,
+    # Below the clients' interval, or their pings are taken for an attack and the connection is closed.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # A second server on the same port is a mistake that must be seen, not half of the calls lost to it.
+    ("grpc.so_reuseport", 0),
+)
+"""Of the server."""
 
 
 class Stub:
