@@ -79,6 +79,7 @@ class LocalEngine:
         """Judges one group; see ``Engine``."""
         if self._is_closed:
             raise InvalidRequestError("the engine is closed; open a new one")
+        group = well_formed_group(group)
         if len(group.completions) > self._admission.limit:
             return unscorable_group(
                 group,
@@ -112,7 +113,6 @@ class LocalEngine:
             await asyncio.wait(running)
 
     async def _judge(self, group: Group) -> GroupResult:
-        group = well_formed_group(group)
         if not group.completions:
             return unscorable_group(group, "no_completions", "completions: give at least one text")
         name = group.recipe or self._default_recipe

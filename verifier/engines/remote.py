@@ -24,6 +24,7 @@ from verifier.types import EngineInfo, Group, GroupResult
 from verifier.wire import codec
 from verifier.wire.bindings import CHANNEL_OPTIONS, MAX_MESSAGE_BYTES, GetInfoRequest, Stub, VerifyRequest
 from verifier.wire.status import error_from_status
+from verifier.wire.unicode import well_formed_group
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -70,6 +71,7 @@ class RemoteEngine:
         """Judges one group; see ``Engine``."""
         if self._is_closed:
             raise InvalidRequestError("the engine is closed; open a new one")
+        group = well_formed_group(group)
         request = VerifyRequest(groups=[codec.group_to_proto(group)])
         size = request.ByteSize()
         if size > MAX_MESSAGE_BYTES:
