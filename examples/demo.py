@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +36,6 @@ SHARDS = HERE / "shards"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 WIDTH = 100
-BAR_WIDTH = 28
 ACCURACY = ("math", "code")
 STYLES = {"CORRECT": "green", "INCORRECT": "red", "UNSCORABLE": "yellow", "FAILED": "bold yellow"}
 
@@ -81,7 +79,7 @@ def main() -> int:
 
     console.print(Rule("2. Curate Parquet shards with the same verifiers"))
     manifest = curate()
-    is_whole = print_funnel(console, manifest)
+    is_whole = print_account(console, manifest)
 
     console.print(Rule())
     console.print(f"scored lines: {shown(OUT / 'scored.jsonl')}    curated data: {shown(OUT / 'curated')}")
@@ -151,6 +149,7 @@ def curate() -> dict[str, Any]:
 
 def run(*command: str | Path) -> None:
     """Runs a command of the product and stops the demonstration if it fails."""
+    sys.stdout.flush()
     status = subprocess.run(command, check=False).returncode
     if status != 0:
         raise SystemExit(f"{Path(command[0]).name} {command[1]} ended with status {status}")
@@ -227,43 +226,16 @@ def print_summary(console: Console, rows: list[Row], seconds: float) -> bool:
     return agreeing == len(rows)
 
 
-def print_funnel(console: Console, manifest: dict[str, Any]) -> bool:
-    """How many samples came in, went out at which step and were kept; whether every one is accounted for."""
+def print_account(console: Console, manifest: dict[str, Any]) -> bool:
+    """Says that every sample is accounted for; whether it is so, and nothing failed."""
     totals = manifest["totals"]
-    samples = totals["samples"]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("step", no_wrap=True)
-    table.add_column("reason", no_wrap=True)
-    table.add_column("samples", justify="right")
-    table.add_column("left", justify="right")
-    table.add_column("", no_wrap=True)
-    left = samples
-    table.add_row("read", f"{totals['rows']} rows of {totals['shards']} shards", str(samples), str(left), bar(1.0))
-    for step in step_order(totals["dropped"]):
-        for reason, count in sorted(totals["dropped"][step].items(), key=lambda item: (-item[1], item[0])):
-            left -= count
-            table.add_row(step, reason, f"-{count}", str(left), bar(left / samples))
-    for reason, count in sorted(totals["failures"].items()):
-        left -= count
-        table.add_row("failed", reason, f"-{count}", str(left), bar(left / samples))
-    table.add_row("kept", "", str(totals["kept"]), str(left), bar(left / samples), style="bold")
-    console.print(table)
-    is_whole = samples == totals["kept"] + totals["rejected"] + totals["failed"] and left == totals["kept"]
-    sentence = f"{samples} samples = {totals['kept']} kept + {totals['rejected']} rejected + {totals['failed']} failed"
+    is_whole = totals["samples"] == totals["kept"] + totals["rejected"] + totals["failed"]
+    sentence = (
+        f"{totals['rows']} rows of {totals['shards']} shards hold {totals['samples']} samples = "
+        f"{totals['kept']} kept + {totals['rejected']} rejected + {totals['failed']} failed"
+    )
     console.print(Text(f"\n{sentence}\n", style="bold green" if is_whole else "bold red"))
     return is_whole and bool(manifest["is_complete"]) and totals["failed"] == 0
-
-
-def step_order(dropped: dict[str, Any]) -> list[str]:
-    """The steps that dropped anything, in the order in which the recipe runs them; reading comes first."""
-    steps = tomllib.loads(RECIPE.read_text(encoding="utf-8")).get("steps", [])
-    names = [step.get("name", step.get("step", step.get("use", ""))) for step in steps]
-    return sorted(dropped, key=lambda name: (names.index(name) if name in names else -1, name))
-
-
-def bar(share: float) -> str:
-    """A bar for the share of samples that are left."""
-    return "█" * round(share * BAR_WIDTH)
 
 
 def shown(path: Path) -> str:
