@@ -98,8 +98,9 @@ class Job:
 class RunResult:
     """What one execution did.
 
-    ``value`` is, for a ``CallRun``, the returned value in the encoding of ``verifier.sandbox.runner.plain``; for a
-    ``ScriptRun`` the tester's report. ``error`` is the name of the exception or signal that ended it.
+    ``value`` is the report of a Python run, as JSON lines of which the first counts: the returned value of a
+    ``CallRun`` in the encoding of ``verifier.sandbox.runner.plain``, what the tester of a ``ScriptRun`` found, or
+    the name of the exception that ended it. A solution can forge its own report, never that of a tester.
     """
 
     status: RunStatus
@@ -108,7 +109,6 @@ class RunResult:
     stdout: bytes = b""
     stderr: bytes = b""
     value: bytes = b""
-    error: str = ""
     cpu_time_s: float = 0.0
     memory_bytes: int = 0
 

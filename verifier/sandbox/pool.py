@@ -61,13 +61,13 @@ class SlotPool:
             if not error.is_lost:
                 self._give_back(job.toolchain, slot)
                 raise
-            error.is_own_doing = await close_quietly(slot)
+            error.is_own_doing = await close_quietly(slot) or error.is_own_doing
             raise
         except BaseException:
             # Cancelled: the program goes with its runner.
             await close_quietly(slot)
             raise
-        if slot.executions >= RECYCLE_AFTER or self._is_closed:
+        if slot.executions >= RECYCLE_AFTER or slot.is_spent or self._is_closed:
             await close_quietly(slot)
         else:
             self._give_back(job.toolchain, slot)

@@ -53,6 +53,7 @@ class Slot:
     link: Link
     ready: frames.Header
     executions: int = 0
+    is_spent: bool = False
     tools: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
@@ -96,8 +97,9 @@ class Slot:
                 await self.link.send(frames.pack(header, blobs))
             return await self._collect(job)
         except (EOFError, TimeoutError, frames.FrameError, KeyError, TypeError, ValueError) as error:
-            reason = "did not answer in time" if isinstance(error, TimeoutError) else "was lost"
-            raise SandboxError("sandbox_lost", f"the sandbox runner {reason}", is_lost=True) from error
+            is_late = isinstance(error, TimeoutError)
+            detail = f"the sandbox runner {'did not answer in time' if is_late else 'was lost'}"
+            raise SandboxError("sandbox_lost", detail, is_lost=True, is_own_doing=is_late) from error
 
     def _require_tools(self, job: Job) -> None:
         for command in (job.compile_command, job.run_command):
@@ -123,6 +125,7 @@ class Slot:
                 case "run":
                     runs.append(_result(header, blobs))
                 case "done":
+                    self.is_spent = header.get("is_spent") is True
                     return JobResult(compile=compiled, runs=tuple(runs))
                 case other:
                     raise frames.FrameError(f"an unknown answer {other!r}")

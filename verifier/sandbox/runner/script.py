@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib.util
 import io
 import operator
 import os
@@ -217,6 +218,8 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
         names = _bind(tree, entry_point, link)
     except remote.SolutionDiedError:
         return {"tests": [["script", False, "the solution ended"]]}
+    if framework == "pytest" and importlib.util.find_spec("pytest") is None:
+        return {"missing": "pytest"}
     return {"tests": _FRAMEWORKS[framework](text, names)}
 
 
@@ -315,10 +318,8 @@ def _run_unittest(text: str, names: dict[str, object]) -> list[list[object]]:
 
 
 def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
-    try:
-        import pytest  # noqa: PLC0415 (0.1 s, needed by pytest files alone)
-    except ImportError:
-        return [["script", False, "pytest is not installed in the sandbox"]]
+    import pytest  # noqa: PLC0415 (0.1 s, needed by pytest files alone)
+
     if names:
         bindings = types.ModuleType("assay_names")
         bindings.__dict__.update(names)
@@ -330,8 +331,13 @@ def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
     with open(_SCRIPT_NAME, "w", encoding="utf-8") as file:
         file.write(text)
     found: list[list[object]] = []
+    raised: dict[str, str] = {}
 
     class Collector:
+        def pytest_exception_interact(self, call: object, report: object) -> None:
+            kind = getattr(getattr(call, "excinfo", None), "type", None)
+            raised[str(getattr(report, "nodeid", ""))] = getattr(kind, "__name__", "failed")
+
         def pytest_collectreport(self, report: object) -> None:
             if getattr(report, "failed", False):
                 found.append(["collection", False, "the test file cannot be collected"])
@@ -343,9 +349,14 @@ def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
                 if getattr(report, "skipped", False) and not hasattr(report, "wasxfail"):
                     return
                 is_right = passed and not hasattr(report, "wasxfail")
-                found.append([name, is_right, "" if is_right else "failed"])
+                why = raised.get(str(getattr(report, "nodeid", "")), "AssertionError")
+                found.append([name, is_right, "" if is_right else why])
 
-    options = ["-q", "-p", "no:cacheprovider", "--noconftest", "--rootdir", ".", "-c", os.devnull, _SCRIPT_NAME]
+    # Nothing but the file itself configures the run: no plugin of the machine's, no conftest.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    with open("pytest.ini", "w", encoding="utf-8") as file:
+        file.write("[pytest]\n")
+    options = ["-p", "no:cacheprovider", "--noconftest", "--rootdir", ".", "--confcutdir", ".", _SCRIPT_NAME]
     try:
         pytest.main(options, plugins=[Collector()])
     except BaseException as error:  # noqa: BLE001

@@ -103,7 +103,9 @@ class Supervisor:
         self._answers = answers
         self._counter = 0
         self._buffer = bytearray()
-        self._base_rss = 0
+        self.zygote_pid = 0
+        self.base_rss = 0
+        self._is_spent = False
         self._forget: list[list[object]] = []
 
     # --- the host ---
@@ -175,6 +177,8 @@ class Supervisor:
             if is_stopped:
                 self._tell({"op": "run", "status": "skipped"})
                 continue
+            if self._is_spent:
+                os._exit(76)  # the next run would not start fresh; in a new runner it will
             result, output = self._run(header, run, blobs, readable)
             if result["signal"] == signal.SIGKILL and result["status"] == "exited":
                 # Killed, but not by us: an operator or the kernel. Once more, and then it stands.
@@ -183,7 +187,7 @@ class Supervisor:
             is_stopped = bool(header["stop_on_limit"]) and result["status"] != "exited"
         if readable:
             self._forget.append([readable, kept_uid])
-        self._tell({"op": "done"})
+        self._tell({"op": "done", "is_spent": self._is_spent})
 
     def _run(
         self, header: frames.Header, run: dict[str, object], blobs: list[bytes], readable: str
@@ -314,8 +318,10 @@ class Supervisor:
     def _zygote_says(self) -> dict[str, object]:
         data = self._control.recv(zygote.MESSAGE_BYTES)
         if not data:
-            # Without it nothing can run: the host sees us end, and starts another.
-            os._exit(75)
+            # Without it nothing can run: the host sees us end, and starts another. It learns by our exit code
+            # whether somebody killed the zygote, or the job brought it down.
+            _, status = os.waitpid(self.zygote_pid, 0)
+            os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
         message = json.loads(data)
         assert isinstance(message, dict)  # noqa: S101
         return message
@@ -360,8 +366,7 @@ class Supervisor:
         ended = message["ended"]
         assert isinstance(ended, list)  # noqa: S101
         self._judge(outcome, processes, ended, limits)
-        if not message["is_clean"]:
-            os._exit(76)
+        self._is_spent = self._is_spent or not message["is_clean"]
         return outcome
 
     def _listen(self) -> None:
@@ -379,7 +384,7 @@ class Supervisor:
     def _check(self, outcome: _Outcome, processes: list[_Process], limits: dict[str, float], is_late: bool) -> None:  # noqa: FBT001
         """Compares what the children use with their limits, while they run."""
         judged = processes[-1]
-        cpu, rss = _tree_use(judged.pid, self._base_rss if judged.kind in zygote.WARM else 0)
+        cpu, rss = _tree_use(judged.pid, self.base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
         elif rss > limits["memory_bytes"]:
@@ -459,7 +464,8 @@ def main() -> None:
         _become_zygote(theirs, built, [0, answers, ours.fileno()])
     theirs.close()
     supervisor = Supervisor(built, ours, answers)
-    supervisor._base_rss = _tree_use(pid)[1]  # noqa: SLF001
+    supervisor.zygote_pid = pid
+    supervisor.base_rss = _tree_use(pid)[1]
     supervisor.serve()
     os._exit(0)
 

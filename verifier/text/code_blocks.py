@@ -1,0 +1,81 @@
+"""Programs in the text of an answer: fenced blocks of Markdown.
+
+Rules, in order (the answer is what follows the reasoning):
+
+1. the last complete block whose tag names the wanted language;
+2. else the last complete block without a tag;
+3. else the last block that is opened, rightly tagged or untagged, and never closed: the answer was cut, or its
+   closing fence forgotten, and the program says by itself which;
+4. else there is no program.
+
+A block tagged with another language is never taken. A fence is three or more of ````` ` ````` or ``~`` after at most
+three spaces; it is closed by a line of at least as many of the same (CommonMark 0.31, section 4.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_MARKS = ("`", "~")
+_MIN_FENCE = 3
+_MAX_INDENT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeBlock:
+    """One fenced block: its tag in lower case, its text, and whether it was closed."""
+
+    tag: str
+    text: str
+    is_closed: bool
+
+
+def code_blocks(text: str) -> tuple[CodeBlock, ...]:
+    """All fenced blocks, in order; linear in the length of the text."""
+    blocks: list[CodeBlock] = []
+    fence, tag, body = "", "", list[str]()
+    for line in text.splitlines(keepends=True):
+        mark, info = _fence(line)
+        if not fence:
+            if mark and not (mark[0] == "`" and "`" in info):
+                fence, tag, body = mark, _tag(info), []
+        elif mark and mark[0] == fence[0] and len(mark) >= len(fence) and not info:
+            blocks.append(CodeBlock(tag=tag, text="".join(body), is_closed=True))
+            fence = ""
+        else:
+            body.append(line)
+    if fence:
+        blocks.append(CodeBlock(tag=tag, text="".join(body), is_closed=False))
+    return tuple(blocks)
+
+
+def _fence(line: str) -> tuple[str, str]:
+    """The run of fence marks at the start of a line, and what follows it; empty if there is none."""
+    stripped = line.lstrip(" ")
+    if len(line) - len(stripped) > _MAX_INDENT or not stripped.startswith(_MARKS):
+        return "", ""
+    rest = stripped.lstrip(stripped[0])
+    count = len(stripped) - len(rest)
+    return (stripped[:count], rest.strip()) if count >= _MIN_FENCE else ("", "")
+
+
+def _tag(info: str) -> str:
+    """The language of an info string: ``python``, ``{.python}``, ``python title=x`` all name Python."""
+    words = info.replace("{", " ").replace("}", " ").split()
+    return words[0].lstrip(".").lower() if words else ""
+
+
+def find_program(answer: str, tags: Collection[str]) -> str | None:
+    """The program of an answer by the rules above; None if there is none.
+
+    Args:
+        answer: what follows the reasoning.
+        tags: names of the wanted language, in lower case.
+    """
+    blocks = code_blocks(answer)
+    for is_closed, wanted in ((True, tags), (True, ("",)), (False, (*tags, ""))):
+        for block in reversed(blocks):
+            if block.is_closed is is_closed and block.tag in wanted and block.text.strip():
+                return block.text
+    return None
