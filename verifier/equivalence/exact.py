@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from verifier.equivalence.normal import as_words, normalise
-from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_based, read_number
+from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_based, read_measure, read_number
 from verifier.equivalence.structure import conflict
 
 _TEXT_CHARS = 60
@@ -68,10 +68,10 @@ def read_gold(text: str) -> Gold | None:
 
 def decide(gold: Gold, answer: str) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
-    if answer == gold.normal or _without_spaces(answer) == _without_spaces(gold.normal):
+    if answer == gold.normal:
         return True
     if gold.kind is GoldKind.NUMBER and gold.number is not None:
-        number = read_number(answer)
+        number = read_number(answer) or read_measure(answer)
         if number is not None and (not gold.number.name or not number.name or gold.number.name == number.name):
             return numbers_equal(gold.number, number)
     choice = _CHOICE.fullmatch(gold.normal)
@@ -94,7 +94,7 @@ def _compare_bases(gold: Gold, answer: str) -> bool | None:
     if expected is None and given is None:
         return None
     if expected is not None and given is not None:
-        return expected == given
+        return expected == given and expected[0] is not None
     if expected is None and given is not None and gold.number is not None:
         return gold.number.value == given[0]
     if expected is not None and read_number(answer) is not None:
@@ -117,8 +117,3 @@ def _opened(answer: str) -> str:
 
 def _has_word(answer: str) -> bool:
     return any(character.isalpha() for character in answer)
-
-
-def _without_spaces(text: str) -> str:
-    """Spaces mean nothing in a formula, but hold apart digits, words and commands."""
-    return re.sub(r"(?<![a-zA-Z0-9]) +| +(?![a-zA-Z0-9])", "", text)

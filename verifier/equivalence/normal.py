@@ -32,6 +32,8 @@ _DROPPED = re.compile(
     r"|\\[!]"
 )
 _SPACES = re.compile(r"\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
+_IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,;]) +| +(?![a-zA-Z0-9])")
+"""Spaces that hold nothing apart: not two words, digits or parts of a list."""
 _THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\\!\s?(?=\d)|(?<=\d)\\[,;:]\s?(?=\d{3}(?!\d))")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
@@ -46,7 +48,7 @@ _RENAMED = (
     (re.compile(r"\\rbrace"), r"\\}"),
 )
 _BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'))
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
@@ -61,7 +63,7 @@ def normalise(text: str) -> str:
     text = _SPACES.sub(" ", text).strip()
     text = _unwrap(text)
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
-    return text.strip()
+    return _IDLE_SPACE.sub("", text).strip()
 
 
 def as_words(normal: str) -> str:

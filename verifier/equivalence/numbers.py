@@ -12,6 +12,7 @@ from fractions import Fraction
 
 _MAX_CHARS = 240
 _MAX_EXPONENT = 400
+_LEAST_BASE = 2
 _MAX_BASE = 36
 _ENOUGH_DIGITS = 6
 """A decimal that shows this many digits stands for the value that it rounds; fewer do not."""
@@ -31,7 +32,17 @@ _SCIENTIFIC = re.compile(
     r"(?:(?:\\times|\\cdot|\*|x) ?10 ?\^ ?(?:\{ ?(?P<braced>-?\d{1,4}) ?\}|(?P<bare>-?\d{1,4}))"
     r"|[eE](?P<short>[+-]?\d{1,4}))"
 )
-_BASED = re.compile(r"([0-9A-Za-z]{1,100}) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
+_REPEATING = re.compile(r"(?P<units>\d{0,40})\.(?P<places>\d{0,40})\\overline ?\{ ?(?P<cycle>\d{1,40}) ?\}")
+_CURRENCY = re.compile(r"(?:\\?\$|[€£¥₹])\s?")
+_UNIT_PHRASE = re.compile(r"(?P<number>.*?\d\.?)(?P<words> [a-zA-Z]{2,20}(?:[ /][a-zA-Z]{1,20}){0,4}|/[a-zA-Z]{2,20})")
+_NOT_UNITS = frozenset(
+    {"or", "and", "not", "more", "less", "than", "minus", "plus", "times", "over", "about", "mod", "pi", "sqrt"}
+    | {"squared", "cubed", "percent", "cents", "dozen", "dozens", "hundred", "thousand", "million", "billion"}
+    | {"trillion", "half", "halves", "third", "thirds", "quarter", "quarters", "am", "pm", "if", "when", "for"}
+    | {"is", "are", "where", "with", "without", "but", "negative", "degrees", "radians", "base", "factorial"}
+)
+"""Words after a number that change it, or hedge it."""
+_BASED = re.compile(r"(-?)(\d[0-9A-Za-z]{0,100}) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +77,24 @@ def read_number(normal: str) -> PlainNumber | None:
         text = text[:-1].removesuffix("\\").rstrip()
     negative = text.startswith("-")
     text = text.lstrip("+-").lstrip() if text[:1] in "+-" and text[1:2] not in ("+", "-") else text
-    text = text.removeprefix("\\$").removeprefix("$").lstrip()
+    currency = _CURRENCY.match(text)
+    if currency:
+        text = text[currency.end() :]
     found = _unsigned(text)
     if found is None:
         return None
     value, digits, step = found
     return PlainNumber(value=-value if negative else value, digits=digits, step=step, is_percent=is_percent, name=name)
+
+
+def read_measure(normal: str) -> PlainNumber | None:
+    """The number of a text such as ``10 miles per hour``, where the rest can only be a unit; else None."""
+    if len(normal) > _MAX_CHARS:
+        return None
+    match = _UNIT_PHRASE.fullmatch(normal)
+    if match is None or not _NOT_UNITS.isdisjoint(match["words"].casefold().replace("/", " ").split()):
+        return None
+    return read_number(match["number"])
 
 
 def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
@@ -87,19 +110,20 @@ def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
     return _same(percent, plain) or _same(share, plain)
 
 
-def read_based(normal: str) -> tuple[int, int] | None:
-    """Value and base of a text such as ``25_6``, or None."""
+def read_based(normal: str) -> tuple[int | None, int] | None:
+    """Value and base of a text such as ``25_6``, or None; no value where a digit is too large for the base."""
     match = _BASED.fullmatch(normal)
     if not match:
         return None
-    base = int(match[2] or match[3])
-    digits = [int(digit, _MAX_BASE) for digit in match[1]]
-    if not 2 <= base <= _MAX_BASE or max(digits) >= base:  # noqa: PLR2004 - base 2 is the least there is
+    base = int(match[3] or match[4])
+    if not _LEAST_BASE <= base <= _MAX_BASE:
         return None
     value = 0
-    for digit in digits:
+    for digit in (int(sign, _MAX_BASE) for sign in match[2]):
+        if digit >= base:
+            return None, base
         value = value * base + digit
-    return value, base
+    return -value if match[1] else value, base
 
 
 def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
@@ -113,6 +137,10 @@ def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
             return None
         value = Fraction(int(fraction["top"]), bottom)
         return (-value if fraction["sign"] else int(fraction["units"] or 0) + value), None, Fraction(0)
+    if repeating := _REPEATING.fullmatch(text):
+        places, cycle = repeating["places"], repeating["cycle"]
+        tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
+        return Fraction(int((repeating["units"] + places) or "0"), 10 ** len(places)) + tail, None, Fraction(0)
     if scientific := _SCIENTIFIC.fullmatch(text):
         exponent = int(scientific["braced"] or scientific["bare"] or scientific["short"])
         if abs(exponent) > _MAX_EXPONENT:

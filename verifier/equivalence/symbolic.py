@@ -31,6 +31,8 @@ _PLAIN_CALL = re.compile(
     r"(?<![a-zA-Z\\])(sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|infinity|arcsin|arccos|arctan)(?![a-zA-Z])"
 )
 _PLAIN_ROOT = re.compile(r"\\sqrt ?\(([^()]{1,200})\)")
+_SPACED_ROOT = re.compile(r"\\sqrt ?(\d{2,30})")
+_COLUMN = re.compile(r"\\begin\{[pb]matrix\}([^&]*)\\end\{[pb]matrix\}")
 _PLAIN_EXP = re.compile(r"\\exp ?\(([^()]{1,200})\)")
 _MIXED = re.compile(r"(?<![\d.^_{/])(\d{1,9}) (\d{1,9})/(\d{1,9})(?!\d)")
 
@@ -39,8 +41,8 @@ def equal(payload: Mapping[str, str]) -> dict[str, Json]:
     """Whether ``answer`` equals ``gold``: ``{"equal": bool}``, or ``{"error": which}`` where one could not be read."""
     seed(0)
     try:
-        gold = _parsed(payload["gold"])
-        answer = _parsed(payload["answer"])
+        gold_text, answer_text = _alike(payload["gold"], payload["answer"])
+        gold, answer = _parsed(gold_text), _parsed(answer_text)
         if not gold:
             return {"error": "unparseable_gold"}
         if not answer:
@@ -60,6 +62,18 @@ def can_parse(payload: str) -> bool:
         return False
 
 
+def _alike(gold: str, answer: str) -> tuple[str, str]:
+    """A column vector beside a tuple is written as one."""
+    columns = [_COLUMN.fullmatch(text) for text in (gold, answer)]
+    if (columns[0] is None) == (columns[1] is None):
+        return gold, answer
+    first, second = (
+        f"({', '.join(row.strip() for row in column[1].split(chr(92) * 2) if row.strip())})" if column else text
+        for column, text in zip(columns, (gold, answer), strict=True)
+    )
+    return first, second
+
+
 @lru_cache(maxsize=_CACHED_TEXTS)
 def _parsed(normal: str) -> tuple[object, ...]:
     """What math-verify reads in the whole text; empty where it reads nothing but the string itself."""
@@ -76,6 +90,7 @@ def as_latex(normal: str) -> str:
     text = text.replace("\\langle", "(").replace("\\rangle", ")")
     text = _PLAIN_CALL.sub(lambda word: rf"\{'infty' if word[1] == 'infinity' else word[1]} ", text)
     text = _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _SPACED_ROOT.sub(r"\\sqrt{\1}", text)
     text = _PLAIN_EXP.sub(r"e^{\1}", text)
     return _MIXED.sub(r"\1\\frac{\2}{\3}", text)
 

@@ -7,6 +7,7 @@ and what passes the budget or takes the worker down is the completion's own doin
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from verifier.equivalence import (
@@ -41,6 +42,7 @@ _PARSE_FACTOR = 2.0
 """A gold answer gets more time than answers do: it is read once, and failing to read it costs a whole group."""
 _MAX_BUDGET_S = 600.0
 _SHOWN_CHARS = 90
+_LONG_CHARS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,10 @@ class MathJudge:
         Raises:
             InfrastructureError: we could not judge, also not on a retry.
         """
-        found = self._find(completion)
+        if len(completion) > _LONG_CHARS:  # the loop has other completions to serve
+            found = await asyncio.to_thread(self._find, completion)
+        else:
+            found = self._find(completion)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
         if sum(map(len, found.texts)) > MAX_ANSWER_CHARS:

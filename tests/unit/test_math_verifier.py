@@ -1,0 +1,213 @@
+"""The verifier ``math``, with real workers: golden cases, golds that cannot be used, sharing, trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from verifier.equivalence import EQUAL_TASK, MATH_TASKS, PARSE_TASK
+from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableError, WorkerCrashedError
+from verifier.sandbox.base import Job, JobResult, SandboxReport
+from verifier.types import CodeReference, Group, MathReference, Outcome, Verdict
+from verifier.verifiers.base import Tools
+from verifier.verifiers.math import MathVerifier
+from verifier.workers import WorkerPool
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases" / "math.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+class NoSandbox:
+    """Mathematics runs no programs."""
+
+    async def run(self, job: Job) -> JobResult:
+        raise NotImplementedError
+
+    async def report(self) -> SandboxReport:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Nothing to end."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def pool() -> AsyncIterator[WorkerPool]:
+    async with WorkerPool(tasks=MATH_TASKS, size=1) as pool:
+        yield pool
+
+
+def make(pool: WorkerPool, **options: object) -> MathVerifier:
+    return MathVerifier(options, Tools(workers=pool, sandbox=NoSandbox()))
+
+
+def group(*answers: str, completions: tuple[str, ...] = (), prompt: str = "") -> Group:
+    return Group(id="g", completions=completions, prompt=prompt, reference=MathReference(answers=answers))
+
+
+async def judge(pool: WorkerPool, completion: str, *answers: str, **options: object) -> Verdict:
+    opened = await make(pool, **options).open_group(group(*answers))
+    return await opened.verify(completion)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{n}: {case['why']} ({case['source']})" for n, case in enumerate(CASES)])
+async def test_golden_case(pool: WorkerPool, case: dict[str, str]) -> None:
+    opened = await make(pool).open_group(group(*case["answers"], prompt=case["prompt"]))
+    verdict = await opened.verify(case["completion"])
+    assert (verdict.outcome.value, verdict.reason) == (case["outcome"], case["reason"]), verdict.detail
+    assert verdict.verifier == "math"
+    assert len(verdict.detail) <= 200
+
+
+async def test_a_group_without_a_reference_is_unscorable(pool: WorkerPool) -> None:
+    with pytest.raises(UnscorableError, match="no_reference"):
+        await make(pool).open_group(Group(id="g", completions=()))
+
+
+async def test_a_code_reference_is_of_the_wrong_kind(pool: WorkerPool) -> None:
+    with pytest.raises(UnscorableError, match="wrong_reference_kind"):
+        await make(pool).open_group(Group(id="g", completions=(), reference=CodeReference(language="python")))
+
+
+@pytest.mark.parametrize("answers", [(), ("",), ("  ",), ("$$",), ("???",), ("", "...")])
+async def test_a_reference_that_says_nothing_is_unscorable(pool: WorkerPool, answers: tuple[str, ...]) -> None:
+    with pytest.raises(UnscorableError, match=r"reference\.math\.answers") as caught:
+        await make(pool).open_group(group(*answers))
+    assert caught.value.reason == "unparseable_reference"
+
+
+async def test_one_readable_gold_answer_is_enough(pool: WorkerPool) -> None:
+    assert (await judge(pool, "\\boxed{5}", "", "5")).outcome is Outcome.CORRECT
+
+
+async def test_a_gold_answer_that_is_plain_text_is_matched_as_text(pool: WorkerPool) -> None:
+    assert (await judge(pool, "\\boxed{Mount Everest!}", "Mount Everest!")).outcome is Outcome.CORRECT
+    assert (await judge(pool, "\\boxed{K2}", "Mount Everest")).reason == "not_equal"
+
+
+async def test_a_gold_answer_that_exhausts_the_judge_is_unscorable(pool: WorkerPool) -> None:
+    slow = "x" + "".join(f"+\\frac{{x^{n}}}{{{n}}}" for n in range(2, 60))
+    with pytest.raises(UnscorableError, match=r"answers\[0\] takes too long"):
+        await make(pool, cpu_budget_s=0.01).open_group(group(slow))
+
+
+async def test_an_answer_that_passes_the_budget_is_too_complex(pool: WorkerPool) -> None:
+    integral = "\\int_0^{1} \\frac{\\sin(x^3)\\,e^{x^x}}{\\sqrt{1+x^7}} dx"
+    opened = await make(pool, cpu_budget_s=0.3).open_group(group("\\pi+1"))
+    assert (await opened.verify(f"\\boxed{{{integral}}}")).reason == "too_complex"
+    assert (await opened.verify("\\boxed{1+\\pi}")).reason == "equal"
+
+
+async def test_equal_answers_of_a_group_are_compared_once(pool: WorkerPool) -> None:
+    counting = CountingPool(pool)
+    opened = await make(counting).open_group(group("\\sqrt{8}"))
+    completions = ["\\boxed{2\\sqrt{2}}", "so \\boxed{2 \\sqrt{2}}", "\\boxed{2\\,\\sqrt{2}}"] * 5
+    verdicts = await asyncio.gather(*(opened.verify(completion) for completion in completions))
+    assert {verdict.reason for verdict in verdicts} == {"equal"}
+    assert counting.calls == [PARSE_TASK, EQUAL_TASK]
+
+
+async def test_numbers_and_equal_texts_need_no_worker(pool: WorkerPool) -> None:
+    counting = CountingPool(pool)
+    opened = await make(counting).open_group(group("\\frac{1}{2}", "half of it"))
+    for completion in ("\\boxed{0.5}", "\\boxed{3}", "\\boxed{half of it}"):
+        await opened.verify(completion)
+    assert counting.calls == []
+
+
+async def test_a_lost_worker_is_our_failure_and_is_not_remembered(pool: WorkerPool) -> None:
+    lossy = CountingPool(pool, fails=1)
+    opened = await make(lossy).open_group(group("\\sqrt{8}"))
+    with pytest.raises(WorkerCrashedError):
+        await opened.verify("\\boxed{2\\sqrt{2}}")
+    assert (await opened.verify("\\boxed{2\\sqrt{2}}")).reason == "equal"
+
+
+async def test_an_answer_that_brings_the_judge_down_is_incorrect(pool: WorkerPool) -> None:
+    lossy = CountingPool(pool, fails=1, is_own_doing=True)
+    opened = await make(lossy).open_group(group("\\sqrt{8}"))
+    assert (await opened.verify("\\boxed{2\\sqrt{2}}")).reason == "crashes_judge"
+
+
+async def test_a_cancelled_completion_does_not_cancel_its_equal_sibling(pool: WorkerPool) -> None:
+    opened = await make(pool).open_group(group("\\sin(2x)"))
+    first = asyncio.create_task(opened.verify("\\boxed{2\\sin x\\cos x}"))
+    second = asyncio.create_task(opened.verify("\\boxed{2\\sin x\\cos x}"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).reason == "equal"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_a_worker_killed_during_a_comparison_is_replaced_and_the_verdict_is_the_same(pool: WorkerPool) -> None:
+    opened = await make(pool, cpu_budget_s=5).open_group(group("x^{60}-1"))
+    factors = "(x-1)(" + "+".join(f"x^{{{n}}}" for n in range(59, 1, -1)) + "+x+1)"
+    verdict = asyncio.create_task(opened.verify(f"\\boxed{{{factors}}}"))
+    await asyncio.sleep(0.02)
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert (await verdict).reason == "equal"
+
+
+async def test_the_reasoning_is_searched_only_when_an_option_says_so(pool: WorkerPool) -> None:
+    completion = "<think>so \\boxed{42}</think>\nDone as asked, see above for the result of it"
+    assert (await judge(pool, completion, "42")).reason != "equal"
+    assert (await judge(pool, completion, "42", look_in_reasoning=True, accept_phrase=False)).reason == "equal"
+
+
+async def test_phrases_can_be_refused_by_an_option(pool: WorkerPool) -> None:
+    assert (await judge(pool, "The answer is 42.", "42")).reason == "equal"
+    assert (await judge(pool, "The answer is 42.", "42", accept_phrase=False)).reason == "no_answer"
+
+
+async def test_a_long_completion_is_searched_to_its_end(pool: WorkerPool) -> None:
+    assert (await judge(pool, "<think>" + "{blah} " * 700_000 + "</think>\\boxed{42}", "42")).reason == "equal"
+
+
+async def test_an_unknown_option_is_named(pool: WorkerPool) -> None:
+    with pytest.raises(UnknownNameError, match="'tolerance'"):
+        make(pool, tolerance=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cpu_budget_s", 0),
+        ("cpu_budget_s", "2"),
+        ("cpu_budget_s", True),
+        ("accept_phrase", 1),
+        ("look_in_reasoning", "no"),
+    ],
+)
+async def test_an_option_with_a_bad_value_is_named(pool: WorkerPool, name: str, value: object) -> None:
+    with pytest.raises(InvalidRequestError, match=name):
+        make(pool, **{name: value})
+
+
+class CountingPool(WorkerPool):
+    """Passes calls on to a real pool, counts them, and loses the worker of the first comparisons."""
+
+    def __init__(self, pool: WorkerPool, *, fails: int = 0, is_own_doing: bool = False) -> None:
+        super().__init__(tasks=MATH_TASKS, size=1)
+        self.calls: list[str] = []
+        self._pool = pool
+        self._fails = fails
+        self._is_own_doing = is_own_doing
+
+    async def call_with_retry(self, task, payload, *, cpu_budget_s):  # type: ignore[no-untyped-def]  # as in WorkerPool
+        self.calls.append(task)
+        if task == EQUAL_TASK and self._fails:
+            self._fails -= 1
+            raise WorkerCrashedError("worker_crashed", "lost", is_own_doing=self._is_own_doing)
+        return await self._pool.call_with_retry(task, payload, cpu_budget_s=cpu_budget_s)
