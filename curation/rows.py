@@ -323,7 +323,7 @@ def _reference_from_json(text: str) -> Reference | BadReference | None:
     try:
         fields = _object(body, kind)
         return _code(fields) if kind == "code" else MathReference(answers=_strings(fields, "answers"))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return BadReference(reason="bad_reference", detail=f"tests.{error}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -119,9 +119,11 @@ def think(answer: object, reasoning: str = "because") -> str:
     return f"<think>{reasoning}</think> answer: {answer}"
 
 
-def write_rows(path: Path, rows: list[dict[str, object]], schema: pa.Schema | None = None, group: int = 100) -> Path:
+def write_rows(
+    path: Path, rows: Sequence[Mapping[str, object]], schema: pa.Schema | None = None, group: int = 100
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=group)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, row_group_size=group)
     return path
 
 

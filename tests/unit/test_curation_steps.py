@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.executors.annotate import facts_of, rewritten, with_digests
+from curation.executors.ledger import Ledger, scattered
+from curation.recipe import parse_recipe
+from curation.rows import SAMPLES
+from curation.steps import STEPS, build_steps
+from curation.steps.base import GroupStep, TextStep, step_from_options
+from curation.steps.dedup import Dedup
+from curation.steps.normalise import Normalise
+from curation.steps.parts import with_parts
+from curation.steps.select import Select
+from curation.steps.verify import Verify
+from verifier.text.think import opens_reasoning, split_reasoning
+from verifier.types import Scored, Verdict
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases/curation_steps.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def samples(*completions: str | None, prompt: str = "What?", **columns: object) -> pl.DataFrame:
+    rows = [
+        dict.fromkeys(SAMPLES)
+        | {"input_row": index, "completion_index": 0, "group_key": "g", "prompt": prompt, "completion": text}
+        | columns
+        for index, text in enumerate(completions)
+    ]
+    return pl.DataFrame(rows, schema=SAMPLES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['step']}: {case['why']}" for case in CASES])
+def test_a_text_step_drops_and_keeps_what_its_cases_say(case):
+    step = step_from_options(STEPS[case["step"]], case.get("options", {}), where="here")
+    columns = {name: case[name] for name in ("language", "answers") if name in case}
+    facts = facts_of(samples(case["completion"], prompt=case.get("prompt", "What?"), **columns), [step])
+    assert facts["text_reason"].to_list() == [case["expect"]]
+
+
+@pytest.mark.parametrize("name", [name for name, kind in STEPS.items() if issubclass(kind, TextStep)])
+def test_each_text_step_has_a_case_dropped_and_a_case_kept(name):
+    expected = {case["expect"] is None for case in CASES if case["step"] == name}
+    assert expected == {True, False}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_each_step_has_its_name_and_says_its_example_and_source(name):
+    assert STEPS[name].name == name
+    assert "Example:" in str(STEPS[name].__doc__)
+    assert "Source:" in str(STEPS[name].__doc__)
+
+
+@given(
+    st.lists(st.sampled_from(["<think>", "</think>", "a", "é字", " ", "\n\n", "<", "think>"]), max_size=12).map("".join)
+)
+def test_the_parts_are_those_of_the_verifier(text):
+    for prompt in ("What?", "What? <think>\n"):
+        parts = with_parts(samples(text, prompt=prompt)).row(0, named=True)
+        expected = split_reasoning(text, is_opened=opens_reasoning(prompt))
+        assert (parts["reasoning"], parts["tail"]) == (expected.reasoning, expected.answer)
+
+
+def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():
+    frame = rewritten(samples("\ufeff a\r\nb\rc\0 \n", None), [Normalise()])
+    assert frame["completion"].to_list() == ["a\nb\nc", None]
+    assert rewritten(samples(" a "), [Normalise(trims=False)])["completion"].to_list() == [" a "]
+
+
+def reasons(step: GroupStep, frame: pl.DataFrame) -> list[str | None]:
+    facts = facts_of(frame, [])
+    facts = with_digests(facts, pl.Series([True] * facts.height), [frame])
+    return step.reasons(facts).to_list()
+
+
+def test_dedup_keeps_the_first_of_equal_completions_in_a_group():
+    assert reasons(Dedup(), samples("4", "4.", "4", "5")) == [None, None, "duplicate", None]
+
+
+def test_dedup_does_not_look_into_other_groups():
+    frame = pl.concat([samples("4"), samples("4", group_key="h")])
+    assert reasons(Dedup(), frame) == [None, None]
+
+
+def test_select_keeps_the_shortest_and_breaks_ties_by_place():
+    assert reasons(Select(policy="shortest", count=2), samples("ccc", "b", "aa", "dd")) == [
+        "not_selected",
+        None,
+        None,
+        "not_selected",
+    ]
+    assert reasons(Select(), samples("ccc", "b")) == [None, None]
+
+
+def scored(*verdicts: Verdict, reward: float | None = None) -> Scored:
+    return Scored(reward=reward, verdicts=verdicts)
+
+
+RIGHT = Verdict.correct("math", "equal")
+WRONG = Verdict.incorrect("math", "not_equal")
+BAD_FORM = Verdict.incorrect("format", "empty_think")
+LOST = Verdict.failed("math", "worker_lost")
+NO_GOLD = Verdict.unscorable("math", "no_reference")
+
+
+@pytest.mark.parametrize(
+    ("verify", "judged", "reason", "is_failed"),
+    [
+        (Verify(), scored(RIGHT, reward=1.0), None, False),
+        (Verify(), scored(WRONG, reward=0.0), "math:not_equal", False),
+        (Verify(), scored(LOST), "worker_lost", True),
+        (Verify(), scored(NO_GOLD), "unscorable:no_reference", False),
+        (Verify(), scored(LOST, BAD_FORM), "format:empty_think", False),
+        (Verify(), scored(), "unscorable:no_verdict", False),
+        (Verify(keep="math"), scored(RIGHT, BAD_FORM, reward=1.0), None, False),
+        (Verify(keep="math"), scored(BAD_FORM, LOST), "worker_lost", True),
+        (Verify(keep="reward", min_reward=0.5), scored(WRONG, reward=0.6), None, False),
+        (Verify(keep="reward", min_reward=0.5), scored(WRONG, reward=0.4), "math:not_equal", False),
+        (Verify(keep="reward", min_reward=2.0), scored(RIGHT, reward=1.0), "low_reward", False),
+        (Verify(keep="reward"), scored(LOST), "worker_lost", True),
+    ],
+)
+def test_verify_decides_by_what_its_options_count(verify, judged, reason, is_failed):
+    decision = verify.decide(judged)
+    assert (decision.reason, decision.is_failed) == (reason, is_failed)
+
+
+def test_the_first_step_that_drops_a_sample_names_it():
+    steps = build_steps(parse_recipe('[[steps]]\nname="length"\nmax_chars=3\n[[steps]]\nname="format"'))
+    facts = facts_of(samples("long and without tags", "abc", None, trouble="t"), steps)
+    assert facts["text_step"].to_list() == [-1, -1, -1]
+    facts = facts_of(samples("long and without tags", "abc"), steps)
+    assert facts.select("text_step", "text_reason").rows() == [(0, "too_long"), (1, "no_think")]
+
+
+def test_a_fate_is_final():
+    ledger = Ledger(3)
+    ledger.drop("a", pl.Series(["x", None, None], dtype=pl.String))
+    ledger.drop("b", pl.Series(["y", "y", None], dtype=pl.String), is_failed=pl.Series([True, True, False]))
+    assert ledger.fates(0, 3).rows() == [("a", "x", False), ("b", "y", True), (None, None, False)]
+    assert ledger.counts() == ({"a": {"x": 1}}, {"y": 1})
+    assert ledger.alive().to_list() == [False, False, True]
+
+
+def test_values_of_the_live_return_to_their_places():
+    assert scattered(pl.Series(["x", None]), pl.Series([False, True, True])).to_list() == [None, "x", None]
+
+
+def test_only_completions_of_equal_size_in_a_group_are_hashed():
+    frame = samples("aa", "bb", "c")
+    facts = with_digests(facts_of(frame, []), pl.Series([True] * 3), [frame])
+    assert [digest is not None for digest in facts["digest"]] == [True, True, False]
