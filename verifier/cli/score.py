@@ -1,0 +1,228 @@
+"""Scoring JSON Lines: many groups in flight, bounded memory, results in the order of the lines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from verifier.bootstrap import open_engine
+from verifier.cli.lines import read_lines
+from verifier.cli.table import TableWriter
+from verifier.engines.admission import Admission
+from verifier.engines.base import Engine
+from verifier.errors import InvalidRequestError, UnknownNameError
+from verifier.handle import answer
+from verifier.settings import Settings
+from verifier.types import GroupResult, Outcome
+from verifier.wire.jsonl import MalformedLineError, group_from_line, line_from_result, malformed_result
+
+STANDARD = "-"
+_MAX_GROUPS = 1024
+_MAX_BYTES = 256 << 20
+_SHOWN_ERRORS = 10
+
+Write = Callable[[GroupResult], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run saw."""
+
+    groups: int = 0
+    completions: int = 0
+    malformed: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    rewards: int = 0
+    reward_sum: float = 0.0
+
+    def add(self, result: GroupResult) -> None:
+        """Counts a result."""
+        self.completions += len(result.scores)
+        for scored in result.scores:
+            self.outcomes.update(verdict.outcome for verdict in scored.verdicts)
+            if scored.reward is not None:
+                self.rewards += 1
+                self.reward_sum += scored.reward
+
+    def as_text(self) -> str:
+        """One line for a reader."""
+        verdicts = ", ".join(f"{self.outcomes[outcome]} {outcome.name}" for outcome in Outcome)
+        mean = f", mean {self.reward_sum / self.rewards:.3f}" if self.rewards else ""
+        return (
+            f"{self.groups} groups, {self.completions} completions, {self.malformed} malformed lines; "
+            f"verdicts: {verdicts}; rewards: {self.rewards}{mean}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """A line on its way: its result or the work that will give it, and the room it takes."""
+
+    work: asyncio.Task[GroupResult] | GroupResult
+    completions: int
+    size_bytes: int
+
+
+def score(settings: Settings, *, source: str, output: str, recipe: str, is_table: bool) -> None:
+    """Judges the lines of a file and writes their results.
+
+    Args:
+        settings: of the engine.
+        source: path, or ``-`` for standard input.
+        output: path, or ``-`` for standard output; a path is replaced only when all is done.
+        recipe: of every group; empty leaves the choice to the lines.
+        is_table: print a table, and JSON only into a path.
+
+    Raises:
+        VerifierError: nothing could be judged at all.
+    """
+    with _opened_input(source) as descriptor, _opened_output(output, is_table=is_table) as write:
+        counts = asyncio.run(_score(settings, descriptor, write, recipe))
+    click.echo(counts.as_text(), err=True)
+
+
+async def _score(settings: Settings, descriptor: int, write: Write, recipe: str) -> Counts:
+    async with open_engine(settings) as engine:
+        if recipe:
+            known = (await engine.info()).recipes
+            if recipe not in known:
+                raise UnknownNameError("recipe", recipe, known)
+        return await score_lines(
+            read_lines(descriptor), engine, write, recipe=recipe, max_completions=settings.max_pending_completions
+        )
+
+
+async def score_lines(
+    lines: AsyncIterator[bytes], engine: Engine, write: Write, *, recipe: str = "", max_completions: int
+) -> Counts:
+    """Judges lines and writes a result for each, in order; reads ahead only as far as the bounds allow.
+
+    Args:
+        lines: without their ends; blank ones are passed over.
+        engine: judges.
+        write: is given each result.
+        recipe: of every group; empty leaves the choice to the lines.
+        max_completions: in flight or waiting to be written.
+    """
+    counts = Counts()
+    completions, size = Admission(max_completions), Admission(_MAX_BYTES)
+    pending: asyncio.Queue[_Pending | None] = asyncio.Queue(_MAX_GROUPS)
+
+    async def write_all() -> None:
+        while (item := await pending.get()) is not None:
+            result = item.work if isinstance(item.work, GroupResult) else await item.work
+            write(result)
+            counts.add(result)
+            completions.release(item.completions)
+            size.release(item.size_bytes)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write_all())
+        number = 0
+        async for line in lines:
+            number += 1
+            if not line or line.isspace():
+                continue
+            counts.groups += 1
+            await size.acquire(len(line))
+            try:
+                group = group_from_line(line, number)
+            except MalformedLineError as error:
+                _tell(error, counts)
+                await pending.put(_Pending(work=malformed_result(error), completions=0, size_bytes=len(line)))
+                continue
+            group = replace(group, recipe=recipe) if recipe else group
+            # The engine answers at once a group that is too large for it; here it need only be able to pass.
+            places = min(len(group.completions), max_completions)
+            await completions.acquire(places)
+            work = tasks.create_task(answer(engine, group))
+            await pending.put(_Pending(work=work, completions=places, size_bytes=len(line)))
+        await pending.put(None)
+    return counts
+
+
+def _tell(error: MalformedLineError, counts: Counts) -> None:
+    counts.malformed += 1
+    if counts.malformed <= _SHOWN_ERRORS:
+        click.echo(f"verifier: {error}".encode(errors="replace"), err=True)
+    if counts.malformed == _SHOWN_ERRORS:
+        click.echo("verifier: further malformed lines are answered and counted, not shown", err=True)
+
+
+@contextlib.contextmanager
+def _opened_input(source: str) -> Iterator[int]:
+    if source == STANDARD:
+        yield 0
+        return
+    try:
+        stream = Path(source).open("rb")  # noqa: SIM115 - closed below; the error is told apart from errors in the block
+    except OSError as error:
+        raise InvalidRequestError(f"input {source} cannot be read: {error.strerror}") from error
+    with stream:
+        yield stream.fileno()
+
+
+@contextlib.contextmanager
+def _opened_output(output: str, *, is_table: bool) -> Iterator[Write]:
+    table = TableWriter() if is_table else None
+    if output == STANDARD:
+        with _standard_output() as stream:
+            yield table.write if table is not None else _line_writer(stream)
+        return
+    with _replaced(Path(output)) as stream, _standard_output():
+        to_file = _line_writer(stream)
+        yield to_file if table is None else _both(to_file, table.write)
+
+
+def _both(first: Write, second: Write) -> Write:
+    def write(result: GroupResult) -> None:
+        first(result)
+        second(result)
+
+    return write
+
+
+def _line_writer(stream: BinaryIO) -> Write:
+    def write(result: GroupResult) -> None:
+        stream.write(line_from_result(result))
+        # A reader at the other end of a pipe gets each result as it comes.
+        stream.flush()
+
+    return write
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+    except* BrokenPipeError:
+        # The reader has enough, as head does. What Python still flushes at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the path's place when the block ends well, and leaves nothing when it does not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        stream = temporary.open("wb")
+    except OSError as error:
+        raise InvalidRequestError(f"output {path} cannot be written: {error.strerror}") from error
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
