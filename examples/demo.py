@@ -56,6 +56,11 @@ class Row:
         return next(verdict for name, verdict in self.verdicts.items() if name in ACCURACY)
 
     @property
+    def lacks_toolchain(self) -> bool:
+        """Whether this machine has no compiler for the program, which is no fault of the verifier's."""
+        return bool(self.accuracy["outcome"] == "FAILED" and self.accuracy["reason"] == "no_toolchain")
+
+    @property
     def agrees(self) -> bool:
         """Whether the verdict is the one the file names."""
         return bool(self.accuracy["outcome"] == self.expected)
@@ -193,10 +198,19 @@ def score_table(rows: list[Row]) -> Table:
             format_cell(row.verdicts.get("format")),
             language_cell(row.verdicts.get("language")),
             "none" if row.reward is None else f"{row.reward:.2f}",
-            Text("ok", style="green") if row.agrees else Text(f"expected {row.expected}", style="bold red"),
+            label_cell(row),
         )
         last = row.group
     return table
+
+
+def label_cell(row: Row) -> Text:
+    """How the verdict compares with the label."""
+    if row.agrees:
+        return Text("ok", style="green")
+    if row.lacks_toolchain:
+        return Text("not judged", style="yellow")
+    return Text(f"expected {row.expected}", style="bold red")
 
 
 def format_cell(verdict: dict[str, Any] | None) -> Text:
@@ -215,15 +229,19 @@ def language_cell(verdict: dict[str, Any] | None) -> Text:
 
 
 def print_summary(console: Console, rows: list[Row], seconds: float) -> bool:
-    """Counts by outcome and agreement with the labels; whether all agree."""
+    """Counts by outcome and agreement with the labels; whether all that could be judged agree."""
     outcomes = Counter(row.accuracy["outcome"] for row in rows)
     counted = ", ".join(f"{outcomes[name]} {name}" for name in STYLES)
     groups = len({row.group for row in rows})
-    agreeing = sum(row.agrees for row in rows)
+    judged = [row for row in rows if not row.lacks_toolchain]
+    agreeing = sum(row.agrees for row in judged)
     console.print(f"\n{groups} groups, {len(rows)} completions in {seconds:.1f} s: {counted}")
-    style = "bold green" if agreeing == len(rows) else "bold red"
-    console.print(Text(f"{agreeing} of {len(rows)} verdicts agree with the labels\n", style=style))
-    return agreeing == len(rows)
+    if len(judged) < len(rows):
+        lacking = len(rows) - len(judged)
+        console.print(f"{lacking} C++ completions were not judged, for there is no compiler here: apt-get install g++")
+    style = "bold green" if agreeing == len(judged) else "bold red"
+    console.print(Text(f"{agreeing} of {len(judged)} verdicts agree with the labels\n", style=style))
+    return agreeing == len(judged)
 
 
 def print_account(console: Console, manifest: dict[str, Any]) -> bool:

@@ -61,6 +61,8 @@ def test_every_completion_is_judged_as_its_label_says(record, results):
         next(verdict for verdict in scored.verdicts if verdict.verifier in ACCURACY)
         for scored in results[record["id"]].scores
     ]
+    if any(verdict.reason == "no_toolchain" for verdict in found):
+        pytest.skip("this machine has no toolchain for the program's language")
     assert [verdict.outcome.value for verdict in found] == record["expect"], found
 
 
