@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from verifier.errors import SandboxError, UnscorableError
 from verifier.judging.checkers import outputs_match, parse_expected, values_match
 from verifier.judging.languages import LANGUAGES, Language
-from verifier.sandbox.base import CallRun, Job, JobResult, Limits, Run, RunResult, RunStatus, Sandbox, ScriptRun, StdioRun
+from verifier.sandbox.base import (
+    CallRun,
+    Job,
+    JobResult,
+    Limits,
+    Run,
+    RunResult,
+    RunStatus,
+    Sandbox,
+    ScriptRun,
+    StdioRun,
+)
 from verifier.sandbox.runner import plain
 from verifier.types import CodeReference, Framework, TestResult, TestStatus
 
@@ -121,7 +132,9 @@ class ProgramJudge:
             return tuple(TestResult(name=name, status=TestStatus.CE, detail=detail) for name in names)
         if self._reference.script and self._is_python:
             return self._read_script(result.runs[0])
-        return tuple(self._read_run(at, name, run) for at, (name, run) in enumerate(zip(names, result.runs, strict=True)))
+        return tuple(
+            self._read_run(at, name, run) for at, (name, run) in enumerate(zip(names, result.runs, strict=True))
+        )
 
     def _names(self) -> tuple[str, ...]:
         reference = self._reference
@@ -246,7 +259,9 @@ def _check_shape(reference: CodeReference, *, is_python: bool, allow_unisolated_
         )
     size = sum(len(test.input) + len(test.output) for test in reference.stdio)
     if size > MAX_TEST_BYTES:
-        raise UnscorableError("tests_too_large", f"reference.code.stdio has {size} characters; at most {MAX_TEST_BYTES}")
+        raise UnscorableError(
+            "tests_too_large", f"reference.code.stdio has {size} characters; at most {MAX_TEST_BYTES}"
+        )
 
 
 def _check_arguments(reference: CodeReference) -> None:

@@ -99,10 +99,12 @@ class _ContainerLink:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5.0)
-        self._attached.close()
+        # The SDK hangs the response onto the socket that it gives; each holds a reference to be closed.
         response = getattr(self._attached, "_response", None)
         if response is not None:
             response.close()
+        self._attached.close()
+        self._socket.close()
         return own_doing
 
 

@@ -159,5 +159,3 @@ class LocalSandbox:
         except OSError as error:
             raise SandboxError("sandbox_lost", f"the sandbox runner cannot be started: {error}") from error
         return await Slot.open(_ProcessLink(process, scratch))
-
-

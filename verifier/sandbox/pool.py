@@ -81,8 +81,7 @@ class SlotPool:
 
     async def _take(self, toolchain: str) -> Slot:
         idle = self._idle.get(self._key(toolchain), [])
-        slot = idle.pop() if idle else await self._open(toolchain)
-        return slot
+        return idle.pop() if idle else await self._open(toolchain)
 
     async def _open(self, toolchain: str) -> Slot:
         if self._is_closed:

@@ -62,8 +62,8 @@ def load_program(source: str, name: str) -> types.ModuleType:
 def finish(code: int) -> None:
     """Ends as an interpreter does: threads joined, exit functions run, streams flushed; never returns."""
     try:
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 (what the interpreter's own end calls)
-        atexit._run_exitfuncs()  # noqa: SLF001
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
     finally:
         try:
             sys.stdout.flush()
@@ -90,7 +90,7 @@ def _exit_code(stop: SystemExit) -> int:
         return 0
     if isinstance(stop.code, int):
         return stop.code & 0xFF
-    print(stop.code, file=sys.stderr)
+    sys.stderr.write(f"{stop.code}\n")
     return 1
 
 

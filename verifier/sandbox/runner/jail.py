@@ -135,7 +135,9 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
     if mode in ("", "namespaces") and _can_use_namespaces(scratch, paths):
         is_root = os.geteuid() == 0 and can_switch
         if not is_root and not abi:
-            raise JailError("without root, one uid runs everything, so Landlock is needed: use a kernel of 5.13 or later")
+            raise JailError(
+                "without root, one uid runs everything, so Landlock is needed: use a kernel of 5.13 or later"
+            )
         _own_namespaces(scratch, paths)
         base = uid_base if is_root else 0
         return _finish("namespaces", is_container=False, work="/work", uid_base=base, abi=abi, paths=paths)

@@ -8,11 +8,12 @@ solution can reach a comparison. Lists and JSON scalars stand for themselves; al
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 MAX_DEPTH = 200
 _EXACT_INT = 1 << 53
@@ -42,8 +43,6 @@ def encode(value: object, handle: MakeHandle | None = None, depth: int = 0) -> N
     below = depth + 1
     if isinstance(value, list):
         return [encode(item, handle, below) for item in list.__iter__(value)]
-    if kind is tuple or (isinstance(value, tuple) and not hasattr(kind, "_fields")):
-        return {"t": "tuple", "v": [encode(item, handle, below) for item in tuple.__iter__(value)]}
     if isinstance(value, tuple):
         return {"t": "tuple", "v": [encode(item, handle, below) for item in tuple.__iter__(value)]}
     if isinstance(value, Counter):
@@ -75,26 +74,25 @@ def encode(value: object, handle: MakeHandle | None = None, depth: int = 0) -> N
         return {"t": "Decimal", "v": str(value)}
     if isinstance(value, Fraction):
         return {"t": "Fraction", "v": [encode(value.numerator), encode(value.denominator)]}
-    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-        name = "datetime" if isinstance(value, datetime.datetime) else kind.__name__
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        name = "datetime" if isinstance(value, dt.datetime) else kind.__name__
         return {"t": name, "v": value.isoformat()}
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return {"t": "timedelta", "v": [value.days, value.seconds, value.microseconds]}
     return _encode_other(value, handle, below)
 
 
-def _encode_pairs(value: dict[object, object], handle: MakeHandle | None, depth: int) -> Node:
+def _encode_pairs(value: dict[Any, Any], handle: MakeHandle | None, depth: int) -> Node:
     return [[encode(key, handle, depth), encode(item, handle, depth)] for key, item in dict.items(value)]
 
 
 def _encode_other(value: object, handle: MakeHandle | None, depth: int) -> Node:
     kind = type(value)
-    if kind.__module__ == "numpy":
-        if hasattr(value, "tolist") and hasattr(value, "dtype"):
-            if getattr(value, "ndim", 0) == 0:
-                return encode(value.tolist(), handle, depth)
-            shape = [int(n) for n in getattr(value, "shape", ())]
-            return {"t": "ndarray", "v": encode(value.tolist(), handle, depth), "d": str(value.dtype), "s": shape}
+    if kind.__module__ == "numpy" and hasattr(value, "tolist") and hasattr(value, "dtype"):
+        if getattr(value, "ndim", 0) == 0:
+            return encode(value.tolist(), handle, depth)
+        shape = [int(n) for n in getattr(value, "shape", ())]
+        return {"t": "ndarray", "v": encode(value.tolist(), handle, depth), "d": str(value.dtype), "s": shape}
     if type(value) in (type({}.keys()), type({}.values()), type({}.items())):
         return [encode(item, handle, depth) for item in value]  # type: ignore[attr-defined]
     if handle is None:
@@ -142,7 +140,7 @@ def _decode_tagged(  # noqa: C901, PLR0912
         case "dict" | "Counter" | "OrderedDict", list(items):
             pairs = [(decode(key, handle, depth), decode(item, handle, depth)) for key, item in items]
             if tag == "Counter":
-                return Counter(dict(pairs))  # type: ignore[arg-type]
+                return Counter(dict(pairs))
             return OrderedDict(pairs) if tag == "OrderedDict" else dict(pairs)
         case "complex", [float() | int() as real, float() | int() as imag]:
             return complex(real, imag)
@@ -154,12 +152,12 @@ def _decode_tagged(  # noqa: C901, PLR0912
             if not all(type(number) is int for number in numbers):
                 raise PlainError(f"a damaged {tag}")
             if tag == "timedelta":
-                return datetime.timedelta(*numbers)  # type: ignore[arg-type]
+                return dt.timedelta(*numbers)
             return range(*numbers) if tag == "range" else Fraction(*numbers)  # type: ignore[arg-type, call-overload]
         case "Decimal", str(text):
             return Decimal(text)
         case "datetime" | "date" | "time", str(text):
-            return getattr(datetime, str(tag)).fromisoformat(text)
+            return getattr(dt, str(tag)).fromisoformat(text)
         case "ndarray", _:
             return _decode_array(decode(body, handle, depth), node)
         case _:

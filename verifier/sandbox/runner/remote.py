@@ -154,7 +154,9 @@ class Link:
             self.is_dead = True
             raise SolutionDiedError("the solution tried to end the test")
         bases = raised.get("bases")
-        kind = self._exception(str(raised.get("name")), [str(base) for base in bases] if isinstance(bases, list) else [])
+        kind = self._exception(
+            str(raised.get("name")), [str(base) for base in bases] if isinstance(bases, list) else []
+        )
         if not issubclass(kind, Exception):
             self.is_dead = True
             raise SolutionDiedError("the solution tried to end the test")
@@ -174,10 +176,7 @@ class Link:
             raise SolutionDiedError(str(error)) from error
         if type(arg) is list and type(value) is list:
             arg[:] = value
-        elif type(arg) is dict and type(value) is dict:
-            arg.clear()
-            arg.update(value)
-        elif type(arg) is set and type(value) is set:
+        elif (type(arg) is dict and type(value) is dict) or (type(arg) is set and type(value) is set):
             arg.clear()
             arg.update(value)
         elif type(arg) is bytearray and type(value) is bytearray:
@@ -203,6 +202,11 @@ class Remote:
     """An object of the solution."""
 
     __slots__ = ("_handle", "_is_made", "_kind", "_link", "_name")
+    _link: Link
+    _handle: object
+    _kind: str
+    _name: str
+    _is_made: bool
 
     def __init__(self, link: Link, node: dict[str, object]) -> None:
         object.__setattr__(self, "_link", link)

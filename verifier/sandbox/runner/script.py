@@ -66,7 +66,7 @@ class _Server:
                 return {"value": self._handle_of(self._find(str(message["name"])))}
             case "has":
                 names = message["names"]
-                assert isinstance(names, list)  # noqa: S101
+                assert isinstance(names, list)
                 return {"value": [name for name in names if self._has(str(name))]}
             case "call":
                 return self._call(message)
@@ -91,7 +91,7 @@ class _Server:
     def _call(self, message: Message) -> Message:
         args = self._values(message["args"])
         pairs = message["kwargs"]
-        assert isinstance(pairs, dict)  # noqa: S101
+        assert isinstance(pairs, dict)
         kwargs = {name: self._value(node) for name, node in pairs.items()}
         result = self._value(message["target"])(*args, **kwargs)  # type: ignore[operator]
         reply: Message = {"value": plain.encode(result, self._handle_of)}
@@ -101,7 +101,7 @@ class _Server:
         return reply
 
     def _values(self, nodes: object) -> list[object]:
-        assert isinstance(nodes, list)  # noqa: S101
+        assert isinstance(nodes, list)
         return [self._value(node) for node in nodes]
 
     def _value(self, node: object) -> object:

@@ -7,6 +7,7 @@ ended, and what a child says of itself changes nothing.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -149,7 +150,7 @@ class Supervisor:
 
     def _self_test(self) -> list[str]:
         limits = {"cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8}
-        header = {"limits": {**limits, "wall_s": 20, "output_bytes": 1 << 16}}
+        header: frames.Header = {"limits": {**limits, "wall_s": 20, "output_bytes": 1 << 16}}
         result, blobs = self._warm("selftest", b"{}\n", b"", header)
         try:
             report = json.loads(blobs[2])
@@ -163,7 +164,7 @@ class Supervisor:
     def _job(self, header: frames.Header, blobs: list[bytes]) -> None:
         """Runs a job: blob 0 is the source, the others are referred to by number."""
         runs = header["runs"]
-        assert isinstance(runs, list)  # noqa: S101 (the host is ours)
+        assert isinstance(runs, list)
         readable, kept_uid = "", 0
         if header["run_command"]:
             readable, kept_uid, compiled = self._prepare(header, blobs[0])
@@ -210,8 +211,10 @@ class Supervisor:
     ) -> tuple[str, int, tuple[frames.Header, tuple[bytes, ...]]]:
         """Writes the source into a directory that stays for the job, and compiles it there."""
         limits = header["compile_limits"]
-        assert isinstance(limits, dict)  # noqa: S101
-        process = _Process(kind="exec" if header["compile_command"] else "place", limits=_kernel(limits), descriptors=[])
+        assert isinstance(limits, dict)
+        process = _Process(
+            kind="exec" if header["compile_command"] else "place", limits=_kernel(limits), descriptors=[]
+        )
         process.source_name = str(header["source_name"])
         process.keep = True
         process.uid, process.directory = self._next("-kept")
@@ -220,7 +223,7 @@ class Supervisor:
         return process.directory, process.uid, result
 
     def _argv(self, template: object, directory: str, source_name: str) -> list[str]:
-        assert isinstance(template, list)  # noqa: S101
+        assert isinstance(template, list)
         names = {"{source}": f"{directory}/{source_name}", "{binary}": f"{directory}/program", "{dir}": directory}
         argv = []
         for word in template:
@@ -233,7 +236,7 @@ class Supervisor:
 
     def _command(self, header: frames.Header, stdin: bytes, readable: str) -> tuple[frames.Header, tuple[bytes, ...]]:
         limits = header["limits"]
-        assert isinstance(limits, dict)  # noqa: S101
+        assert isinstance(limits, dict)
         process = _Process(kind="exec", limits=_kernel(limits), descriptors=[], readable=readable)
         process.argv = self._argv(header["run_command"], readable, str(header["source_name"]))
         process.uid, process.directory = self._next()
@@ -243,7 +246,7 @@ class Supervisor:
         self, kind: str, payload: bytes, stdin: bytes, header: frames.Header
     ) -> tuple[frames.Header, tuple[bytes, ...]]:
         limits = header["limits"]
-        assert isinstance(limits, dict)  # noqa: S101
+        assert isinstance(limits, dict)
         process = _Process(kind=kind, limits=_kernel(limits), descriptors=[])
         process.uid, process.directory = self._next()
         return self._execute([process], [payload], stdin, limits, int(limits["output_bytes"]), is_strict=True)
@@ -253,9 +256,13 @@ class Supervisor:
     ) -> tuple[frames.Header, tuple[bytes, ...]]:
         """The tester leads; the solution's server hangs on the other end of a socket pair."""
         limits = header["limits"]
-        assert isinstance(limits, dict)  # noqa: S101
+        assert isinstance(limits, dict)
         ours, theirs = socket.socketpair()
-        own = {**_kernel(limits), "memory_bytes": _TESTER_MEMORY_BYTES, "cpu_time_s": limits["cpu_time_s"] + _TESTER_EXTRA_S}
+        own = {
+            **_kernel(limits),
+            "memory_bytes": _TESTER_MEMORY_BYTES,
+            "cpu_time_s": limits["cpu_time_s"] + _TESTER_EXTRA_S,
+        }
         tester = _Process(kind="tester", limits=own, descriptors=[ours.detach()])
         server = _Process(kind="server", limits=_kernel(limits), descriptors=[theirs.detach()])
         for process in (tester, server):
@@ -272,7 +279,7 @@ class Supervisor:
 
     # --- one execution ---
 
-    def _execute(  # noqa: PLR0913
+    def _execute(
         self,
         processes: list[_Process],
         payloads: list[bytes],
@@ -287,10 +294,13 @@ class Supervisor:
         descriptors: list[int] = []
         for at, (process, payload) in enumerate(zip(processes, payloads, strict=True)):
             extra = process.descriptors
-            out, err = self._pipe(pipes, output_bytes, is_strict), self._pipe(pipes, _STDERR_BYTES, False)
+            out, err = (
+                self._pipe(pipes, output_bytes, is_strict=is_strict),
+                self._pipe(pipes, _STDERR_BYTES, is_strict=False),
+            )
             process.descriptors = [_memory_file(stdin if at == 0 else b""), out, err, _memory_file(payload), *extra]
             if at == 0:
-                process.descriptors.append(self._pipe(pipes, _REPORT_BYTES, True))
+                process.descriptors.append(self._pipe(pipes, _REPORT_BYTES, is_strict=True))
             descriptors += process.descriptors
         request = {"processes": [process.request() for process in processes], "forget": self._forget}
         self._forget = []
@@ -309,7 +319,7 @@ class Supervisor:
         return result, (bytes(pipes[0].data), bytes(pipes[1].data), bytes(pipes[2].data))
 
     @staticmethod
-    def _pipe(pipes: list[_Pipe], limit: int, is_strict: bool) -> int:  # noqa: FBT001
+    def _pipe(pipes: list[_Pipe], limit: int, *, is_strict: bool) -> int:
         read, write = os.pipe()
         os.set_blocking(read, False)
         pipes.append(_Pipe(read, limit, is_strict))
@@ -323,57 +333,69 @@ class Supervisor:
             _, status = os.waitpid(self.zygote_pid, 0)
             os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
         message = json.loads(data)
-        assert isinstance(message, dict)  # noqa: S101
+        assert isinstance(message, dict)
         return message
 
     def _watch(self, processes: list[_Process], pipes: list[_Pipe], limits: dict[str, float]) -> _Outcome:
+        """Pumps and watches until the zygote says that all have ended, and the pipes are empty."""
         started = time.monotonic()
         pids = self._zygote_says()["pids"]
-        assert isinstance(pids, list)  # noqa: S101
+        assert isinstance(pids, list)
         for process, pid in zip(processes, pids, strict=True):
             process.pid = pid
         outcome = _Outcome()
-        message: dict[str, object] = {}
+        ended: list[list[float] | None] = []
         deadline = started + limits["wall_s"]
         tick = _FIRST_TICK_S
         with selectors.DefaultSelector() as selector:
             for pipe in pipes:
                 selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
-            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(self._control, selectors.EVENT_READ, self._control)
             selector.register(0, selectors.EVENT_READ)
-            open_pipes = len(pipes)
-            while not message or open_pipes:
+            waiting = len(pipes) + 1
+            while waiting:
                 events = selector.select(tick)
                 for key, _ in events:
                     if isinstance(key.data, _Pipe):
-                        if not key.data.pull():
-                            selector.unregister(key.fileobj)
-                            open_pipes -= 1
-                        elif key.data.is_over and key.data.is_strict:
-                            self._kill(outcome, "output")
-                    elif key.fileobj == 0:
-                        self._listen()
-                    elif not message:
-                        message = self._zygote_says()
-                        selector.unregister(self._control)
+                        is_over = not self._pull(key.data, outcome)
+                    elif key.data is self._control:
+                        is_over, ended = True, self._ended()
                         deadline = time.monotonic() + _DRAIN_S
+                    else:
+                        is_over = self._listen()
+                    if is_over:
+                        selector.unregister(key.fileobj)
+                        waiting -= 1
                 now = time.monotonic()
-                if message and now > deadline:
+                if ended and now > deadline:
                     break
-                if not message and not outcome.is_killed and (not events or now > started + tick):
-                    self._check(outcome, processes, limits, now > deadline)
+                if not ended and not outcome.is_killed and (not events or now > started + tick):
+                    self._check(outcome, processes[-1], limits, is_late=now > deadline)
                     tick = _TICK_S
-        ended = message["ended"]
-        assert isinstance(ended, list)  # noqa: S101
         self._judge(outcome, processes, ended, limits)
-        self._is_spent = self._is_spent or not message["is_clean"]
         return outcome
 
-    def _listen(self) -> None:
+    def _pull(self, pipe: _Pipe, outcome: _Outcome) -> bool:
+        """Reads from a child; False at the end of its output."""
+        is_open = pipe.pull()
+        if pipe.is_over and pipe.is_strict:
+            self._kill(outcome, "output")
+        return is_open
+
+    def _ended(self) -> list[list[float] | None]:
+        message = self._zygote_says()
+        ended = message["ended"]
+        assert isinstance(ended, list)
+        self._is_spent = self._is_spent or not message["is_clean"]
+        return ended
+
+    def _listen(self) -> bool:
+        """Keeps what the host sends meanwhile; if it has gone, so do we, and the namespace with us."""
         chunk = os.read(0, _CHUNK)
         if not chunk:
             os._exit(0)
         self._buffer += chunk
+        return False
 
     def _kill(self, outcome: _Outcome, status: str) -> None:
         if not outcome.is_killed:
@@ -381,9 +403,8 @@ class Supervisor:
             outcome.is_killed = True
             self._control.send(b'{"kill": true}')
 
-    def _check(self, outcome: _Outcome, processes: list[_Process], limits: dict[str, float], is_late: bool) -> None:  # noqa: FBT001
-        """Compares what the children use with their limits, while they run."""
-        judged = processes[-1]
+    def _check(self, outcome: _Outcome, judged: _Process, limits: dict[str, float], *, is_late: bool) -> None:
+        """Compares what a child uses with its limits, while it runs."""
         cpu, rss = _tree_use(judged.pid, self.base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
@@ -448,7 +469,7 @@ def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int]:
 def main() -> None:
     """Starts from ``sys.argv[1]``: is_container, scratch, uid_base and mode as JSON."""
     config = json.loads(sys.argv[1])
-    os.set_inheritable(0, False)
+    os.set_inheritable(0, False)  # noqa: FBT003 (its only form)
     walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
@@ -478,8 +499,6 @@ def _become_zygote(control: socket.socket, built: jail.Jail, foreign: list[int])
         walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
             score.write("1000")
-        import fcntl  # noqa: PLC0415
-
         high = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)
         control.detach()
         null = os.open(os.devnull, os.O_RDWR)

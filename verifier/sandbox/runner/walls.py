@@ -46,13 +46,13 @@ def _check(result: int, what: str) -> int:
 
 
 def prctl(option: int, *args: int) -> None:
-    """prctl(2)."""
+    """Sets a property of this process."""
     padded = (*args, 0, 0, 0, 0)[:4]
     _check(_LIBC.prctl(option, *(ctypes.c_ulong(arg) for arg in padded)), f"prctl({option})")
 
 
 def syscall(number: int, *args: object) -> int:
-    """syscall(2); raises OSError."""
+    """Any system call by its number; raises OSError."""
     wide = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
     return _check(int(_SYSCALL(ctypes.c_long(number), *wide)), f"syscall {number}")
 
@@ -86,12 +86,12 @@ def keep_capabilities(kept: Iterable[int]) -> None:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2)."""
+    """Moves into new namespaces."""
     _check(_LIBC.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """mount(2)."""
+    """Mounts a file system, or changes a mount."""
     result = _LIBC.mount(
         source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None
     )
@@ -99,12 +99,12 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 
 
 def unmount(target: str) -> None:
-    """umount2(2) with MNT_DETACH."""
+    """Unmounts, as soon as nothing uses it any more."""
     _check(_LIBC.umount2(target.encode(), MNT_DETACH), f"umount {target}")
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """pivot_root(2)."""
+    """Changes the root directory of the mount namespace."""
     number = _SYSCALLS["pivot_root"]
     syscall(number, ctypes.c_char_p(new_root.encode()), ctypes.c_char_p(put_old.encode()))
 
@@ -229,14 +229,10 @@ def seccomp_program(signal_pids: tuple[int, ...] | None) -> bytes:
     block("clone3", _op(_RET, enosys))  # its flags lie in memory, so libc is sent back to clone
     block("clone", _arg(0), _op(_JSET, CLONE_NEW_ANY & ~0xFF, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
     block("prctl", _arg(0), _op(_JEQ, PR_SET_PDEATHSIG, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
-    block(
-        "ioctl", _arg(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW)
-    )
+    block("ioctl", _arg(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
     if signal_pids is not None:
         for name in ("kill", "tkill", "tgkill"):
-            tests = [
-                _op(_JEQ, pid & 0xFFFFFFFF, len(signal_pids) - at, 0) for at, pid in enumerate(signal_pids)
-            ]
+            tests = [_op(_JEQ, pid & 0xFFFFFFFF, len(signal_pids) - at, 0) for at, pid in enumerate(signal_pids)]
             block(name, _arg(0), *tests, _op(_RET, eperm), _op(_RET, _ALLOW))
     head = _op(_LD, 4) + _op(_JEQ, _ARCH, 1, 0) + _op(_RET, _KILL_PROCESS) + _op(_LD, 0)
     if platform.machine() == "x86_64":

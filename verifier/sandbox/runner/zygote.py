@@ -77,7 +77,7 @@ class Zygote:
 
     def _execute(self, request: dict[str, object], descriptors: list[int]) -> None:
         processes = request["processes"]
-        assert isinstance(processes, list)  # noqa: S101 (the supervisor is our own)
+        assert isinstance(processes, list)
         pids: list[int] = []
         at = 0
         for process in processes:
@@ -102,7 +102,8 @@ class Zygote:
         """Waits until the leader has ended, or the supervisor wants all of them dead."""
         ended: dict[int, list[float]] = {}
         while leader not in ended:
-            ready, _, _ = select.select([self._control, self._wake_read], [], [])
+            both: list[socket.socket | int] = [self._control, self._wake_read]
+            ready, _, _ = select.select(both, [], [])
             if self._control in ready:
                 order = self._control.recv(MESSAGE_BYTES)
                 if not order:
@@ -149,10 +150,10 @@ class Zygote:
         """Removes the directories of an execution, and what it left in shared memory."""
         is_clean = True
         processes = request["processes"]
-        assert isinstance(processes, list)  # noqa: S101
+        assert isinstance(processes, list)
         dirty = [(process["directory"], process["uid"]) for process in processes if not process["keep"]]
         forget = request.get("forget") or []
-        assert isinstance(forget, list)  # noqa: S101
+        assert isinstance(forget, list)
         dirty += forget
         for directory, uid in dirty:
             if not _remove_empty(directory):
