@@ -152,8 +152,8 @@ def _decode_tagged(  # noqa: C901, PLR0912
             if not all(type(number) is int for number in numbers):
                 raise PlainError(f"a damaged {tag}")
             if tag == "timedelta":
-                return dt.timedelta(*numbers)
-            return range(*numbers) if tag == "range" else Fraction(*numbers)  # type: ignore[arg-type, call-overload]
+                return dt.timedelta(*numbers)  # type: ignore[arg-type]
+            return range(*numbers) if tag == "range" else Fraction(*numbers)  # type: ignore[call-overload]
         case "Decimal", str(text):
             return Decimal(text)
         case "datetime" | "date" | "time", str(text):
