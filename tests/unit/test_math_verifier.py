@@ -205,7 +205,7 @@ class CountingPool(WorkerPool):
         self._fails = fails
         self._is_own_doing = is_own_doing
 
-    async def call_with_retry(self, task, payload, *, cpu_budget_s):  # type: ignore[no-untyped-def]  # as in WorkerPool
+    async def call_with_retry(self, task, payload, *, cpu_budget_s):
         self.calls.append(task)
         if task == EQUAL_TASK and self._fails:
             self._fails -= 1

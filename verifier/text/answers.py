@@ -198,7 +198,7 @@ def _from_phrase(text: str) -> FoundAnswer:
 def _from_bare(text: str) -> FoundAnswer:
     """A text that is one line and says nothing but an answer: a formula, a number, a single word."""
     bare = text.strip()
-    if bare and len(bare) <= _BARE_CHARS and "\n" not in bare:
+    if bare and len(bare) <= _BARE_CHARS and "\n" not in bare and "<answer>" not in bare:
         segments = list(_segments(bare))
         is_formula = len(segments) == 1 and _plain(bare) == segments[0]
         if is_formula or not _BARE_WORD.search(bare) or not any(c.isspace() for c in bare):
