@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import importlib.util
 import io
 import operator
@@ -16,6 +17,7 @@ import os
 import sys
 import traceback
 import types
+import typing
 import unittest
 from collections.abc import Callable, Mapping
 
@@ -246,12 +248,25 @@ def _bind(tree: ast.Module, entry_point: str, link: remote.Link) -> dict[str, ob
         if not (isinstance(node, ast.ImportFrom) and node.module == "solution")
         for name in node.names
     }
-    free = sorted((used - made - set(dir(builtins)) - asked) | ({entry_point} - made if entry_point else set()))
-    present = link.present(free)
-    bound: dict[str, object] = {name: link.find(name) for name in present}
+    free = (used - made - set(dir(builtins)) - asked) | ({entry_point} - made if entry_point else set())
+    # A module that the script forgot to import is ours, never what the solution calls by that name.
+    bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}
+    present = link.present(sorted(free - bound.keys()))
+    bound |= {name: link.find(name) for name in present}
     module = remote.solution_module(link, tuple(name for name in present if name.isidentifier()))
     sys.modules["solution"] = module
     return bound
+
+
+def _library(name: str) -> object:
+    """The module that scripts mean by a name they did not import; None if it is no such name."""
+    full = {"np": "numpy"}.get(name, name)
+    if full not in sys.stdlib_module_names and full != "numpy":
+        return typing.__dict__.get(name) if name in typing.__all__ else None
+    try:
+        return importlib.import_module(full)
+    except ImportError:
+        return None
 
 
 def _run_plain(text: str, names: dict[str, object]) -> list[list[object]]:
