@@ -26,6 +26,8 @@ from verifier.types import EngineInfo, Group, GroupResult
 
 T = TypeVar("T")
 
+_THREAD = "verifier-engine"
+
 
 class EngineHandle:
     """An engine to be opened by ``with`` or ``async with``, once.
@@ -167,9 +169,10 @@ class _LoopThread:
     """An event loop in a thread of its own."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="verifier-engine", daemon=True)
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=_loop_until_stopped, args=(started,), name=_THREAD, daemon=True)
         self._thread.start()
+        self._loop, self._stop = started.result()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Runs it there and waits; an interrupt here cancels it there."""
@@ -182,16 +185,15 @@ class _LoopThread:
 
     def close(self) -> None:
         """Ends what still runs, then the thread."""
-        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others)
+def _loop_until_stopped(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    async def wait() -> None:
+        stop = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stop))
+        await stop.wait()
+
+    # Its end cancels all tasks and closes generators and executors.
+    asyncio.run(wait())

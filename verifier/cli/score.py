@@ -85,8 +85,12 @@ def score(settings: Settings, *, source: str, output: str, recipe: str, is_table
     Raises:
         VerifierError: nothing could be judged at all.
     """
+    counts = None
     with _opened_input(source) as descriptor, _opened_output(output, is_table=is_table) as write:
         counts = asyncio.run(_score(settings, descriptor, write, recipe))
+    if counts is None:
+        # Whoever reads our output has enough of it; not every line was answered.
+        raise SystemExit(1)
     click.echo(counts.as_text(), err=True)
 
 
