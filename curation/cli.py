@@ -22,9 +22,10 @@ from curation.report import funnel, troubles
 from curation.shards import check_columns, find_shards
 from curation.steps import READ, build_steps
 from verifier.bootstrap import open_engine
-from verifier.errors import VerifierError
+from verifier.errors import InfrastructureError, InvalidRequestError
 from verifier.settings import load_settings
 
+_WIDTH = 120
 _OK, _TROUBLE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 
@@ -56,9 +57,12 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     try:
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed)
         report = _run(plan, server=server, sandbox=sandbox)
-    except (UsageError, VerifierError) as error:
+    except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
+    except InfrastructureError as error:
+        _complain([f"the verifier cannot be used: {error}", "when it is back, run the same command again"])
+        sys.exit(_TROUBLE)
     except AccountingError as error:
         _complain([str(error)])
         sys.exit(_TROUBLE)
@@ -85,7 +89,9 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport
 
 
 def _tell(plan: RunPlan, report: RunReport) -> int:
-    Console().print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
+    # A pipe has no width; rich would take 80 and cut reasons.
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console.print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
     lines = troubles(report.entries, report.unfinished, report.stopped)
     _complain(lines)
     return _TROUBLE if lines else _OK

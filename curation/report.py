@@ -22,7 +22,7 @@ def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str]) -> Table:
     samples = sum(entry.samples for entry in done)
     table = Table(title="Funnel", title_justify="left")
     table.add_column("step")
-    table.add_column("reason")
+    table.add_column("reason", overflow="fold")
     table.add_column("samples", justify="right")
     table.add_column("left", justify="right")
     table.add_column("share", justify="right")

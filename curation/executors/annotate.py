@@ -47,7 +47,7 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
             continue
         if step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
-        judged = alive.with_columns(_reason(step).alias("text_reason"))
+        judged = _judged(alive, step)
         dropped.append(
             judged.filter(pl.col("text_reason").is_not_null()).select(
                 "place", pl.lit(number, pl.Int32).alias("text_step"), "text_reason"
@@ -65,6 +65,13 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         pl.lit(None, pl.String).alias("digest"),
     ).join(fates, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
+
+
+def _judged(alive: pl.DataFrame, step: TextStep) -> pl.DataFrame:
+    measured = alive
+    for columns in step.measures():
+        measured = measured.with_columns(**columns)
+    return alive.with_columns(measured.select(_reason(step).alias("text_reason")))
 
 
 def _reason(step: TextStep) -> pl.Expr:

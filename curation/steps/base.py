@@ -56,6 +56,13 @@ class TextStep(Step, ABC):
 
     needs_parts: ClassVar[bool] = False
 
+    def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
+        """Columns that the rules read, made in rounds, each of which may read the ones before.
+
+        What rules share stands here, as an expression that is named twice is computed twice.
+        """
+        return ()
+
     @abstractmethod
     def rules(self) -> Sequence[Rule]:
         """Rules in the order in which they are tried; the first that drops names the reason."""

@@ -5,7 +5,7 @@ A cheap prefilter by scripts; the language verifier judges by words and knows mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,35 +48,45 @@ class LanguageMix(TextStep):
     max_cjk_percent: int = option(5, least=0)
     max_latin_percent: int = option(50, least=0)
 
+    def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
+        """Counts of characters and words, each made only of the texts where it can matter."""
+        text, prompt = pl.col("text_"), pl.col("prompt")
+        language = pl.col("language").str.strip_chars().str.to_lowercase().str.slice(0, 3)
+        is_named = language.str.split("-").list.first().is_in(_CJK_LANGUAGES)
+        by_prompt = 100 * pl.col("asked_cjk_") >= _CJK_PROMPT_PERCENT * (
+            pl.col("asked_cjk_") + pl.col("asked_letters_")
+        )
+        is_cjk = pl.when(language.fill_null("") != "").then(is_named).otherwise((pl.col("asked_cjk_") > 0) & by_prompt)
+        is_asked, has_cjk = pl.col("is_asked_"), pl.col("cjk_") > 0
+        return (
+            {
+                "text_": pl.coalesce("reasoning", "completion"),
+                "asked_cjk_": _count(prompt, _CJK, where=_may_hold(prompt)),
+            },
+            {"asked_letters_": _count(prompt, _LATIN, where=pl.col("asked_cjk_") > 0)},
+            {"is_asked_": is_cjk, "cjk_": _count(text, _CJK, where=_may_hold(text))},
+            {
+                "letters_": _count(text, _LATIN, where=~is_asked & has_cjk),
+                "words_": _count(text, _LATIN_WORD, where=is_asked) - _count(text, _COMMAND, where=is_asked),
+            },
+        )
+
     def rules(self) -> Sequence[Rule]:
-        """One rule, with its costly counts made only where they can matter."""
-        text = pl.coalesce("reasoning", "completion")
-        # Each CJK character has at least two bytes more than characters; both branches of when/then are evaluated,
-        # so it is the text that is masked.
-        is_asked = _is_cjk_prompt()
-        may_hold = is_asked | (text.str.len_bytes() - text.str.len_chars() >= 2)  # noqa: PLR2004 - see above
-        cjk = _count(text, _CJK, where=may_hold)
-        letters = _count(text, _LATIN, where=~is_asked & (cjk > 0))
-        words = _count(text, _LATIN_WORD, where=is_asked) - _count(text, _COMMAND, where=is_asked)
+        """One rule."""
+        cjk, letters, words = pl.col("cjk_"), pl.col("letters_"), pl.col("words_")
         drops = (
-            pl.when(is_asked)
+            pl.when("is_asked_")
             .then(100 * words > self.max_latin_percent * (cjk + words))
             .otherwise(100 * cjk > self.max_cjk_percent * (cjk + letters))
         )
         return [Rule(reason="mixed_languages", drops=drops)]
 
 
+def _may_hold(text: pl.Expr) -> pl.Expr:
+    # A CJK character takes at least two bytes more than one.
+    return text.str.len_bytes() - text.str.len_chars() >= 2  # noqa: PLR2004 - see above
+
+
 def _count(text: pl.Expr, pattern: str, *, where: pl.Expr) -> pl.Expr:
+    # Both branches of when/then are evaluated, so it is the text that is masked, not the count.
     return pl.when(where).then(text).otherwise(pl.lit("")).str.count_matches(pattern).cast(pl.Int64)
-
-
-def _is_cjk_prompt() -> pl.Expr:
-    prompt = pl.col("prompt")
-    language = pl.col("language").str.strip_chars().str.to_lowercase().str.slice(0, 3)
-    is_given = pl.col("language").is_not_null() & (language != "")
-    may_hold = prompt.str.len_bytes() - prompt.str.len_chars() >= 2  # noqa: PLR2004 - as above
-    cjk = _count(prompt, _CJK, where=may_hold)
-    letters = _count(prompt, _LATIN, where=cjk > 0)
-    by_prompt = (cjk > 0) & (100 * cjk >= _CJK_PROMPT_PERCENT * (cjk + letters))
-    by_name = language.str.split("-").list.first().is_in(_CJK_LANGUAGES)
-    return pl.when(is_given).then(by_name).otherwise(by_prompt)
