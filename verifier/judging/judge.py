@@ -33,6 +33,7 @@ _LIMIT_STATUS = {
     RunStatus.TIME: TestStatus.TLE,
     RunStatus.MEMORY: TestStatus.MLE,
     RunStatus.OUTPUT: TestStatus.OLE,
+    RunStatus.PROCESSES: TestStatus.RE,
     RunStatus.SKIPPED: TestStatus.SKIPPED,
 }
 

@@ -22,6 +22,8 @@ class RunStatus(Enum):
     """It passed its memory limit."""
     OUTPUT = "output"
     """It wrote more than it may, to a pipe or to files."""
+    PROCESSES = "processes"
+    """It had more processes than it may (where the kernel did not refuse them)."""
     SKIPPED = "skipped"
     """Not run: an earlier execution of the job passed a limit."""
 

@@ -141,18 +141,29 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
         _own_namespaces(scratch, paths)
         base = uid_base if is_root else 0
         return _finish("namespaces", is_container=False, work="/work", uid_base=base, abi=abi, paths=paths)
+    if mode == "namespaces" or (mode == "uid" and not can_switch):
+        raise JailError(f"the jail {mode} was asked for and cannot be had here")
     if not abi:
         raise JailError(
             "neither namespaces nor Landlock can be used here, so files cannot be shut off; use a kernel of 5.13 or"
             " later, allow unprivileged user namespaces, or use the docker backend"
         )
-    if mode in ("", "uid") and can_switch:
+    # Another uid must be able to read what programs need, or honest imports would fail: then we keep our own.
+    if mode == "uid" or (not mode and can_switch and all(_is_public(path) for path in paths)):
         os.chmod(scratch, 0o711)
         work = os.path.join(scratch, "work")
         os.mkdir(work)
         os.chmod(work, 0o1777)
         return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
     return _finish("landlock", is_container=False, work=scratch, uid_base=0, abi=abi, paths=paths)
+
+
+def _is_public(path: str) -> bool:
+    """Whether every uid can read a directory and all that lead to it."""
+    real = Path(path).resolve()
+    return all(os.stat(one).st_mode & stat.S_IXOTH for one in (real, *real.parents)) and bool(
+        os.stat(real).st_mode & stat.S_IROTH
+    )
 
 
 def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int, paths: list[str]) -> Jail:

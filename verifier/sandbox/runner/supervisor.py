@@ -405,11 +405,13 @@ class Supervisor:
 
     def _check(self, outcome: _Outcome, judged: _Process, limits: dict[str, float], *, is_late: bool) -> None:
         """Compares what a child uses with its limits, while it runs."""
-        cpu, rss = _tree_use(judged.pid, self.base_rss if judged.kind in zygote.WARM else 0)
+        cpu, rss, count = _tree_use(judged.pid, self.base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
         elif rss > limits["memory_bytes"]:
             self._kill(outcome, "memory")
+        elif count > limits["processes"]:
+            self._kill(outcome, "processes")
 
     def _judge(
         self, outcome: _Outcome, processes: list[_Process], ended: list[list[float] | None], limits: dict[str, float]
@@ -448,9 +450,9 @@ def _memory_file(data: bytes) -> int:
     return descriptor
 
 
-def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int]:
-    """CPU seconds of a process and all below it, and their resident bytes beyond ``base_rss`` each."""
-    cpu, rss = 0.0, 0
+def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int, int]:
+    """CPU seconds of a process and all below it, their resident bytes beyond ``base_rss`` each, and their number."""
+    cpu, rss, count = 0.0, 0, 0
     page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     todo = [pid]
     while todo:
@@ -459,11 +461,12 @@ def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int]:
             with open(f"/proc/{one}/stat", encoding="ascii", errors="replace") as stat:
                 fields = stat.read().rpartition(")")[2].split()
             cpu += (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / tick
+            count += 1
             rss += max(int(fields[21]) * page - base_rss, 0)
             for task in os.listdir(f"/proc/{one}/task"):
                 with open(f"/proc/{one}/task/{task}/children", encoding="ascii") as listed:
                     todo += [int(child) for child in listed.read().split()]
-    return cpu, rss
+    return cpu, rss, count
 
 
 def main() -> None:
