@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from verifier.cli import main
 
 COMMAND = (sys.executable, "-m", "verifier")
 SMALL = {"ASSAY_WORKERS": "1", "ASSAY_SANDBOX_SLOTS": "1"}
@@ -200,11 +203,11 @@ def test_an_interrupt_ends_at_once_and_leaves_no_output_file(tmp_path):
     ],
 )
 def test_a_wrong_call_is_one_line_with_the_remedy(arguments, status, says):
-    result = run(*arguments)
-    assert result.returncode == status
-    assert says in result.stderr.decode()
-    assert "Traceback" not in result.stderr.decode()
-    assert result.stdout == b""
+    result = CliRunner().invoke(main, arguments, env=SMALL)
+    assert result.exit_code == status
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
 def test_doctor_says_what_stands_and_its_status_follows_the_chosen_sandbox():
