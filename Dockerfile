@@ -1,11 +1,11 @@
 # The verifier as a container that judges by itself: no Docker socket, no other service.
 #
 #   docker build -t assay-verifier .
-#   docker run --rm -p 127.0.0.1:50051:50051 --read-only --tmpfs /tmp --security-opt no-new-privileges \
+#   docker run --rm -p 127.0.0.1:50051:50051 --read-only --tmpfs /tmp:exec --security-opt no-new-privileges \
 #     --cap-drop ALL --cap-add SETUID --cap-add SETGID --cap-add KILL assay-verifier
 #
 # Any Debian 12 base serves (--build-arg BASE=...). A folder wheelhouse/ with all wheels, where there is one, takes the
-# place of the package index: python -m pip wheel --wheel-dir wheelhouse .
+# place of the package index: python -m pip wheel --wheel-dir wheelhouse . pytest sortedcontainers
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS builder
@@ -15,10 +15,11 @@ COPY README.md wheelhouse* /build/wheelhouse/
 COPY pyproject.toml README.md LICENSE /build/
 COPY verifier /build/verifier
 COPY curation /build/curation
+# pytest is for test scripts, sortedcontainers for solutions.
 RUN python3 -m venv /opt/assay \
- && if ls /build/wheelhouse/*.whl >/dev/null 2>&1; then offline="--no-index --find-links /build/wheelhouse"; fi \
- && if [ -n "${offline:-}" ]; then /opt/assay/bin/pip install --quiet --no-cache-dir $offline assay; \
-    else /opt/assay/bin/pip install --quiet --no-cache-dir /build; fi
+ && if ls /build/wheelhouse/*.whl >/dev/null 2>&1; then source="--no-index --find-links /build/wheelhouse assay"; \
+    else source=/build; fi \
+ && /opt/assay/bin/pip install --quiet --no-cache-dir --disable-pip-version-check $source pytest sortedcontainers
 
 FROM ${BASE}
 # g++ stays in the image: C++ completions are compiled inside it.
