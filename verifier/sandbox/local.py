@@ -79,6 +79,10 @@ class _ProcessLink:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 await self._process.stdin.wait_closed()
         await self._process.wait()
+        if self._process.stdout is not None:
+            # To the end, so that the transport closes before the loop does.
+            while await self._process.stdout.read(1 << 16):
+                pass
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
         return own_doing
 
