@@ -35,7 +35,7 @@ def scores(results: dict[str, GroupResult], group: str, verifier: str) -> list[f
 
 
 def test_the_file_is_built_from_its_sources():
-    command = [sys.executable, EXAMPLES / "build_completions.py", "--check"]
+    command = [sys.executable, str(EXAMPLES / "build_completions.py"), "--check"]
     built = subprocess.run(command, check=False, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
 
