@@ -166,6 +166,17 @@ async def test_a_worker_killed_while_idle_costs_no_call(tasks: dict[str, str]) -
         assert await pool.call_with_retry("echo", "alive", cpu_budget_s=5) == "alive"
 
 
+async def test_a_worker_killed_while_it_starts_is_replaced_too(tasks: dict[str, str]) -> None:
+    async with WorkerPool(tasks=tasks, size=1) as pool:
+        (first,) = pool.pids
+        with pytest.raises(WorkerCrashedError):
+            await pool.call("segfault", None, cpu_budget_s=5)
+        while pool.pids in ((), (first,)):
+            await asyncio.sleep(0)
+        os.kill(pool.pids[0], signal.SIGKILL)
+        assert await pool.call_with_retry("echo", "alive", cpu_budget_s=5) == "alive"
+
+
 async def test_a_task_that_leaves_its_process_is_to_blame(tasks: dict[str, str]) -> None:
     async with WorkerPool(tasks=tasks, size=1) as pool:
         with pytest.raises(WorkerCrashedError, match="exit status 3") as caught:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from verifier.equivalence.exact import Gold, GoldKind, decide, read_gold
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import normalise
-from verifier.equivalence.structure import is_list
+from verifier.equivalence.structure import is_list, is_prose
 
 EQUAL_TASK = "math.equal"
 PARSE_TASK = "math.parse"
@@ -27,6 +27,7 @@ __all__ = [
     "GoldKind",
     "decide",
     "is_list",
+    "is_prose",
     "is_too_complex",
     "normalise",
     "read_gold",

@@ -27,14 +27,15 @@ _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", st
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _RUNS = ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_"))
 
+_PLAIN = re.compile(r"[-+]?[0-9]+(?:[./][0-9]+)?|[A-Za-z]")
 _DROPPED = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
-    r"|\\[!]"
+    r"|(?<!\\)\\!"
 )
-_SPACES = re.compile(r"\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
+_SPACES = re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
 _IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,;]) +| +(?![a-zA-Z0-9])")
 """Spaces that hold nothing apart: not two words, digits or parts of a list."""
-_THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\\!\s?(?=\d)|(?<=\d)\\[,;:]\s?(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\\!\s?(?=\d)|(?<=\d)\\[,;: ]\s?(?=\d{3}(?!\d))")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\leq(?:slant)?(?![a-zA-Z])"), r"\\le"),
@@ -55,6 +56,9 @@ _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
 def normalise(text: str) -> str:
     """The text in one spelling; linear in its length, and the same when done twice to its own result."""
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return text
     text = _characters(text).strip()
     text = _THOUSANDS.sub(",", text)
     text = _DROPPED.sub("", text)

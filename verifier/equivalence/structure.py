@@ -13,6 +13,8 @@ from dataclasses import dataclass
 _SEPARATOR = re.compile(
     r"\\(?:text|mathrm)\s?\{\s?,?\s?(?:or|and|或|和)\s?\}|(?<![a-zA-Z\\])(?:or|and)(?![a-zA-Z])|\\(?:lor|vee)(?![a-zA-Z])|或|和"
 )
+_SENTENCE = re.compile(r"(?<![a-zA-Z\\])[A-Za-z][A-Za-z'’]{0,30}(?:,? [A-Za-z][A-Za-z'’]{0,30}){3}(?![a-zA-Z])")
+_TEXT = re.compile(r"\\(?:text|mathrm)\s?\{[^{}]*\}")
 _GROUPED_NUMBER = re.compile(r"[-+]?(?:\\?\$)?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _TAIL_UNIT = re.compile(
     r"(?<=[\d})!]) ?"
@@ -21,7 +23,7 @@ _TAIL_UNIT = re.compile(
 )
 _LETTER_TAIL = re.compile(r"[-+]?\d+(?:\.\d+)?[a-zA-Z]")
 _BARE_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
-_NOT_A_LIST = ("\\begin", "\\cup", "\\cap", "\\ldots", "\\dots", "\\cdots", "<", ">", "\\le", "\\ge", "\\in ", "\\in\\")
+_NOT_A_LIST = re.compile(r"\\(?:begin|cup|cap|ldots|dots|cdots|le|ge|in)(?![a-zA-Z])|[<>]")
 _UNITS = {
     "mm": ("millimeter", "millimetre"),
     "cm": ("centimeter", "centimetre"),
@@ -80,6 +82,11 @@ def conflict(gold: str, answer: str) -> bool:
     )
 
 
+def is_prose(normal: str) -> bool:
+    r"""Whether the answer is a sentence: four words in a row, outside of ``\text{}``."""
+    return bool(_SENTENCE.search(_TEXT.sub(" ", normal)))
+
+
 def is_list(normal: str) -> bool:
     """Whether the answer names several things, in a set, a list or by a plus-minus."""
     built = build(normal)
@@ -121,7 +128,7 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def _parts_conflict(gold: str, answer: str) -> bool:
-    if any(sign in text for text in (gold, answer) for sign in _NOT_A_LIST):
+    if _NOT_A_LIST.search(gold) or _NOT_A_LIST.search(answer):
         return _bracket_pair(gold) != _bracket_pair(answer) != "" != _bracket_pair(gold)
     one, other = build(gold), build(answer)
     if one.brackets and other.brackets and len(one.parts) > 1 and _clash(one, other):

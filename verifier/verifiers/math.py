@@ -18,6 +18,7 @@ from verifier.equivalence import (
     GoldKind,
     decide,
     is_list,
+    is_prose,
     is_too_complex,
     normalise,
     read_gold,
@@ -196,6 +197,8 @@ class MathJudge:
         reason = is_too_complex(answer)
         if reason:
             return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
+        if is_prose(answer):
+            return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
         worst = "not_equal"
         for gold in undecided:
             outcome = await self._ask(gold, answer)

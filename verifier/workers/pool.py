@@ -199,8 +199,13 @@ class WorkerPool:
         return is_spent
 
     async def _start_worker(self) -> WorkerProcess:
-        worker = await WorkerProcess.start(self._tasks, self._memory_bytes)
-        self._workers.add(worker)
+        worker = await WorkerProcess.spawn(self._tasks, self._memory_bytes)
+        self._workers.add(worker)  # from here on aclose ends it, also if we are cancelled at any point
+        try:
+            await worker.loaded()
+        except InfrastructureError:
+            await self._end(worker)
+            raise
         return worker
 
     async def _end(self, worker: WorkerProcess) -> None:

@@ -34,7 +34,7 @@ class Answer:
 
 
 class WorkerProcess:
-    """A worker; make one with ``start``, and end it with ``aclose``."""
+    """A worker; make one with ``spawn``, and end it with ``aclose``, whatever happens between."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
@@ -44,11 +44,11 @@ class WorkerProcess:
         self._stdout = process.stdout
 
     @classmethod
-    async def start(cls, tasks: Mapping[str, str], memory_bytes: int) -> Self:
-        """Starts a worker and waits until its modules are loaded.
+    async def spawn(cls, tasks: Mapping[str, str], memory_bytes: int) -> Self:
+        """Starts a worker, which then loads its modules; see ``loaded``.
 
         Raises:
-            InfrastructureError: it could not start; ``worker_start``.
+            InfrastructureError: no process could be started; ``worker_start``.
         """
         specification = {"parent": os.getpid(), "memory_bytes": memory_bytes, "tasks": dict(tasks)}
         try:
@@ -62,19 +62,27 @@ class WorkerProcess:
             )
         except OSError as error:
             raise InfrastructureError("worker_start", f"cannot start {sys.executable}: {error.strerror}") from error
-        worker = cls(process)
+        return cls(process)
+
+    async def loaded(self) -> None:
+        """Waits until it has loaded its modules.
+
+        Raises:
+            WorkerCrashedError: it was killed from outside.
+            InfrastructureError: it could not; ``worker_start``.
+        """
         try:
             async with asyncio.timeout(_START_LIMIT_S):
-                message = await worker._read()
-        except (TimeoutError, EOFError):
-            message = {"error": "it said nothing; is its memory limit too low?"}
-        except BaseException:
-            await worker.aclose()
-            raise
+                message = await self._read()
+        except TimeoutError:
+            message = {"error": f"it was not ready after {_START_LIMIT_S:g} s"}
+        except EOFError:
+            status = await self._process.wait()
+            if -status in _FROM_OUTSIDE:
+                raise _crash(status) from None
+            message = {"error": "it ended at once; is its memory limit too low?"}
         if "ready" not in message:
-            await worker.aclose()
             raise InfrastructureError("worker_start", f"a worker could not load its tasks: {message.get('error')}")
-        return worker
 
     @property
     def pid(self) -> int:
@@ -161,10 +169,7 @@ class WorkerProcess:
         status = await self._process.wait()
         if status == -signal.SIGXCPU:
             return _too_long(cpu_budget_s)
-        cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return WorkerCrashedError(
-            "worker_crashed", f"a worker died: {cause}", is_own_doing=status >= 0 or -status not in _FROM_OUTSIDE
-        )
+        return _crash(status)
 
     def _cpu_time_s(self) -> float:
         """CPU time that it has used so far, read from the kernel's clock of that process."""
@@ -172,6 +177,11 @@ class WorkerProcess:
             return time.clock_gettime((~self._process.pid << 3) | 2)
         except OSError:  # it is gone; reading tells
             return 0.0
+
+
+def _crash(status: int) -> WorkerCrashedError:
+    cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    return WorkerCrashedError("worker_crashed", f"a worker died: {cause}", is_own_doing=-status not in _FROM_OUTSIDE)
 
 
 def _too_long(cpu_budget_s: float) -> WorkerTimeoutError:
