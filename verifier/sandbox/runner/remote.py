@@ -4,8 +4,9 @@ Rules that keep a solution from judging itself:
 
 * what comes back is plain data of exact types, or a handle; a handle never equals plain data, and is never ordered
   against it, and the solution is not asked;
-* operators with a plain operand are passed on only for objects that the script made itself by calling a class of
-  the solution, so an expected value never becomes an operand of a returned object;
+* operators with a plain operand are passed on only for objects that the script made itself by calling a class that
+  it spells with a capital, so an expected value never becomes an operand of what a function returned; the result
+  must be an object again, and is never turned into a number or a truth value;
 * an exception crosses by its name and text as a local one; what is no ``Exception`` (``SystemExit``, a test
   framework's skip) is the solution's death.
 """
@@ -66,6 +67,7 @@ class Link:
         """The solution's object of this name; AttributeError if it has none."""
         value = self._reply({"do": "find", "name": name})
         if isinstance(value, Remote):
+            value._may_make = value._kind == "class" and name[:1].isupper()
             return value
         if isinstance(value, type):
             return value
@@ -86,7 +88,7 @@ class Link:
         if value is None and isinstance(changed, list) and len(changed) == len(args):
             for arg, node in zip(args, changed, strict=True):
                 self._take_change(arg, node)
-        if isinstance(value, Remote) and target._kind == "class":
+        if isinstance(value, Remote) and target._may_make:
             value._is_made = True
         return value
 
@@ -201,19 +203,22 @@ class Link:
 class Remote:
     """An object of the solution."""
 
-    __slots__ = ("_handle", "_is_made", "_kind", "_link", "_name")
+    __slots__ = ("_handle", "_is_made", "_is_mixed", "_kind", "_link", "_may_make", "_name")
     _link: Link
     _handle: object
     _kind: str
     _name: str
+    _may_make: bool
     _is_made: bool
+    _is_mixed: bool
 
     def __init__(self, link: Link, node: dict[str, object]) -> None:
         object.__setattr__(self, "_link", link)
         object.__setattr__(self, "_handle", node.get("h"))
         object.__setattr__(self, "_kind", str(node.get("k")))
         object.__setattr__(self, "_name", str(node.get("n")))
-        object.__setattr__(self, "_is_made", False)
+        for flag in ("_may_make", "_is_made", "_is_mixed"):
+            object.__setattr__(self, flag, False)
 
     def _node(self) -> dict[str, object]:
         return {"t": "handle", "h": self._handle}
@@ -226,7 +231,10 @@ class Remote:
             return self._name
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return self._link.operate("getattr", self, name)
+        value = self._link.operate("getattr", self, name)
+        if isinstance(value, Remote):
+            value._may_make = value._kind == "class" and name[:1].isupper()
+        return value
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in Remote.__slots__:
@@ -252,6 +260,7 @@ class Remote:
         return value if isinstance(value, int) else 0
 
     def __bool__(self) -> bool:
+        self._be_unmixed()
         return self._kind != "object" or self._link.operate("bool", self) is True
 
     def __repr__(self) -> str:
@@ -269,6 +278,7 @@ class Remote:
         return self._link.operate("contains", self, item) is True
 
     def __len__(self) -> int:
+        self._be_unmixed()
         value = self._link.operate("len", self)
         if not isinstance(value, int):
             raise TypeError("len() gave no number")
@@ -290,6 +300,10 @@ class Remote:
         if not (self._is_made or isinstance(other, Remote)):
             raise TypeError(f"an object of the solution ({self._name}) cannot be combined with plain data")
 
+    def _be_unmixed(self) -> None:
+        if self._is_mixed:
+            raise TypeError(f"an object of the solution ({self._name}) that met plain data cannot become a number")
+
 
 def _binary(name: str, *, is_reflected: bool) -> object:
     def method(self: Remote, other: object) -> object:
@@ -297,8 +311,11 @@ def _binary(name: str, *, is_reflected: bool) -> object:
             return NotImplemented
         self._allow(other)
         value = self._link.operate(name, other, self) if is_reflected else self._link.operate(name, self, other)
+        is_mixed = self._is_mixed or not isinstance(other, Remote) or other._is_mixed
         if isinstance(value, Remote):
-            value._is_made = self._is_made
+            value._is_made, value._is_mixed = self._is_made, is_mixed
+        elif is_mixed:
+            raise TypeError(f"an object of the solution ({self._name}) and plain data gave plain data")
         return value
 
     return method
@@ -306,6 +323,8 @@ def _binary(name: str, *, is_reflected: bool) -> object:
 
 def _unary(name: str) -> object:
     def method(self: Remote, *args: object) -> object:
+        if name not in ITEMS:
+            self._be_unmixed()
         return self._link.operate(name, self, *args)
 
     return method
