@@ -32,6 +32,7 @@ class FakeEngine:
         self.latency_s = latency_s
         self.dies_after = dies_after
         self.overloads = overloads
+        self.dies_quietly = False
         self.asked: list[Group] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -42,6 +43,11 @@ class FakeEngine:
             self.overloads -= 1
             raise OverloadedError("full", retry_after_s=0.01)
         if self.dies_after is not None and len(self.asked) >= self.dies_after:
+            if self.dies_quietly:
+                verdict = Verdict.failed("server", "server_unavailable", "the server went away")
+                return GroupResult(
+                    id=group.id, scores=(Scored(reward=None, verdicts=(verdict,)),) * len(group.completions)
+                )
             raise ServerUnavailableError("unreachable", "connection refused")
         self.asked.append(group)
         self.in_flight += len(group.completions)

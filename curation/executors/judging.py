@@ -19,6 +19,7 @@ VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
 
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
+_GONE = ("server_unavailable", "engine_closed")
 _PATIENCE_S = 600.0
 _RECONNECT_S = (0.5, 2.0)
 
@@ -208,7 +209,7 @@ class Judge:
         reconnects = iter(_RECONNECT_S)
         while True:
             try:
-                return (await self._engine.verify(group)).scores
+                scores = (await self._engine.verify(group)).scores
             except OverloadedError as error:
                 if waited_s > _PATIENCE_S:
                     raise EngineStoppedError(f"the verifier was full for {_PATIENCE_S:.0f} s: {error}") from error
@@ -221,8 +222,22 @@ class Judge:
                 # Only this group is refused; ours to look into, and never the completion's fault.
                 verdict = Verdict.failed("engine", "invalid_request", str(error))
                 return [Scored(reward=None, verdicts=(verdict,))] * len(group.completions)
+            else:
+                _refuse_if_gone(scores)
+                return scores
             waited_s += pause_s
             await asyncio.sleep(pause_s)
+
+
+def _refuse_if_gone(scores: Sequence[Scored]) -> None:
+    """Stops the run where the client gave a group up because no server answered.
+
+    Every later group would end the same way, after as long a wait.
+    """
+    for scored in scores:
+        for verdict in scored.verdicts:
+            if verdict.outcome is Outcome.FAILED and verdict.reason in _GONE:
+                raise EngineStoppedError(f"the verifier went away ({verdict.reason}): {verdict.detail}")
 
 
 def _slim(scored: Scored) -> Scored:

@@ -191,11 +191,14 @@ def test_a_rerun_does_only_what_is_left_or_touched(tmp_path):
     assert tree(clean) == tree(tmp_path / "out")
 
 
-def test_a_dead_engine_stops_the_run_and_a_rerun_goes_on(tmp_path):
+@pytest.mark.parametrize("dies_quietly", [False, True])
+def test_a_dead_engine_stops_the_run_and_a_rerun_goes_on(tmp_path, dies_quietly):
     for name in "abc":
         write_rows(tmp_path / f"{name}.parquet", prompts(3, first=ord(name)))
     glob = [str(tmp_path / "*.parquet")]
-    report = run_fake(glob, tmp_path / "out", engine=FakeEngine(dies_after=4))
+    engine = FakeEngine(dies_after=4)
+    engine.dies_quietly = dies_quietly
+    report = run_fake(glob, tmp_path / "out", engine=engine)
     assert "went away" in report.stopped
     assert report.unfinished == ["b", "c"]
     observer = Silence()
