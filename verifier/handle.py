@@ -123,11 +123,11 @@ class Client(EngineHandle):
 
     Args:
         address: HOST:PORT.
-        deadline_s: for one group in all, retries included.
+        deadline_s: for one group in all, with its wait in the server's queue and all retries.
         max_pending_completions: in flight at once.
     """
 
-    def __init__(self, address: str, *, deadline_s: float = 600.0, max_pending_completions: int = 1024) -> None:
+    def __init__(self, address: str, *, deadline_s: float = 3600.0, max_pending_completions: int = 1024) -> None:
         super().__init__(
             load_settings(
                 environ={},

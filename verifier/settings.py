@@ -62,8 +62,8 @@ class Settings:
     """Whether the server answers gRPC reflection."""
 
     # The client.
-    deadline_s: float = 600.0
-    """Time that a client gives one group in all, retries included."""
+    deadline_s: float = 3600.0
+    """Time that a client gives one group in all, with its wait in the server's queue and all retries."""
 
     log_level: str = "INFO"
     """Least level that is logged to standard error."""

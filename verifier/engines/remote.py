@@ -28,6 +28,7 @@ from verifier.wire.unicode import well_formed_group
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_INFO_TIMEOUT_S = 30.0
 
 
 class RemoteEngine:
@@ -35,12 +36,14 @@ class RemoteEngine:
 
     Args:
         address: HOST:PORT.
-        deadline_s: for one group in all, retries included.
+        deadline_s: for one group in all, with its wait in the server's queue and all retries.
         max_attempts: calls for one group while the server is away. A full server is tried until the deadline.
         max_calls: groups in flight at once; more wait here.
     """
 
-    def __init__(self, address: str, *, deadline_s: float = 600.0, max_attempts: int = 8, max_calls: int = 128) -> None:
+    def __init__(
+        self, address: str, *, deadline_s: float = 3600.0, max_attempts: int = 8, max_calls: int = 128
+    ) -> None:
         self._address = address
         self._deadline_s = deadline_s
         self._max_attempts = max_attempts
@@ -113,7 +116,7 @@ class RemoteEngine:
             ServerUnavailableError: it does not answer.
         """
         try:
-            response = await self._stub.get_info(GetInfoRequest(), timeout=self._deadline_s)
+            response = await self._stub.get_info(GetInfoRequest(), timeout=_INFO_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise ServerUnavailableError("server_unavailable", f"{self._address} does not answer") from error
         return codec.info_from_proto(response)
@@ -137,8 +140,8 @@ def _pause_s(error: VerifierError, attempt: int) -> float | None:
         return None
     longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**attempt)
     # Spread, so that the clients that one restart sent away do not all come back at once.
-    pause_s = longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
-    return max(pause_s, error.retry_after_s) if isinstance(error, OverloadedError) else pause_s
+    spread = random.uniform(1.0, 1.5)  # noqa: S311 - no secret depends on it
+    return max(longest / 1.5, error.retry_after_s if isinstance(error, OverloadedError) else 0.0) * spread
 
 
 def _give_up(group: Group, error: VerifierError) -> GroupResult:
