@@ -182,14 +182,14 @@ def rows_of(results: list[dict[str, Any]]) -> Iterator[Row]:
 def score_table(rows: list[Row]) -> Table:
     """One line a completion."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("group", max_width=34, no_wrap=True)
+    table.add_column("group", max_width=32, no_wrap=True)
     table.add_column("#", justify="right")
     table.add_column("accuracy", no_wrap=True)
     table.add_column("reason", max_width=16, no_wrap=True)
     table.add_column("format", max_width=18, no_wrap=True)
-    table.add_column("language", justify="right")
+    table.add_column("language", justify="right", no_wrap=True)
     table.add_column("reward", justify="right")
-    table.add_column("")
+    table.add_column("label", no_wrap=True)
     last = ""
     for row in rows:
         outcome = row.accuracy["outcome"]
@@ -213,7 +213,7 @@ def label_cell(row: Row) -> Text:
         return Text("ok", style="green")
     if row.lacks_toolchain:
         return Text("not judged", style="yellow")
-    return Text(f"expected {row.expected}", style="bold red")
+    return Text(f"not {row.expected.lower()}", style="bold red")
 
 
 def format_cell(verdict: dict[str, Any] | None) -> Text:

@@ -96,3 +96,10 @@ def test_nested_tags_and_text_before_the_reasoning_lose_the_format_score(results
 @pytest.mark.slow
 def test_a_prompt_that_opened_the_reasoning_costs_no_format_score(results):
     assert scores(results, "prompt-opens-the-reasoning", "format") == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.slow
+def test_every_reason_that_the_examples_meet_is_documented(results):
+    page = (EXAMPLES.parent / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    met = {verdict.reason for result in results.values() for scored in result.scores for verdict in scored.verdicts}
+    assert {reason for reason in met if f"`{reason}`" not in page} == set()
