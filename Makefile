@@ -35,9 +35,10 @@ lint: $(STAMP)  ## Checks style, types, import rules and the contract
 	$(BIN)/python examples/build_completions.py --check
 
 bench: $(STAMP)  ## Runs every benchmark in its small form
-	@set -e; for script in benchmarks/*.py; do \
-	  case $$script in */_*) continue;; esac; \
-	  echo "== $$script"; $(BIN)/python $$script --small; done
+	$(BIN)/python benchmarks/math_verdicts.py --limit 300
+	$(BIN)/python benchmarks/code.py --completions 100
+	$(BIN)/python benchmarks/curation.py --small
+	$(BIN)/python benchmarks/language.py --small
 
 proto: $(STAMP)  ## Writes the generated code anew
 	$(BIN)/python -m grpc_tools.protoc -Iverifier/wire/_generated=proto/verifier/v1 \
