@@ -50,6 +50,8 @@ class Settings:
     # What bounds it.
     max_pending_completions: int = 4096
     """Completions that may wait or be judged at once; past it the answer is "try later"."""
+    max_pending_bytes: int = 1 << 30
+    """Bytes of messages that a server holds for them; past it the answer is the same."""
     max_completion_bytes: int = 2 << 20
     """Longest completion that is read, in bytes of UTF-8."""
 
@@ -73,6 +75,7 @@ _MINIMA: Mapping[str, float] = {
     "workers": 1,
     "sandbox_slots": 1,
     "max_pending_completions": 1,
+    "max_pending_bytes": 64 << 20,
     "max_completion_bytes": 1,
     "drain_s": 0.0,
     "deadline_s": 0.001,

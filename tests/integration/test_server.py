@@ -94,6 +94,18 @@ async def test_a_full_queue_is_answered_at_once_with_the_wait_and_health_stays_o
         assert (await stub.verify(batch(group("right")))).results[0].scores[0].reward == 1.0
 
 
+async def test_many_bytes_fill_the_queue_as_many_completions_do():
+    async with served(limit=1000, max_pending_bytes=64 << 20) as (_, channel, judge):
+        stub = Stub(channel)
+        busy = stub.verify(batch(group(*(f"hang {i} " + "x" * (2_000_000) for i in range(25)))))
+        await until(lambda: len(judge.judged) == 25)
+        with pytest.raises(grpc.aio.AioRpcError, match="bytes are being judged") as caught:
+            await stub.verify(batch(group(*(f"right {i} " + "x" * (2_000_000) for i in range(10)))))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (await stub.verify(batch(group("right")))).results[0].scores[0].reward == 1.0
+        busy.cancel()
+
+
 async def test_a_batch_that_can_never_enter_is_refused_with_the_remedy():
     async with served() as (_, channel, _):
         with pytest.raises(grpc.aio.AioRpcError, match="at most 8") as caught:

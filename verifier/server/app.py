@@ -50,7 +50,12 @@ async def start_server(engine: Engine, settings: Settings) -> AsyncIterator[Runn
         InvalidRequestError: the address cannot be listened on.
     """
     server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
-    add_to_server(VerifierService(engine, max_pending_completions=settings.max_pending_completions), server)
+    service = VerifierService(
+        engine,
+        max_pending_completions=settings.max_pending_completions,
+        max_pending_bytes=settings.max_pending_bytes,
+    )
+    add_to_server(service, server)
     health_service = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
     if settings.reflection:

@@ -32,11 +32,13 @@ class VerifierService(Servicer):
     Args:
         engine: judges.
         max_pending_completions: that all calls together may have in the engine.
+        max_pending_bytes: of messages, likewise.
     """
 
-    def __init__(self, engine: Engine, *, max_pending_completions: int) -> None:
+    def __init__(self, engine: Engine, *, max_pending_completions: int, max_pending_bytes: int) -> None:
         self._engine = engine
         self._admission = Admission(max_pending_completions)
+        self._memory = Admission(max_pending_bytes, unit="bytes")
 
     async def Verify(  # noqa: N802 - the proto's name
         self, request: VerifyRequest, _context: Context
@@ -48,7 +50,7 @@ class VerifierService(Servicer):
             raise InvalidRequestError(
                 f"groups: {places} completions in one call; give at most {self._admission.limit}, or use VerifyStream"
             )
-        with self._admission.enter(places):
+        with self._admission.enter(places), self._memory.enter(request.ByteSize()):
             async with asyncio.TaskGroup() as tasks:
                 works = [tasks.create_task(self._engine.verify(group)) for group in groups]
         return VerifyResponse(results=[codec.result_to_proto(work.result()) for work in works])
@@ -68,13 +70,19 @@ class VerifierService(Servicer):
         async with asyncio.TaskGroup() as tasks:
             async for request in requests:
                 group = codec.group_from_proto(request.group)
-                places = self._places(group)
+                places, size = self._places(group), request.ByteSize()
                 # The window counts what is not yet written: who does not read is not read from.
                 await window.acquire(places)
                 await self._admission.acquire(places)
+                try:
+                    await self._memory.acquire(size)
+                except asyncio.CancelledError:
+                    self._admission.release(places)
+                    raise
                 work = tasks.create_task(self._engine.verify(group))
                 # Callbacks, because a task that is cancelled before it starts runs no finally.
                 work.add_done_callback(partial(_release, self._admission, places))
+                work.add_done_callback(partial(_release, self._memory, size))
                 written = tasks.create_task(answer(work))
                 written.add_done_callback(partial(_release, window, places))
 
