@@ -36,7 +36,7 @@ lint: $(STAMP)  ## Checks style, types, import rules and the contract
 
 bench: $(STAMP)  ## Runs every benchmark in its small form
 	$(BIN)/python benchmarks/math_verdicts.py --limit 300
-	$(BIN)/python benchmarks/code.py --completions 100
+	$(BIN)/python benchmarks/code_programs.py --completions 100
 	$(BIN)/python benchmarks/curation.py --small
 	$(BIN)/python benchmarks/language.py --small
 

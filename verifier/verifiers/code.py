@@ -6,7 +6,6 @@ program from inside the reasoning when the answer holds none; ``allow_unisolated
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, fields, replace
 
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError, UnscorableError
@@ -16,6 +15,7 @@ from verifier.text.code_blocks import find_program
 from verifier.text.think import opens_reasoning, split_reasoning
 from verifier.types import CodeReference, Group, Outcome, TestStatus, Verdict
 from verifier.verifiers.base import Options, Tools
+from verifier.verifiers.once import Once
 
 NAME = "code"
 
@@ -60,15 +60,14 @@ class CodeJudge:
         self._judge = judge
         self._is_opened = is_opened
         self._options = options
-        self._known: dict[str, asyncio.Task[Verdict]] = {}
-        self._waiting: dict[str, int] = {}
+        self._once: Once[str, Verdict] = Once()
 
     async def verify(self, completion: str) -> Verdict:
         """See ``GroupJudge.verify``."""
         program = self._program(completion)
         if program is None:
             return Verdict.incorrect(NAME, TestStatus.NO_CODE.value, "the answer holds no program")
-        return await self._once(program)
+        return await self._once.get(program, lambda: self._run(program))
 
     def _program(self, completion: str) -> str | None:
         parts = split_reasoning(completion, is_opened=self._is_opened)
@@ -77,22 +76,6 @@ class CodeJudge:
         if found is None and self._options.look_in_reasoning and parts.reasoning is not None:
             return find_program(parts.reasoning, tags)
         return found
-
-    async def _once(self, program: str) -> Verdict:
-        """Shares the work on equal programs; it stops when the last that waits for it is cancelled."""
-        task = self._known.get(program)
-        if task is None or task.cancelled() or (task.done() and task.exception() is not None):
-            # Shared by several callers, so it cannot live in one caller's task group.
-            task = asyncio.create_task(self._run(program))
-            self._known[program] = task
-            self._waiting[program] = 0
-        self._waiting[program] += 1
-        try:
-            return await asyncio.shield(task)
-        finally:
-            self._waiting[program] -= 1
-            if not self._waiting[program] and not task.done():
-                task.cancel()
 
     async def _run(self, program: str) -> Verdict:
         try:

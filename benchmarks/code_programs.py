@@ -4,7 +4,7 @@ Every way runs the same program on the same input, so that only the way differs.
 ``docker run`` a completion with the same limits and walls, measured in the same run; without an engine, against a
 new interpreter a completion.
 
-    python benchmarks/code.py [--completions N] [--clients N]
+    python benchmarks/code_programs.py [--completions N] [--clients N]
 """
 
 from __future__ import annotations
