@@ -155,12 +155,14 @@ def curate() -> dict[str, Any]:
 
 
 def run(*command: str | Path) -> None:
-    """Runs a command of the product and stops the demonstration if it fails."""
+    """Runs a command of the product; what it says on standard error is shown if it fails, and ends all."""
     sys.stdout.flush()
     width = {} if sys.stdout.isatty() else {"COLUMNS": str(WIDTH)}
-    status = subprocess.run(command, check=False, env={**os.environ, **width}).returncode
-    if status != 0:
-        raise SystemExit(f"{Path(command[0]).name} {command[1]} ended with status {status}")
+    # A terminal keeps standard error, for the progress bar.
+    said = None if sys.stderr.isatty() else subprocess.PIPE
+    done = subprocess.run(command, check=False, stderr=said, text=True, env={**os.environ, **width})
+    if done.returncode != 0:
+        raise SystemExit(f"{done.stderr or ''}{Path(command[0]).name} {command[1]} ended with status {done.returncode}")
 
 
 def rows_of(results: list[dict[str, Any]]) -> Iterator[Row]:
