@@ -1,12 +1,15 @@
-"""Whether what a program gave is what was expected. Pure, on types that we made."""
+"""Whether what a program gave is what was expected. Pure, linear time, on data that we read ourselves."""
 
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 from verifier.errors import UnscorableError
 
 MAX_DEPTH = 200
+_MAX_INT_DIGITS = 4000
+_MAX_INT_KEY = 10**_MAX_INT_DIGITS
 
 
 def outputs_match(actual: bytes, expected: str) -> bool:
@@ -25,52 +28,75 @@ def parse_expected(text: str, field: str) -> object:
         UnscorableError: it is not JSON; the detail names the field.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise UnscorableError("bad_reference", f"{field} is not JSON: {error}") from error
 
 
-def values_match(actual: object, expected: object, depth: int = 0) -> bool:
+def _integer(digits: str) -> int:
+    # int() refuses more digits than this, for the sake of those who read what strangers wrote.
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else int(Decimal(digits))
+
+
+def value_matches(node: object, expected: object, depth: int = 0) -> bool:
     """Whether a returned value equals an expected one that came as JSON.
 
     As Python compares, but for what JSON cannot say: a tuple equals a list, and a dictionary's keys are compared by
     the text that JSON makes of them. NaN equals NaN. Booleans and numbers are never equal to each other.
 
+    The value stays what it was on the wire: a solution can forge it, and building some values (a fraction, a set, an
+    array) can take any time and memory.
+
     Args:
-        actual: plain data, decoded by us.
-        expected: from ``json.loads``.
+        node: the value in the encoding of ``verifier.sandbox.runner.plain``, as JSON gave it.
+        expected: from ``parse_expected``.
         depth: of the nesting so far.
     """
     if depth > MAX_DEPTH:
         return False
-    if isinstance(expected, bool) or isinstance(actual, bool) or expected is None or actual is None:
-        return actual is expected
+    tag, body = (node.get("t"), node.get("v")) if isinstance(node, dict) else ("", node)
+    if isinstance(expected, bool) or isinstance(body, bool) or expected is None or body is None:
+        return body is expected and not tag
     match expected:
         case int() | float():
-            if not isinstance(actual, int | float):
-                return False
-            return actual == expected or (actual != actual and expected != expected)  # noqa: PLR0124 (NaN)
+            number = _number(tag, body)
+            return number is not None and (number == expected or (number != number and expected != expected))  # noqa: PLR0124 (NaN)
         case str():
-            return isinstance(actual, str) and actual == expected
+            return not tag and body == expected
         case list():
-            if not isinstance(actual, list | tuple) or len(actual) != len(expected):
+            if tag not in ("", "tuple", "namedtuple") or not isinstance(body, list) or len(body) != len(expected):
                 return False
-            return all(values_match(a, b, depth + 1) for a, b in zip(actual, expected, strict=True))
+            return all(value_matches(a, b, depth + 1) for a, b in zip(body, expected, strict=True))
         case dict():
-            if not isinstance(actual, dict) or len(actual) != len(expected):
+            keyed = _keyed(body) if tag in ("dict", "Counter", "OrderedDict") else None
+            if keyed is None or keyed.keys() != expected.keys():
                 return False
-            keyed = {_json_key(key): value for key, value in actual.items()}
-            return keyed.keys() == expected.keys() and all(
-                values_match(keyed[key], value, depth + 1) for key, value in expected.items()
-            )
+            return all(value_matches(keyed[key], value, depth + 1) for key, value in expected.items())
         case _:
             return False
 
 
-def _json_key(key: object) -> object:
-    """What JSON writes for a key of a dictionary; other kinds of key match nothing."""
-    if isinstance(key, str):
-        return key
-    if key is None or isinstance(key, bool | int | float):
-        return json.dumps(key)
-    return (key,)
+def _number(tag: object, body: object) -> int | float | None:
+    if tag == "int" and isinstance(body, str):
+        try:
+            return int(body, 16)
+        except ValueError:
+            return None
+    return body if not tag and isinstance(body, int | float) else None
+
+
+def _keyed(pairs: object) -> dict[object, object] | None:
+    """The values of a dictionary by the text that JSON makes of its keys; None if two keys have the same."""
+    keyed: dict[object, object] = {}
+    for pair in pairs if isinstance(pairs, list) else ():
+        match pair:
+            case [str() as key, value]:
+                keyed[key] = value
+            case [None | bool() | int() | float() as key, value]:
+                keyed[json.dumps(key)] = value
+            case [{"t": "int", "v": str(digits)}, value]:
+                number = _number("int", digits[:_MAX_INT_DIGITS])
+                keyed[str(number) if number is not None and abs(number) < _MAX_INT_KEY else digits] = value
+            case _:
+                return None
+    return keyed if isinstance(pairs, list) and len(keyed) == len(pairs) else None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging.checkers import outputs_match, parse_expected, values_match
+from verifier.judging.checkers import outputs_match, parse_expected, value_matches
 from verifier.judging.languages import LANGUAGES, Language
 from verifier.sandbox.base import (
     CallRun,
@@ -22,7 +22,6 @@ from verifier.sandbox.base import (
     ScriptRun,
     StdioRun,
 )
-from verifier.sandbox.runner import plain
 from verifier.types import CodeReference, Framework, TestResult, TestStatus
 
 MAX_TIME_LIMIT_S = 300.0
@@ -149,13 +148,8 @@ class ProgramJudge:
         if self._reference.stdio:
             if not outputs_match(run.stdout, self._reference.stdio[at].output):
                 return TestResult(name=name, status=TestStatus.WA)
-        elif self._reference.calls:
-            try:
-                value = plain.decode(_report(run).get("value"))
-            except plain.PlainError as error:
-                return TestResult(name=name, status=TestStatus.RE, detail=str(error))
-            if not values_match(value, self._expected[at]):
-                return TestResult(name=name, status=TestStatus.WA)
+        elif self._reference.calls and not value_matches(_report(run).get("value"), self._expected[at]):
+            return TestResult(name=name, status=TestStatus.WA)
         return TestResult(name=name, status=TestStatus.AC)
 
     def _ended(self, run: RunResult) -> tuple[TestStatus, str]:
@@ -189,6 +183,12 @@ class ProgramJudge:
         if "missing" in report:
             raise SandboxError(
                 "no_toolchain", f"{report['missing']} is not installed in the sandbox's Python; install it there"
+            )
+        if "missing_module" in report:
+            raise UnscorableError(
+                "missing_module",
+                f"reference.code.script imports {_name(str(report['missing_module']))}, which the sandbox's Python does"
+                " not have; install it there, or let the entry point be bound by its name",
             )
         if "script_error" in report:
             raise UnscorableError("bad_script", f"reference.code.script is not Python: {report['script_error']}")

@@ -8,8 +8,10 @@ solution can reach a comparison. Lists and JSON scalars stand for themselves; al
 from __future__ import annotations
 
 import base64
+import builtins
 import datetime as dt
-from collections import Counter, OrderedDict, deque
+import functools
+from collections import Counter, OrderedDict, deque, namedtuple
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +19,10 @@ from typing import Any
 
 MAX_DEPTH = 200
 _EXACT_INT = 1 << 53
+_TYPE_NAMES = (
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",
+    "str", "tuple", "type",
+)  # fmt: skip
 
 Node = object
 MakeHandle = Callable[[object], Node]
@@ -44,7 +50,11 @@ def encode(value: object, handle: MakeHandle | None = None, depth: int = 0) -> N
     if isinstance(value, list):
         return [encode(item, handle, below) for item in list.__iter__(value)]
     if isinstance(value, tuple):
-        return {"t": "tuple", "v": [encode(item, handle, below) for item in tuple.__iter__(value)]}
+        items = [encode(item, handle, below) for item in tuple.__iter__(value)]
+        names = None if kind is tuple else getattr(kind, "_fields", None)
+        if isinstance(names, tuple) and len(names) == len(items) and all(type(name) is str for name in names):
+            return {"t": "namedtuple", "v": items, "n": str(kind.__name__), "f": list(names)}
+        return {"t": "tuple", "v": items}
     if isinstance(value, Counter):
         return {"t": "Counter", "v": _encode_pairs(value, handle, below)}
     if isinstance(value, OrderedDict):
@@ -95,9 +105,24 @@ def _encode_other(value: object, handle: MakeHandle | None, depth: int) -> Node:
         return {"t": "ndarray", "v": encode(value.tolist(), handle, depth), "d": str(value.dtype), "s": shape}
     if type(value) in (type({}.keys()), type({}.values()), type({}.items())):
         return [encode(item, handle, depth) for item in value]  # type: ignore[attr-defined]
+    if isinstance(value, type) and _known_type(value.__name__) is value:
+        return {"t": "type", "v": value.__name__}
     if handle is None:
         raise PlainError(f"a value of type {kind.__name__} cannot cross")
     return handle(value)
+
+
+def _known_type(name: object) -> type | None:
+    """A built-in type of data, or a built-in exception that is no way to end a test."""
+    known = getattr(builtins, name, None) if isinstance(name, str) else None
+    if not isinstance(known, type):
+        return None
+    return known if known.__name__ in _TYPE_NAMES or issubclass(known, Exception) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _named_tuple(name: str, fields: tuple[str, ...]) -> Callable[..., object]:
+    return namedtuple(name, fields)  # noqa: PYI024 (its types are not known)
 
 
 def decode(node: Node, handle: TakeHandle | None = None, depth: int = 0) -> object:
@@ -137,6 +162,13 @@ def _decode_tagged(  # noqa: C901, PLR0912
                 size = node.get("n")
                 return deque(values, size if isinstance(size, int) else None)
             return {"tuple": tuple, "set": set, "frozenset": frozenset}[str(tag)](values)
+        case "namedtuple", list(items):
+            name, names = node.get("n"), node.get("f")
+            if not isinstance(name, str) or not isinstance(names, list):
+                raise PlainError("a damaged namedtuple")
+            return _named_tuple(name, tuple(map(str, names)))(*(decode(item, handle, depth) for item in items))
+        case "type", str(name) if known := _known_type(name):
+            return known
         case "dict" | "Counter" | "OrderedDict", list(items):
             pairs = [(decode(key, handle, depth), decode(item, handle, depth)) for key, item in items]
             if tag == "Counter":

@@ -7,6 +7,8 @@ Rules that keep a solution from judging itself:
 * operators with a plain operand are passed on only for objects that the script made itself by calling a class that
   it spells with a capital, so an expected value never becomes an operand of what a function returned; the result
   must be an object again, and is never turned into a number or a truth value;
+* ``StopIteration`` crosses only where an iterator is asked for its next item: out of a call it would end the script's
+  own loops early;
 * an exception crosses by its name and text as a local one; what is no ``Exception`` (``SystemExit``, a test
   framework's skip) is the solution's death.
 """
@@ -27,6 +29,7 @@ BINARY = (
 UNARY = ("neg", "pos", "invert", "abs")
 ITEMS = ("getitem", "setitem", "delitem")
 CONVERSIONS = ("len", "iter", "next", "hash", "repr", "str", "bool", "int", "float", "reversed")
+COPIES = ("copy", "deepcopy")
 _ORDERINGS = ("lt", "le", "gt", "ge")
 
 
@@ -47,7 +50,8 @@ class Link:
         unscorable: what the script passed that cannot cross, or empty.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, entry_point: str = "") -> None:
+        self._entry_point = entry_point
         self.channel = Channel(descriptor, self._answer)
         self.calls = 0
         self.is_dead = False
@@ -68,10 +72,10 @@ class Link:
         value = self._reply({"do": "find", "name": name})
         if isinstance(value, Remote):
             value._may_make = value._kind == "class" and name[:1].isupper()
-            return value
-        if isinstance(value, type):
-            return value
-        raise AttributeError(name)
+        if isinstance(value, type) and name == self._entry_point:
+            # An exception class is made here, so using it asks the solution for nothing; it is no vacuous script.
+            self.calls += 1
+        return value
 
     def call(self, target: Remote, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Calls an object of the solution; arguments are copies."""
@@ -95,7 +99,8 @@ class Link:
     def operate(self, name: str, *args: object) -> object:
         """An operation of ``script._OPERATIONS`` on the solution's objects."""
         self.calls += 1
-        return self._reply({"do": "operate", "name": name, "args": [self.encode(arg) for arg in args]})
+        reply = self._ask({"do": "operate", "name": name, "args": [self.encode(arg) for arg in args]})
+        return self._value(reply, may_stop=name == "next")
 
     def encode(self, value: object) -> plain.Node:
         """The node of an argument."""
@@ -124,10 +129,10 @@ class Link:
     def _reply(self, message: Message) -> object:
         return self._value(self._ask(message))
 
-    def _value(self, reply: Message) -> object:
+    def _value(self, reply: Message, *, may_stop: bool = False) -> object:
         raised = reply.get("raised")
         if raised is not None:
-            self._raise(raised)
+            self._raise(raised, may_stop=may_stop)
         try:
             return plain.decode(reply.get("value"), self._take)
         except plain.PlainError as error:
@@ -138,7 +143,8 @@ class Link:
         bases = node.get("bases")
         if isinstance(bases, list) and "BaseException" in bases:
             return self._exception(str(node.get("n")), [str(base) for base in bases], node)
-        return Remote(self, node)
+        remote = Remote(self, node)
+        return _awaited(remote) if remote._kind == "coroutine" else remote
 
     def _exception(self, name: str, bases: list[str], node: object = None) -> type[BaseException]:
         known = getattr(builtins, name, None)
@@ -151,7 +157,7 @@ class Link:
             self._exceptions[name] = type(name if name.isidentifier() else "Error", (base,), {"_assay_handle": node})
         return self._exceptions[name]
 
-    def _raise(self, raised: object) -> None:
+    def _raise(self, raised: object, *, may_stop: bool) -> None:
         if not isinstance(raised, dict) or raised.get("fatal"):
             self.is_dead = True
             raise SolutionDiedError("the solution tried to end the test")
@@ -162,6 +168,8 @@ class Link:
         if not issubclass(kind, Exception):
             self.is_dead = True
             raise SolutionDiedError("the solution tried to end the test")
+        if issubclass(kind, StopIteration | StopAsyncIteration) and not may_stop:
+            kind = RuntimeError
         try:
             error = kind(str(raised.get("text")))
         except TypeError:  # UnicodeDecodeError and its like want more arguments
@@ -195,9 +203,24 @@ class Link:
         try:
             args = [plain.decode(node, self._take) for node in nodes]
             kwargs = {str(name): plain.decode(node, self._take) for name, node in pairs.items()}
-            return {"value": self.encode(functions[number](*args, **kwargs))}  # type: ignore[operator]
+            value = functions[number](*args, **kwargs)  # type: ignore[operator]
+            return {"value": plain.encode(value, self._answer_node)}
         except Exception as error:  # noqa: BLE001 (the script's own function; the solution sees that it raised)
             return {"raised": {"name": type(error).__name__}}
+
+    def _answer_node(self, value: object) -> plain.Node:
+        # What a callback gives can depend on what the solution gave it, so it never shows that the task is at fault.
+        before = self.unscorable
+        try:
+            return self._node_of(value)
+        except UnscorableScriptError as error:
+            self.unscorable = before
+            raise plain.PlainError("a result that cannot cross") from error
+
+
+async def _awaited(remote: Remote) -> object:
+    """A coroutine of the solution, as one that the script can await."""
+    return remote._link.operate("await", remote)
 
 
 class Remote:
@@ -234,6 +257,18 @@ class Remote:
         value = self._link.operate("getattr", self, name)
         if isinstance(value, Remote):
             value._may_make = value._kind == "class" and name[:1].isupper()
+        return value
+
+    def __copy__(self) -> object:
+        return self._copied("copy")
+
+    def __deepcopy__(self, memo: object) -> object:
+        return self._copied("deepcopy")
+
+    def _copied(self, how: str) -> object:
+        value = self._link.operate(how, self)
+        if isinstance(value, Remote):
+            value._is_made = self._is_made
         return value
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -8,7 +8,9 @@ solution does to its own process can make a test pass.
 from __future__ import annotations
 
 import ast
+import asyncio
 import builtins
+import copy
 import importlib
 import importlib.util
 import io
@@ -31,6 +33,7 @@ _SCRIPT_NAME = "test_solution.py"
 _OPERATIONS: Mapping[str, Callable[..., object]] = types.MappingProxyType(
     {name: getattr(operator, name) for name in remote.BINARY + remote.UNARY + remote.ITEMS}
     | {name: getattr(builtins, name) for name in remote.CONVERSIONS}
+    | {name: getattr(copy, name) for name in remote.COPIES}
     | {
         "contains": operator.contains,
         "getattr": getattr,
@@ -38,6 +41,7 @@ _OPERATIONS: Mapping[str, Callable[..., object]] = types.MappingProxyType(
         "enter": lambda manager: type(manager).__enter__(manager),
         "exit": lambda manager: type(manager).__exit__(manager, None, None, None),
         "isinstance": isinstance,
+        "await": asyncio.run,
     }
 )
 
@@ -65,7 +69,7 @@ class _Server:
     def _do(self, message: Message) -> Message:
         match message["do"]:
             case "find":
-                return {"value": self._handle_of(self._find(str(message["name"])))}
+                return {"value": plain.encode(self._find(str(message["name"])), self._handle_of)}
             case "has":
                 names = message["names"]
                 assert isinstance(names, list)
@@ -134,6 +138,8 @@ class _Server:
             node["k"] = "class"
             if issubclass(value, BaseException):
                 node["bases"] = _builtin_bases(value)
+        elif isinstance(value, types.CoroutineType):
+            node["k"] = "coroutine"
         else:
             node["k"] = "function" if callable(value) else "object"
         return node
@@ -194,7 +200,7 @@ def _hello(message: Message) -> None:
 def run_tester() -> None:
     """Runs the script against the proxy and reports every test."""
     head, text = children.read_payload()
-    link = remote.Link(CHANNEL)
+    link = remote.Link(CHANNEL, str(head["entry_point"]))
     try:
         hello = link.channel.receive()
     except PeerGoneError:
@@ -216,6 +222,9 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
         tree = ast.parse(text, _SCRIPT_NAME)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return {"script_error": type(error).__name__}
+    missing = _missing_module(tree)
+    if missing:
+        return {"missing_module": missing}
     try:
         names = _bind(tree, entry_point, link)
     except remote.SolutionDiedError:
@@ -223,6 +232,22 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
     if framework == "pytest" and importlib.util.find_spec("pytest") is None:
         return {"missing": "pytest"}
     return {"tests": _FRAMEWORKS[framework](text, names)}
+
+
+def _missing_module(tree: ast.Module) -> str:
+    """The first module that the script imports, not inside a ``try``, and that is not here; or empty."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in (name.partition(".")[0] for name in names):
+            if name != "solution" and name not in sys.modules and importlib.util.find_spec(name) is None:
+                return name
+        if not isinstance(node, ast.Try):
+            todo += ast.iter_child_nodes(node)
+    return ""
 
 
 def _bind(tree: ast.Module, entry_point: str, link: remote.Link) -> dict[str, object]:
@@ -248,7 +273,8 @@ def _bind(tree: ast.Module, entry_point: str, link: remote.Link) -> dict[str, ob
         if not (isinstance(node, ast.ImportFrom) and node.module == "solution")
         for name in node.names
     }
-    free = (used - made - set(dir(builtins)) - asked) | ({entry_point} - made if entry_point else set())
+    free = {name for name in used - made - set(dir(builtins)) - asked if not name.startswith("__")}
+    free |= {entry_point} - made if entry_point else set()
     # A module that the script forgot to import is ours, never what the solution calls by that name.
     bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}
     present = link.present(sorted(free - bound.keys()))
@@ -271,6 +297,7 @@ def _library(name: str) -> object:
 
 def _run_plain(text: str, names: dict[str, object]) -> list[list[object]]:
     module = types.ModuleType("__main__")
+    module.__file__ = _SCRIPT_NAME
     module.__dict__.update(names)
     sys.modules["__main__"] = module
     sys.argv = [_SCRIPT_NAME]
@@ -287,6 +314,7 @@ def _run_plain(text: str, names: dict[str, object]) -> list[list[object]]:
 
 def _as_module(text: str, names: dict[str, object]) -> types.ModuleType:
     module = types.ModuleType("test_solution")
+    module.__file__ = _SCRIPT_NAME
     module.__dict__.update(names)
     sys.modules["test_solution"] = module
     exec(compile(text, _SCRIPT_NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
@@ -332,17 +360,30 @@ def _run_unittest(text: str, names: dict[str, object]) -> list[list[object]]:
     return result.found
 
 
+def _with_names(text: str, names: list[str]) -> str:
+    """The script with an import of these names, after any ``from __future__ import``."""
+    if not names:
+        return text
+    after = max(
+        (
+            node.end_lineno or 0
+            for node in ast.parse(text).body
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        ),
+        default=0,
+    )
+    lines = text.splitlines(keepends=True)
+    lines.insert(after, f"from assay_names import {', '.join(names)}\n")
+    return "".join(lines)
+
+
 def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
     import pytest  # noqa: PLC0415 (0.1 s, needed by pytest files alone)
 
-    if names:
-        bindings = types.ModuleType("assay_names")
-        bindings.__dict__.update(names)
-        sys.modules["assay_names"] = bindings
-        # Prepended on the first line, so that line numbers stay.
-        future = "from __future__" in text
-        if not future:
-            text = f"from assay_names import {', '.join(sorted(names))};" + text
+    bindings = types.ModuleType("assay_names")
+    bindings.__dict__.update(names)
+    sys.modules["assay_names"] = bindings
+    text = _with_names(text, sorted(name for name in names if name.isidentifier()))
     with open(_SCRIPT_NAME, "w", encoding="utf-8") as file:
         file.write(text)
     found: list[list[object]] = []
