@@ -78,11 +78,7 @@ def recipes_of(settings: Settings) -> Mapping[str, Recipe]:
     Raises:
         InvalidRequestError: the file cannot be used.
     """
-    return (
-        load_recipes(settings.recipes_file, terms_of(VERIFIERS))
-        if settings.recipes_file
-        else {n: r for n, r in BUILT_IN.items() if all(t.name in terms_of(VERIFIERS) for t in r.terms)}
-    )
+    return load_recipes(settings.recipes_file, terms_of(VERIFIERS)) if settings.recipes_file else BUILT_IN
 
 
 def make_sandbox(settings: Settings) -> StartableSandbox:
