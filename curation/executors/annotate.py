@@ -35,7 +35,8 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         samples: columns of ``rows.SAMPLES``, rewritten.
         steps: of the recipe.
     """
-    indexed = samples.with_row_index("place")
+    # Lists are dear to filter, and only few columns are looked at.
+    indexed = samples.drop("messages").with_row_index("place")
     dropped = [
         indexed.filter(pl.col("trouble").is_not_null()).select(
             "place", pl.lit(NOT_READ, pl.Int32).alias("text_step"), pl.col("trouble").alias("text_reason")
