@@ -8,8 +8,11 @@ which are never written to.
 from __future__ import annotations
 
 import copy
+import io
 import json
+import lzma
 import math
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,10 +21,11 @@ from types import MappingProxyType
 from typing import Any
 
 import langdetect
+import numpy as np
 from langdetect.detector_factory import DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 from langdetect.utils.lang_profile import LangProfile
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from py3langid import langid
 
 WINDOW_CHARS = 160
 """Longer windows are cut; five words have about thirty characters."""
@@ -77,7 +81,24 @@ def name_language(text: str, candidates: Sequence[str]) -> tuple[str, float] | N
 
 @cache
 def _model() -> Any:  # noqa: ANN401 - the library has no types
-    return LanguageIdentifier.from_model_file(MODEL_FILE)
+    """The model of py3langid, read in memory: its own loader writes a file, which a worker process may not."""
+    packed = (Path(langid.__file__).parent / langid.MODEL_FILE).read_bytes()
+    with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as data:
+        return langid.LanguageIdentifier(
+            data["ptc"],
+            data["pc"],
+            data["classes"].tolist(),
+            _compact(data["nextmove"]),
+            data["out_feat"].tolist(),
+            tk_row=_compact(data["nextmove_row"]),
+        )
+
+
+def _compact(numbers: Any) -> array[int]:  # noqa: ANN401 - the library has no types
+    """Read element by element, an array of the standard library is faster than one of numpy, and a list is large."""
+    compact: array[int] = array({2: "H", 4: "I"}[numbers.dtype.itemsize])
+    compact.frombytes(numbers.tobytes())
+    return compact
 
 
 @cache

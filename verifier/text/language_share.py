@@ -26,9 +26,10 @@ _WINDOW_WORDS = 5
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
 _CLAUSE_END = re.compile(r"[.!?;:,。！？；：，\n]")
 _SHORT_HAN_UNITS = 4 * 85
-_OPERATORS = frozenset("=+*/^<>≤≥≠≈×÷·√_|")
+_OPERATORS = frozenset("=+/^<≤≥≠≈×÷·√")  # not * _ | >, which Markdown sets beside words
 _SYMBOL_LETTERS = 3
 _FUNCTION_LETTERS = 5
+_LONGEST_SYMBOL = max(map(len, SYMBOLS))
 _MIN_NAMED_WORDS = 6
 _MIN_PROBABILITY = 0.9
 
@@ -59,8 +60,8 @@ def language_share(text: str, language: str, *, candidates: Sequence[str] = (), 
         candidates: languages that words of a shared script are told apart into; empty takes the default ones.
         detector: a name in ``DETECTORS``; empty takes the default one.
     """
-    counted = _counted_words(prose(text))
-    return _share(counted, language, candidates or DEFAULT_CANDIDATES, DETECTORS[detector or DEFAULT_DETECTOR])
+    rivals = tuple(candidates) or DEFAULT_CANDIDATES
+    return _share_of_words(prose(text), language, rivals, DETECTORS[detector or DEFAULT_DETECTOR])
 
 
 def named_language(text: str, *, is_sure: bool) -> str | None:
@@ -133,19 +134,26 @@ def _is_symbol(word: Word, text: str) -> bool:
     if word.script is not Script.LATIN:
         return False
     letters = len(word.text)
+    if letters > _LONGEST_SYMBOL:
+        return False
     if word.text.lower() in SYMBOLS:
         return True
-    before = text[max(0, word.start - 2) : word.start]
-    after = text[word.end : word.end + 2]
-    if after[:1] == "(" and letters <= _FUNCTION_LETTERS:
+    if letters <= _FUNCTION_LETTERS and text.startswith("(", word.end):
         return True
     if letters > _SYMBOL_LETTERS:
         return False
-    touches_digit = letters <= 2 and (before[-1:].isdigit() or after[:1].isdigit())  # noqa: PLR2004 - 3cm, dp1
-    return touches_digit or word.text.isupper() or not _OPERATORS.isdisjoint((before + after).replace("\n", ""))
+    if word.text.isupper():
+        return True
+    before = text[max(0, word.start - 2) : word.start]
+    after = text[word.end : word.end + 2]
+    if letters <= 2 and (before[-1:].isdigit() or after[:1].isdigit()):  # noqa: PLR2004 - 3cm, dp1
+        return True
+    return not _OPERATORS.isdisjoint((before + after).replace("\n", ""))
 
 
-def _share(counted: _Counted, language: str, candidates: Sequence[str], detector: Detector) -> Share:
+def _share_of_words(text: str, language: str, candidates: Sequence[str], detector: Detector) -> Share:
+    """The share in a text that is prose already."""
+    counted = _counted_words(text)
     target = SCRIPTS_OF[language]
     total = sum(word.units for word in counted.words)
     found = 0

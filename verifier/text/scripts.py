@@ -11,7 +11,6 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
@@ -160,9 +159,8 @@ _IN_WORDS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Cf"})
 _LAST_LETTER = 0x3FFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A run of letters of one script.
+class Word(NamedTuple):
+    """A run of letters of one script; a tuple, since a text has hundreds of thousands.
 
     Args:
         text: as it stands, invisible characters taken out.

@@ -11,7 +11,7 @@ Options:
         it the score is the share, and a half or more is CORRECT.
     candidates: languages that words of one script are told apart into, such as ``["en", "fr"]``.
     detector: ``py3langid`` (default) or ``langdetect``, for words of a script that several candidates share. In
-        ``benchmarks/language.py`` py3langid errs less on every kind of document and is many times faster.
+        ``benchmarks/language.py`` py3langid makes less than half the error in less than a thirtieth of the time.
 """
 
 from __future__ import annotations
