@@ -37,7 +37,7 @@ lint: $(STAMP)  ## Checks style, types, import rules and the contract
 bench: $(STAMP)  ## Runs every benchmark in its small form
 	$(BIN)/python benchmarks/math_verdicts.py --limit 300
 	$(BIN)/python benchmarks/code_programs.py --completions 100
-	$(BIN)/python benchmarks/curation.py --small
+	$(BIN)/python benchmarks/curate_shards.py --small
 	$(BIN)/python benchmarks/language.py --small
 
 proto: $(STAMP)  ## Writes the generated code anew

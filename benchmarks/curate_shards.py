@@ -1,6 +1,6 @@
 """Speed of ``curate`` beside the same filters as plain Python a row, and as HF datasets ``map`` where it is installed.
 
-    python benchmarks/curation.py [--small] [--rows N]
+    python benchmarks/curate_shards.py [--small] [--rows N]
 
 Rows are completions of about 10 KB, four to a prompt, built from the real reasoning of ``examples/shards`` with planted
 defects. Every engine reads the same Parquet, applies the same filters and writes kept and dropped samples with zstd;
