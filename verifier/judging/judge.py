@@ -27,6 +27,7 @@ from verifier.types import CodeReference, Framework, TestResult, TestStatus
 MAX_TIME_LIMIT_S = 300.0
 MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 16 << 20, 64 << 30
 MAX_TEST_BYTES = 512 << 20
+_MIN_OUTPUT_BYTES, _MAX_OUTPUT_BYTES, _KEPT_BYTES = 64 << 10, 16 << 20, 64 << 20
 
 _LIMIT_STATUS = {
     RunStatus.TIME: TestStatus.TLE,
@@ -286,7 +287,16 @@ def _limits(reference: CodeReference, time_limit_s: float, memory_limit_bytes: i
             "bad_reference",
             f"reference.code.memory_limit_bytes {memory} is not in [{MIN_MEMORY_BYTES}, {MAX_MEMORY_BYTES}]",
         )
-    return Limits(cpu_time_s=time_s, memory_bytes=memory)
+    # What is kept of all tests together stays bounded, whatever a program writes.
+    output = max(_KEPT_BYTES // max(len(reference.stdio), 1), _MIN_OUTPUT_BYTES)
+    output = max(
+        [min(output, _MAX_OUTPUT_BYTES), *(2 * len(test.output.encode("utf-8", "replace")) for test in reference.stdio)]
+    )
+    report = _MAX_OUTPUT_BYTES
+    if reference.calls:
+        # An encoded value is longer than its JSON, by its tags.
+        report = max(_MIN_OUTPUT_BYTES, *(32 * len(test.expected) for test in reference.calls))
+    return Limits(cpu_time_s=time_s, memory_bytes=memory, output_bytes=output, report_bytes=report)
 
 
 def _report(run: RunResult) -> dict[str, object]:

@@ -35,6 +35,7 @@ class Limits:
     cpu_time_s: float = 4.0
     memory_bytes: int = 512 * 1024 * 1024
     output_bytes: int = 16 * 1024 * 1024
+    report_bytes: int = 16 * 1024 * 1024
     file_bytes: int = 64 * 1024 * 1024
     processes: int = 64
     wall_factor: float = 4.0
@@ -99,6 +100,8 @@ class Job:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """What one execution did.
+
+    All of ``stdout`` is kept for a ``StdioRun`` alone, where it is compared; else the first 64 KiB, as of ``stderr``.
 
     ``value`` is the report of a Python run, as JSON lines of which the first counts: the returned value of a
     ``CallRun`` in the encoding of ``verifier.sandbox.runner.plain``, what the tester of a ``ScriptRun`` found, or

@@ -150,7 +150,7 @@ class LocalSandbox:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-I",
+                "-s",  # and not -I, which would pass over PYTHONHASHSEED and its like in ENVIRONMENT
                 str(RUNNER_DIRECTORY),
                 json.dumps(config),
                 stdin=asyncio.subprocess.PIPE,

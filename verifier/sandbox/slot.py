@@ -146,9 +146,8 @@ def wall_time_s(limits: Limits) -> float:
 
 def _limits(limits: Limits) -> Mapping[str, object]:
     plain = asdict(limits)
-    return {name: plain[name] for name in ("cpu_time_s", "memory_bytes", "output_bytes", "file_bytes", "processes")} | {
-        "wall_s": wall_time_s(limits)
-    }
+    del plain["wall_factor"], plain["wall_floor_s"]
+    return plain | {"wall_s": wall_time_s(limits)}
 
 
 def _request(job: Job) -> tuple[frames.Header, list[bytes]]:

@@ -35,6 +35,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 _TMPFS = "tmpfs"
 _WORK_BYTES, _SHM_BYTES = 512 << 20, 64 << 20
 _INODES = 65536
+_WARM_STACK_BYTES, _STACK_BYTES, _PROGRAM_BYTES, _THREADS = 112 << 20, 256 << 20, 64 << 20, 8
 
 
 @dataclass(frozen=True)
@@ -334,11 +335,13 @@ def enter(
     else:
         other_tasks = tasks_of_uid(os.geteuid())
     os.umask(0o022)
-    os.mkdir(directory, 0o755 if directory.endswith("-kept") else 0o700)
+    is_compiling = directory.endswith("-kept")
+    os.mkdir(directory, 0o755 if is_compiling else 0o700)
     os.chdir(directory)
     os.environ.update(HOME=directory, TMPDIR=directory)
-    base_bytes = _address_space() if is_warm else 64 << 20
-    stack_bytes = min(112 << 20, limits.memory_bytes) if is_warm else limits.memory_bytes
+    stack_bytes = min(_WARM_STACK_BYTES if is_warm else _STACK_BYTES, limits.memory_bytes)
+    # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
+    base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
     limits.apply(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
     walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
     walls.prctl(walls.PR_SET_NO_NEW_PRIVS, 1)
@@ -351,7 +354,10 @@ def enter(
     os.closerange(len(descriptors), 1 << 16)
     guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
     # 0 is the child's own process group: it leads a session of its own.
-    walls.seccomp(walls.seccomp_program(None if guarded else (os.getpid(), 0)))
+    signal_pids = None if guarded else (os.getpid(), 0)
+    # A linker must make its program executable; it is no stranger's code.
+    keeps_metadata = jail.mode == "landlock" and not is_compiling
+    walls.seccomp(walls.seccomp_program(signal_pids, keeps_metadata=keeps_metadata))
 
 
 def _address_space() -> int:

@@ -18,17 +18,20 @@ import socket
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from . import frames, jail, walls, zygote
 
 _CHUNK = 1 << 20
 _FIRST_TICK_S, _TICK_S = 0.02, 0.05
-_REPORT_BYTES = 64 << 20
 _STDERR_BYTES = 64 << 10
 _DRAIN_S = 5.0
 _TESTER_MEMORY_BYTES = 1 << 30
 _TESTER_EXTRA_S = 10.0
 _COMPILE_OUTPUT_BYTES = 64 << 10
+_UNREAD_BYTES = 64 << 10
+"""What is kept of an output that nobody compares."""
+_KILL_ROUNDS = 2000
 _XCPU, _XFSZ = int(signal.SIGXCPU), int(signal.SIGXFSZ)
 
 
@@ -61,11 +64,13 @@ class _Process:
 
 @dataclass
 class _Pipe:
-    """What a child writes, up to a limit; past it the child is stopped (``is_strict``) or the rest is dropped."""
+    """What a child writes: ``kept`` bytes are kept, and past the limit the child is stopped if ``is_strict``."""
 
     descriptor: int
     limit: int
     is_strict: bool
+    kept: int
+    count: int = 0
     data: bytearray = field(default_factory=bytearray)
     is_over: bool = False
 
@@ -77,9 +82,9 @@ class _Pipe:
             return True
         if not chunk:
             return False
-        room = self.limit - len(self.data)
-        self.data += chunk[: max(room, 0)]
-        self.is_over = self.is_over or len(chunk) > room
+        self.data += chunk[: max(self.kept - len(self.data), 0)]
+        self.count += len(chunk)
+        self.is_over = self.count > self.limit
         return True
 
 
@@ -104,8 +109,9 @@ class Supervisor:
         self._answers = answers
         self._counter = 0
         self._buffer = bytearray()
+        self._others_cpu_time_s = 0.0
         self.zygote_pid = 0
-        self.base_rss = 0
+        self._base_rss = 0
         self._is_spent = False
         self._forget: list[list[object]] = []
 
@@ -129,6 +135,7 @@ class Supervisor:
     def serve(self) -> None:
         """Says what this jail is, then runs jobs until the host goes away."""
         found = self._self_test()
+        self._base_rss = _tree_use([self.zygote_pid])[1]
         self._tell(
             {
                 "op": "ready",
@@ -150,7 +157,7 @@ class Supervisor:
 
     def _self_test(self) -> list[str]:
         limits = {"cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8}
-        header: frames.Header = {"limits": {**limits, "wall_s": 20, "output_bytes": 1 << 16}}
+        header: frames.Header = {"limits": {**limits, "wall_s": 20, "output_bytes": 1 << 16, "report_bytes": 1 << 16}}
         result, blobs = self._warm("selftest", b"{}\n", b"", header)
         try:
             report = json.loads(blobs[2])
@@ -219,7 +226,8 @@ class Supervisor:
         process.keep = True
         process.uid, process.directory = self._next("-kept")
         process.argv = self._argv(header["compile_command"], process.directory, process.source_name)
-        result = self._execute([process], [b"{}\n" + source], b"", limits, _COMPILE_OUTPUT_BYTES, is_strict=False)
+        limits = {**limits, "output_bytes": _COMPILE_OUTPUT_BYTES}
+        result = self._execute([process], [b"{}\n" + source], b"", limits, is_strict=False)
         return process.directory, process.uid, result
 
     def _argv(self, template: object, directory: str, source_name: str) -> list[str]:
@@ -240,7 +248,7 @@ class Supervisor:
         process = _Process(kind="exec", limits=_kernel(limits), descriptors=[], readable=readable)
         process.argv = self._argv(header["run_command"], readable, str(header["source_name"]))
         process.uid, process.directory = self._next()
-        return self._execute([process], [b""], stdin, limits, int(limits["output_bytes"]), is_strict=True)
+        return self._execute([process], [b""], stdin, limits)
 
     def _warm(
         self, kind: str, payload: bytes, stdin: bytes, header: frames.Header
@@ -249,7 +257,7 @@ class Supervisor:
         assert isinstance(limits, dict)
         process = _Process(kind=kind, limits=_kernel(limits), descriptors=[])
         process.uid, process.directory = self._next()
-        return self._execute([process], [payload], stdin, limits, int(limits["output_bytes"]), is_strict=True)
+        return self._execute([process], [payload], stdin, limits)
 
     def _script(
         self, header: frames.Header, run: dict[str, object], blobs: list[bytes]
@@ -269,7 +277,7 @@ class Supervisor:
             process.uid, process.directory = self._next()
         head = {"framework": run["framework"], "entry_point": run["entry_point"]}
         payloads = [json.dumps(head).encode() + b"\n" + blobs[int(str(run["script"]))], b"{}\n" + blobs[0]]
-        return self._execute([tester, server], payloads, b"", limits, int(limits["output_bytes"]), is_strict=True)
+        return self._execute([tester, server], payloads, b"", limits)
 
     def _next(self, suffix: str = "") -> tuple[int, str]:
         self._counter += 1
@@ -285,26 +293,28 @@ class Supervisor:
         payloads: list[bytes],
         stdin: bytes,
         limits: dict[str, float],
-        output_bytes: int,
         *,
-        is_strict: bool,
+        is_strict: bool = True,
     ) -> tuple[frames.Header, tuple[bytes, ...]]:
         """Runs one or two children; the first leads, and the last is the one whose limits count."""
         pipes: list[_Pipe] = []
         descriptors: list[int] = []
+        output, report = int(limits["output_bytes"]), int(limits["report_bytes"])
         for at, (process, payload) in enumerate(zip(processes, payloads, strict=True)):
             extra = process.descriptors
-            out, err = (
-                self._pipe(pipes, output_bytes, is_strict=is_strict),
-                self._pipe(pipes, _STDERR_BYTES, is_strict=False),
-            )
+            out_kept = output if process.kind in ("stdio", "exec") else _UNREAD_BYTES
+            out = self._pipe(pipes, output, is_strict=is_strict, kept=out_kept)
+            err = self._pipe(pipes, _STDERR_BYTES, is_strict=False, kept=_STDERR_BYTES)
             process.descriptors = [_memory_file(stdin if at == 0 else b""), out, err, _memory_file(payload), *extra]
             if at == 0:
-                process.descriptors.append(self._pipe(pipes, _REPORT_BYTES, is_strict=True))
+                process.descriptors.append(self._pipe(pipes, report, is_strict=True, kept=report))
             descriptors += process.descriptors
         request = {"processes": [process.request() for process in processes], "forget": self._forget}
         self._forget = []
-        socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+        try:
+            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+        except OSError:
+            self._end_without_zygote()
         for descriptor in descriptors:
             os.close(descriptor)
         try:
@@ -319,22 +329,42 @@ class Supervisor:
         return result, (bytes(pipes[0].data), bytes(pipes[1].data), bytes(pipes[2].data))
 
     @staticmethod
-    def _pipe(pipes: list[_Pipe], limit: int, *, is_strict: bool) -> int:
+    def _pipe(pipes: list[_Pipe], limit: int, *, is_strict: bool, kept: int) -> int:
         read, write = os.pipe()
         os.set_blocking(read, False)
-        pipes.append(_Pipe(read, limit, is_strict))
+        pipes.append(_Pipe(read, limit, is_strict, min(kept, limit)))
         return write
 
     def _zygote_says(self) -> dict[str, object]:
-        data = self._control.recv(zygote.MESSAGE_BYTES)
+        try:
+            data = self._control.recv(zygote.MESSAGE_BYTES)
+        except OSError:
+            data = b""
         if not data:
-            # Without it nothing can run: the host sees us end, and starts another. It learns by our exit code
-            # whether somebody killed the zygote, or the job brought it down.
-            _, status = os.waitpid(self.zygote_pid, 0)
-            os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
+            self._end_without_zygote()
         message = json.loads(data)
         assert isinstance(message, dict)
         return message
+
+    def _end_without_zygote(self) -> NoReturn:
+        """Without it nothing can run: the host sees us end, and starts another.
+
+        It learns by our exit code whether somebody killed the zygote, or the job brought it down.
+        """
+        _, status = os.waitpid(self.zygote_pid, 0)
+        for _ in range(_KILL_ROUNDS):
+            # Its children are ours now, because we are a subreaper.
+            left = zygote.descendants(os.getpid())
+            if not left:
+                break
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            time.sleep(0.0005)
+        os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
 
     def _watch(self, processes: list[_Process], pipes: list[_Pipe], limits: dict[str, float]) -> _Outcome:
         """Pumps and watches until the zygote says that all have ended, and the pipes are empty."""
@@ -370,7 +400,7 @@ class Supervisor:
                 if ended and now > deadline:
                     break
                 if not ended and not outcome.is_killed and (not events or now > started + tick):
-                    self._check(outcome, processes[-1], limits, is_late=now > deadline)
+                    self._check(outcome, processes, limits, is_late=now > deadline)
                     tick = _TICK_S
         self._judge(outcome, processes, ended, limits)
         return outcome
@@ -386,6 +416,7 @@ class Supervisor:
         message = self._zygote_says()
         ended = message["ended"]
         assert isinstance(ended, list)
+        self._others_cpu_time_s = float(str(message["others_cpu_time_s"]))
         self._is_spent = self._is_spent or not message["is_clean"]
         return ended
 
@@ -401,11 +432,17 @@ class Supervisor:
         if not outcome.is_killed:
             outcome.status = status
             outcome.is_killed = True
-            self._control.send(b'{"kill": true}')
+            try:
+                self._control.send(b'{"kill": true}')
+            except OSError:
+                self._end_without_zygote()
 
-    def _check(self, outcome: _Outcome, judged: _Process, limits: dict[str, float], *, is_late: bool) -> None:
-        """Compares what a child uses with its limits, while it runs."""
-        cpu, rss, count = _tree_use(judged.pid, self.base_rss if judged.kind in zygote.WARM else 0)
+    def _check(self, outcome: _Outcome, processes: list[_Process], limits: dict[str, float], *, is_late: bool) -> None:
+        """Compares what a child uses with its limits, while it runs; what it cut loose is the zygote's, and counts."""
+        judged = processes[-1]
+        others = {process.pid for process in processes[:-1]}
+        roots = [pid for pid in {judged.pid, *_children(self.zygote_pid)} if pid not in others]
+        cpu, rss, count = _tree_use(roots, self._base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
         elif rss > limits["memory_bytes"]:
@@ -421,15 +458,16 @@ class Supervisor:
         judged = ended[-1] or [0, 0.0, 0]
         code = os.waitstatus_to_exitcode(int(leader[0]))
         outcome.code, outcome.signal = (code, 0) if code >= 0 else (0, -code)
-        outcome.cpu_time_s, outcome.memory_bytes = float(judged[1]), int(judged[2])
+        outcome.cpu_time_s, outcome.memory_bytes = float(judged[1]) + self._others_cpu_time_s, int(judged[2])
         ends = {-os.waitstatus_to_exitcode(int(one[0])) for one in ended if one is not None}
         if outcome.status != "exited":
             return
-        if judged[1] > limits["cpu_time_s"] or _XCPU in ends:
+        if outcome.cpu_time_s > limits["cpu_time_s"] or _XCPU in ends:
             outcome.status = "time"
         elif _XFSZ in ends:
             outcome.status = "output"
-        elif processes[-1].kind not in zygote.WARM and judged[2] > limits["memory_bytes"]:
+        elif processes[-1].kind not in zygote.WARM and judged[2] > max(limits["memory_bytes"], 1.5 * self._base_rss):
+            # The kernel's maximum covers the fork of the zygote that became the program.
             outcome.status = "memory"
 
 
@@ -450,11 +488,20 @@ def _memory_file(data: bytes) -> int:
     return descriptor
 
 
-def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int, int]:
-    """CPU seconds of a process and all below it, their resident bytes beyond ``base_rss`` each, and their number."""
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
+                found += [int(child) for child in listed.read().split()]
+    return found
+
+
+def _tree_use(pids: list[int], base_rss: int = 0) -> tuple[float, int, int]:
+    """CPU seconds of processes and all below them, their resident bytes beyond ``base_rss`` each, and their number."""
     cpu, rss, count = 0.0, 0, 0
     page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
-    todo = [pid]
+    todo = list(pids)
     while todo:
         one = todo.pop()
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -463,9 +510,7 @@ def _tree_use(pid: int, base_rss: int = 0) -> tuple[float, int, int]:
             cpu += (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / tick
             count += 1
             rss += max(int(fields[21]) * page - base_rss, 0)
-            for task in os.listdir(f"/proc/{one}/task"):
-                with open(f"/proc/{one}/task/{task}/children", encoding="ascii") as listed:
-                    todo += [int(child) for child in listed.read().split()]
+        todo += _children(one)
     return cpu, rss, count
 
 
@@ -474,6 +519,7 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     os.set_inheritable(0, False)  # noqa: FBT003 (its only form)
     walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
     answers = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     try:
@@ -489,7 +535,6 @@ def main() -> None:
     theirs.close()
     supervisor = Supervisor(built, ours, answers)
     supervisor.zygote_pid = pid
-    supervisor.base_rss = _tree_use(pid)[1]
     supervisor.serve()
     os._exit(0)
 
@@ -498,7 +543,7 @@ def _become_zygote(control: socket.socket, built: jail.Jail, foreign: list[int])
     """The zygote's life; its descriptors stand above those of the children, and the host's are closed."""
     code = 71
     try:
-        walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        # It asks for no signal when the supervisor dies: it sees that, and kills what runs before it ends.
         walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
             score.write("1000")

@@ -167,7 +167,14 @@ _X86 = {
     "semctl": 66, "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240,
     "mq_unlink": 241, "fanotify_init": 300, "syslog": 103, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
     "move_mount": 429, "open_tree": 428, "mount_setattr": 442, "iopl": 172, "ioperm": 173, "modify_ldt": 154,
-    "vhangup": 153, "kill": 62, "tkill": 200, "tgkill": 234, "clone": 56, "clone3": 435, "prctl": 157, "ioctl": 16,
+    "vhangup": 153, "memfd_create": 319, "memfd_secret": 447, "migrate_pages": 256, "move_pages": 279,
+    "kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "fcntl": 72,
+    "clone": 56, "clone3": 435, "prctl": 157, "ioctl": 16, "prlimit64": 302, "sched_setaffinity": 203,
+    "sched_setscheduler": 144, "sched_setparam": 142, "sched_setattr": 314, "setpriority": 141, "ioprio_set": 251,
+    "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94,
+    "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "setxattr": 188,
+    "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
+    "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
 }  # fmt: skip
 _ARM = {
     "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "pidfd_send_signal": 424,
@@ -181,16 +188,35 @@ _ARM = {
     "clock_adjtime": 266, "personality": 92, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190,
     "semop": 193, "semctl": 191, "semtimedop": 192, "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187,
     "mq_open": 180, "mq_unlink": 181, "fanotify_init": 262, "syslog": 116, "fsopen": 430, "fsconfig": 431,
-    "fsmount": 432, "move_mount": 429, "open_tree": 428, "mount_setattr": 442, "vhangup": 58, "kill": 129,
-    "tkill": 130, "tgkill": 131, "clone": 220, "clone3": 435, "prctl": 167, "ioctl": 29,
+    "fsmount": 432, "move_mount": 429, "open_tree": 428, "mount_setattr": 442, "vhangup": 58,
+    "memfd_create": 279, "memfd_secret": 447, "migrate_pages": 238, "move_pages": 239,
+    "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "fcntl": 25,
+    "clone": 220, "clone3": 435, "prctl": 167, "ioctl": 29, "prlimit64": 261, "sched_setaffinity": 122,
+    "sched_setscheduler": 119, "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140, "ioprio_set": 30,
+    "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54, "utimensat": 88, "setxattr": 5,
+    "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+    "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
 }  # fmt: skip
 _MACHINES = {"x86_64": (0xC000003E, _X86), "aarch64": (0xC00000B7, _ARM)}
 _ARCH, _SYSCALLS = _MACHINES.get(platform.machine(), (0, {}))
-_SPECIAL = ("kill", "tkill", "tgkill", "clone", "clone3", "prctl", "ioctl")
+_SIGNALLING = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+_OWN_ONLY = {
+    "prlimit64": 0, "sched_setaffinity": 0, "sched_setscheduler": 0, "sched_setparam": 0, "sched_setattr": 0,
+    "setpriority": 1, "ioprio_set": 1,
+}  # fmt: skip
+"""Calls that may change another process of the same uid, and the argument that is 0 for one's own."""
+_METADATA = (
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat",
+    "utimensat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "setxattrat",
+    "removexattrat", "file_setattr",
+)  # fmt: skip
+_SPECIAL = ("clone", "clone3", "prctl", "ioctl", "fcntl", *_SIGNALLING, *_OWN_ONLY, *_METADATA)
 
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+_F_SETOWN, _F_SETOWN_EX = 8, 15
 _X32_BIT = 0x40000000
 
 
@@ -207,7 +233,7 @@ def _arg(index: int) -> bytes:
     return _op(_LD, 16 + 8 * index)
 
 
-def seccomp_program(signal_pids: tuple[int, ...] | None) -> bytes:
+def seccomp_program(signal_pids: tuple[int, ...] | None, *, keeps_metadata: bool = False) -> bytes:
     """A filter that refuses what reaches outside the jail; the rest passes.
 
     A list of what is refused, because a list of what is allowed breaks honest programs with each new libc
@@ -215,6 +241,8 @@ def seccomp_program(signal_pids: tuple[int, ...] | None) -> bytes:
 
     Args:
         signal_pids: the only targets of signals, where neither the uid nor Landlock guards other processes.
+        keeps_metadata: refuse to change modes, owners, times and attributes of files: Landlock does not, and the uid
+            owns files outside the jail.
     """
     eperm, enosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     blocks: list[bytes] = []
@@ -229,15 +257,28 @@ def seccomp_program(signal_pids: tuple[int, ...] | None) -> bytes:
     block("clone3", _op(_RET, enosys))  # its flags lie in memory, so libc is sent back to clone
     block("clone", _arg(0), _op(_JSET, CLONE_NEW_ANY & ~0xFF, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
     block("prctl", _arg(0), _op(_JEQ, PR_SET_PDEATHSIG, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
-    block("ioctl", _arg(1), _op(_JEQ, _TIOCSTI, 1, 0), _op(_JEQ, _TIOCLINUX, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
+    block("ioctl", _arg(1), *_refuse_any((_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP), eperm))
+    for name, argument in _OWN_ONLY.items():
+        block(name, _arg(argument), _op(_JEQ, 0, 1, 0), _op(_RET, eperm), _op(_RET, _ALLOW))
     if signal_pids is not None:
-        for name in ("kill", "tkill", "tgkill"):
+        for name in _SIGNALLING:
             tests = [_op(_JEQ, pid & 0xFFFFFFFF, len(signal_pids) - at, 0) for at, pid in enumerate(signal_pids)]
             block(name, _arg(0), *tests, _op(_RET, eperm), _op(_RET, _ALLOW))
+        # The owner of a descriptor is sent whatever signal is chosen for it.
+        block("fcntl", _arg(1), *_refuse_any((_F_SETOWN, _F_SETOWN_EX), eperm))
+    for name in _METADATA if keeps_metadata else ():
+        if name in _SYSCALLS:
+            block(name, _op(_RET, eperm))
     head = _op(_LD, 4) + _op(_JEQ, _ARCH, 1, 0) + _op(_RET, _KILL_PROCESS) + _op(_LD, 0)
     if platform.machine() == "x86_64":
         head += _op(_JGE, _X32_BIT, 0, 1) + _op(_RET, _KILL_PROCESS)
     return head + b"".join(blocks) + _op(_RET, _ALLOW)
+
+
+def _refuse_any(values: tuple[int, ...], refusal: int) -> list[bytes]:
+    """Refuses if the accumulator is one of these, else allows."""
+    tests = [_op(_JEQ, value, len(values) - at, 0) for at, value in enumerate(values)]
+    return [*tests, _op(_RET, _ALLOW), _op(_RET, refusal)]
 
 
 def seccomp(program: bytes) -> None:

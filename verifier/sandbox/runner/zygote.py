@@ -50,11 +50,18 @@ class Zygote:
     def __init__(self, control: socket.socket, built: jail.Jail) -> None:
         self._control = control
         self._jail = built
+        self._uids: list[int] = []
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
 
     def serve(self) -> None:
-        """Forks on request until the supervisor goes away."""
+        """Forks on request until the supervisor goes away; what still runs then ends with us."""
+        try:
+            self._serve()
+        finally:
+            self._kill_survivors({})
+
+    def _serve(self) -> None:
         for name in _PRELOADED:
             __import__(name)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -78,6 +85,9 @@ class Zygote:
     def _execute(self, request: dict[str, object], descriptors: list[int]) -> None:
         processes = request["processes"]
         assert isinstance(processes, list)
+        # What the last job compiled goes before the next program runs.
+        is_clean = self._remove(request.get("forget") or [])
+        self._uids = [int(process["uid"]) for process in processes]
         pids: list[int] = []
         at = 0
         for process in processes:
@@ -91,9 +101,10 @@ class Zygote:
             os.close(descriptor)
         self._send({"pids": pids})
         ended = self._wait(pids[0], pids)
-        is_clean = self._kill_survivors(ended, [int(process["uid"]) for process in processes])
-        is_clean = self._clean(request) and is_clean
-        self._send({"ended": [ended.get(pid) for pid in pids], "is_clean": is_clean})
+        is_clean = self._kill_survivors(ended) and is_clean
+        is_clean = self._clean(processes) and is_clean
+        others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
+        self._send({"ended": [ended.get(pid) for pid in pids], "others_cpu_time_s": others_s, "is_clean": is_clean})
 
     def _send(self, message: dict[str, object]) -> None:
         self._control.send(json.dumps(message).encode("ascii"))
@@ -107,7 +118,7 @@ class Zygote:
             if self._control in ready:
                 order = self._control.recv(MESSAGE_BYTES)
                 if not order:
-                    os._exit(0)
+                    raise ConnectionAbortedError  # caught by nobody: ``serve`` kills what runs, and we end
                 for pid in pids:
                     if pid not in ended:
                         os.kill(pid, signal.SIGKILL)
@@ -128,7 +139,7 @@ class Zygote:
                 return True
             ended[pid] = [status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024]
 
-    def _kill_survivors(self, ended: dict[int, list[float]], uids: list[int]) -> bool:
+    def _kill_survivors(self, ended: dict[int, list[float]]) -> bool:
         """Ends all that is left. We are the subreaper, so every orphan is our child and ECHILD means none is left."""
         for _ in range(_KILL_ROUNDS):
             if not self._reap(ended):
@@ -137,31 +148,33 @@ class Zygote:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             elif self._jail.uid_base:
-                for uid in uids:
+                for uid in self._uids:
                     self._as_uid(uid, _kill_all)
             else:
-                for pid in _descendants(os.getpid()):
+                for pid in descendants(os.getpid()):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             time.sleep(0.0005)
         return False
 
-    def _clean(self, request: dict[str, object]) -> bool:
-        """Removes the directories of an execution, and what it left in shared memory."""
+    def _clean(self, processes: list[dict[str, object]]) -> bool:
+        """Removes the directories of an execution, and what it left in shared memory; False if anything is left."""
+        is_clean = self._remove(
+            [[process["directory"], process["uid"]] for process in processes if not process["keep"]]
+        )
+        if self._jail.shm and os.listdir(self._jail.shm):
+            for uid in self._uids:
+                self._as_uid(uid, lambda: _remove_inside(self._jail.shm))
+            is_clean = not os.listdir(self._jail.shm) and is_clean
+        return is_clean
+
+    def _remove(self, dirty: object) -> bool:
+        assert isinstance(dirty, list)
         is_clean = True
-        processes = request["processes"]
-        assert isinstance(processes, list)
-        dirty = [(process["directory"], process["uid"]) for process in processes if not process["keep"]]
-        forget = request.get("forget") or []
-        assert isinstance(forget, list)
-        dirty += forget
         for directory, uid in dirty:
             if not _remove_empty(directory):
                 is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
                 is_clean = _remove_empty(directory) and is_clean
-        if self._jail.shm and os.listdir(self._jail.shm):
-            for process in processes:
-                is_clean = self._as_uid(process["uid"], lambda: _remove_inside(self._jail.shm)) and is_clean
         return is_clean
 
     def _as_uid(self, uid: int, action: Callable[[], None]) -> bool:
@@ -216,7 +229,8 @@ def _kill_all() -> None:
         os.kill(-1, signal.SIGKILL)
 
 
-def _descendants(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
+    """Every process below this one."""
     found: list[int] = []
     todo = [root]
     while todo:
@@ -271,6 +285,7 @@ def _flatten(top: str, directory: str) -> None:
     os.chmod(directory, 0o700)
     for entry in list(os.scandir(directory)):
         if entry.is_dir(follow_symlinks=False):
+            os.chmod(entry.path, 0o700)  # a directory that cannot be written cannot be moved
             os.rename(entry.path, os.path.join(top, f".{entry.inode()}-{time.monotonic_ns()}"))
         else:
             os.unlink(entry.path)
