@@ -17,7 +17,7 @@ install: $(STAMP)  ## Makes .venv with the package and all tools
 $(STAMP): pyproject.toml .ci/make-venv.sh
 	@.ci/make-venv.sh $(VENV)
 	@echo "installing the package and its tools into $(VENV) (takes a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)  ## Scores examples over gRPC, then curates shards

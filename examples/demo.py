@@ -183,14 +183,14 @@ def rows_of(results: list[dict[str, Any]]) -> Iterator[Row]:
 
 def score_table(rows: list[Row]) -> Table:
     """One line a completion."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("group", max_width=32, no_wrap=True)
-    table.add_column("#", justify="right")
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("group", max_width=30, no_wrap=True)
+    table.add_column("#", justify="right", no_wrap=True)
     table.add_column("accuracy", no_wrap=True)
     table.add_column("reason", max_width=16, no_wrap=True)
     table.add_column("format", max_width=18, no_wrap=True)
     table.add_column("language", justify="right", no_wrap=True)
-    table.add_column("reward", justify="right")
+    table.add_column("reward", justify="right", min_width=6, no_wrap=True)
     table.add_column("label", no_wrap=True)
     last = ""
     for row in rows:
