@@ -16,6 +16,7 @@ import importlib.util
 import io
 import operator
 import os
+import symtable
 import sys
 import traceback
 import types
@@ -220,13 +221,14 @@ def run_tester() -> None:
 def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dict[str, object]:
     try:
         tree = ast.parse(text, _SCRIPT_NAME)
+        table = symtable.symtable(text, _SCRIPT_NAME, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return {"script_error": type(error).__name__}
     missing = _missing_module(tree)
     if missing:
         return {"missing_module": missing}
     try:
-        names = _bind(tree, entry_point, link)
+        names = _bind(table, entry_point, link)
     except remote.SolutionDiedError:
         return {"tests": [["script", False, "the solution ended"]]}
     if framework == "pytest" and importlib.util.find_spec("pytest") is None:
@@ -250,31 +252,31 @@ def _missing_module(tree: ast.Module) -> str:
     return ""
 
 
-def _bind(tree: ast.Module, entry_point: str, link: remote.Link) -> dict[str, object]:
-    """Names that the script uses and does not define, where the solution has them; and the module ``solution``.
+def _free_names(table: symtable.SymbolTable) -> set[str]:
+    """Names that a script uses as global ones in any of its scopes, and makes in none."""
+    used: set[str] = set()
+    made: set[str] = set()
+    todo = [table]
+    while todo:
+        scope = todo.pop()
+        todo += scope.get_children()
+        is_top = scope is table
+        for symbol in scope.get_symbols():
+            is_made = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+            if is_made and (is_top or symbol.is_declared_global()):
+                made.add(symbol.get_name())
+            elif symbol.is_referenced() and (is_top or symbol.is_global()):
+                used.add(symbol.get_name())
+    return {name for name in used - made - set(dir(builtins)) if not name.startswith("__")}
 
-    Only such names: what a solution calls ``abs`` or ``unittest`` must not replace the script's own.
+
+def _bind(table: symtable.SymbolTable, entry_point: str, link: remote.Link) -> dict[str, object]:
+    """The entry point, and names that the script uses and does not make, where the solution has them.
+
+    Only such names: what a solution calls ``abs`` or ``unittest`` must not replace the script's own. The module
+    ``solution`` has every name that is asked of it.
     """
-    nodes = list(ast.walk(tree))
-    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    made = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
-    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-    asked = {
-        name.name
-        for node in imports
-        if isinstance(node, ast.ImportFrom) and node.module == "solution"
-        for name in node.names
-    }
-    made |= {
-        (name.asname or name.name).partition(".")[0]
-        for node in imports
-        if not (isinstance(node, ast.ImportFrom) and node.module == "solution")
-        for name in node.names
-    }
-    free = {name for name in used - made - set(dir(builtins)) - asked if not name.startswith("__")}
-    free |= {entry_point} - made if entry_point else set()
+    free = _free_names(table) | ({entry_point} if entry_point else set())
     # A module that the script forgot to import is ours, never what the solution calls by that name.
     bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}
     present = link.present(sorted(free - bound.keys()))
