@@ -9,11 +9,13 @@ Rules, in order (the answer is what follows the reasoning):
 4. else there is no program.
 
 A block tagged with another language is never taken. A fence is three or more of ````` ` ````` or ``~`` after at most
-three spaces; it is closed by a line of at least as many of the same (CommonMark 0.31, section 4.5).
+three spaces, which its lines lose too; it is closed by a line of at least as many of the same (CommonMark 0.31,
+section 4.5).
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -34,17 +36,18 @@ class CodeBlock:
 def code_blocks(text: str) -> tuple[CodeBlock, ...]:
     """All fenced blocks, in order; linear in the length of the text."""
     blocks: list[CodeBlock] = []
-    fence, tag, body = "", "", list[str]()
-    for line in text.splitlines(keepends=True):
+    fence, tag, indent, body = "", "", 0, list[str]()
+    # Lines end at \n, \r and \r\n alone: str.splitlines would also end them at what a string literal may hold.
+    for line in io.StringIO(text, newline=""):
         mark, info = _fence(line)
         if not fence:
             if mark and not (mark[0] == "`" and "`" in info):
-                fence, tag, body = mark, _tag(info), []
+                fence, tag, indent, body = mark, _tag(info), line.index(mark[0]), []
         elif mark and mark[0] == fence[0] and len(mark) >= len(fence) and not info:
             blocks.append(CodeBlock(tag=tag, text="".join(body), is_closed=True))
             fence = ""
         else:
-            body.append(line)
+            body.append(line[min(indent, len(line) - len(line.lstrip(" "))) :])
     if fence:
         blocks.append(CodeBlock(tag=tag, text="".join(body), is_closed=False))
     return tuple(blocks)
