@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from curation.recipe import Recipe, load_recipe
 from curation.report import funnel, troubles
 from curation.shards import check_columns, find_shards
 from curation.steps import READ, build_steps
-from verifier.bootstrap import open_engine
+from verifier.engines.base import Engine
 from verifier.errors import InfrastructureError, InvalidRequestError
 from verifier.settings import load_settings
 
@@ -84,8 +85,14 @@ def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries
 
 def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport:
     settings = load_settings(server=server, sandbox=sandbox)
+
+    def opened() -> AbstractAsyncContextManager[Engine]:
+        from verifier.bootstrap import open_engine  # noqa: PLC0415 - only recipes that verify wait for its imports
+
+        return open_engine(settings)
+
     with shard_progress(plan.shards) as progress:
-        return asyncio.run(run(plan, lambda: open_engine(settings), progress))
+        return asyncio.run(run(plan, opened, progress))
 
 
 def _tell(plan: RunPlan, report: RunReport) -> int:

@@ -70,8 +70,15 @@ OUTPUT = pa.schema(
 )
 """Columns of ``data/``."""
 
-OUTPUT_DROPPED = OUTPUT.append(pa.field("drop_step", pa.string())).append(pa.field("drop_reason", pa.string()))
-"""Columns of ``rejected/`` and ``failed/``."""
+OUTPUT_DROPPED = pa.schema(
+    [
+        *(field for field in OUTPUT if field.name != "messages"),
+        pa.field("prompt", pa.string()),
+        pa.field("drop_step", pa.string()),
+        pa.field("drop_reason", pa.string()),
+    ]
+)
+"""Columns of ``rejected/`` and ``failed/``: without ``messages``, which would hold each completion once more."""
 
 _CODE_DOMAINS = ("code", "coding", "program")
 
@@ -255,26 +262,29 @@ def _ids(layout: Layout, tag: str) -> Iterable[pl.Expr]:
     return [numbered.alias("id"), pl.col("id").alias("given_id")]
 
 
-def output_frame(samples: pl.DataFrame, *, input_file: str) -> pl.DataFrame:
-    """Samples with their fate, as columns of ``OUTPUT_DROPPED``.
+def output_frame(samples: pl.DataFrame, schema: pa.Schema, *, input_file: str) -> pl.DataFrame:
+    """Samples with their fate, as columns of ``OUTPUT`` or ``OUTPUT_DROPPED``.
 
     Args:
         samples: columns of ``SAMPLES``, and ``reward``, ``verdicts``, ``drop_step``, ``drop_reason``.
+        schema: which of the two.
         input_file: path of the shard, for lineage.
     """
-    reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
-    prompt = pl.coalesce("messages", pl.concat_list(reply).list.head(0))
-    messages = (
-        pl.when(pl.col("completion").is_not_null())
-        .then(pl.concat_list(prompt, pl.concat_list(reply)))
-        .otherwise(prompt)
-        .alias("messages")
-    )
     answers = pl.col("answers").list
     # Several gold answers share the one text column a line each; an answer itself has no line break.
     answer = pl.when(pl.col("answers").is_not_null()).then(answers.join("\n")).alias("answer")
-    frame = samples.with_columns(messages, answer, pl.lit(input_file).alias("input_file"))
-    return frame.select(OUTPUT_DROPPED.names)
+    frame = samples.with_columns(answer, pl.lit(input_file).alias("input_file"))
+    if "messages" in schema.names:
+        frame = frame.with_columns(_conversation())
+    return frame.select(schema.names)
+
+
+def _conversation() -> pl.Expr:
+    """The prompt's messages and the completion as the assistant's."""
+    reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
+    prompt = pl.coalesce("messages", pl.concat_list(reply).list.head(0))
+    is_answered = pl.col("completion").is_not_null()
+    return pl.when(is_answered).then(pl.concat_list(prompt, pl.concat_list(reply))).otherwise(prompt).alias("messages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

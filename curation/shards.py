@@ -130,8 +130,11 @@ class ShardReader:
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error)) from error
 
-    def frames(self) -> Iterator[pl.DataFrame]:
+    def frames(self, *, keeps: bool = False) -> Iterator[pl.DataFrame]:
         """Frames of ``SAMPLES``, in row order.
+
+        Args:
+            keeps: whether they stay in memory for the next time, where they fit.
 
         Raises:
             ShardError: the file is damaged, or changed since it was opened.
@@ -139,7 +142,7 @@ class ShardReader:
         if self._frames is not None:
             yield from self._frames
             return
-        kept: list[pl.DataFrame] | None = []
+        kept: list[pl.DataFrame] | None = [] if keeps else None
         size = 0
         for frame in self._read():
             size += int(frame.estimated_size())
@@ -148,7 +151,8 @@ class ShardReader:
             if kept is not None:
                 kept.append(frame)
             yield frame
-        self._frames = kept
+        if keeps:
+            self._frames = kept
 
     def _read(self) -> Iterator[pl.DataFrame]:
         first_row = 0

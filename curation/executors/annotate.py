@@ -48,13 +48,13 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
             continue
         if step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
-        judged = _judged(alive, step)
-        dropped.append(
-            judged.filter(pl.col("text_reason").is_not_null()).select(
-                "place", pl.lit(number, pl.Int32).alias("text_step"), "text_reason"
-            )
-        )
-        alive = judged.filter(pl.col("text_reason").is_null()).drop("text_reason")
+        reasons = _reasons(alive, step)
+        if reasons.null_count() == reasons.len():
+            continue
+        stays = reasons.is_null()
+        told = alive.select("place", pl.lit(number, pl.Int32).alias("text_step"), reasons)
+        dropped.append(told.filter(~stays))
+        alive = alive.filter(stays)
     fates = pl.concat(dropped)
     facts = indexed.select(
         "place",
@@ -68,11 +68,11 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
 
-def _judged(alive: pl.DataFrame, step: TextStep) -> pl.DataFrame:
+def _reasons(alive: pl.DataFrame, step: TextStep) -> pl.Series:
     measured = alive
     for columns in step.measures():
         measured = measured.with_columns(**columns)
-    return alive.with_columns(measured.select(_reason(step).alias("text_reason")))
+    return measured.select(_reason(step).alias("text_reason"))["text_reason"]
 
 
 def _reason(step: TextStep) -> pl.Expr:

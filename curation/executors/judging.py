@@ -251,6 +251,8 @@ def _is_failed(scored: Scored) -> bool:
 
 def verdict_frame(found: dict[int, Scored], samples: int) -> pl.DataFrame:
     """The verdicts as a table; columns of ``VERDICTS``, one row a sample."""
+    if not found:
+        return pl.select(pl.repeat(None, samples, dtype=dtype).alias(name) for name, dtype in VERDICTS.items())
     rewards = [found[place].reward if place in found else None for place in range(samples)]
     verdicts = [_structs(found[place].verdicts) if place in found else None for place in range(samples)]
     return pl.DataFrame({"reward": rewards, "verdicts": verdicts}, schema=VERDICTS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import polars as pl
 
 from curation.errors import AccountingError
@@ -23,11 +26,11 @@ class Ledger:
         """Which samples no step has dropped."""
         return self._fates["drop_step"].is_null().alias("alive")
 
-    def drop(self, step: str, reasons: pl.Series, *, is_failed: pl.Series | None = None) -> None:
+    def drop(self, step: str | pl.Series, reasons: pl.Series, *, is_failed: pl.Series | None = None) -> None:
         """Drops the live samples that have a reason.
 
         Args:
-            step: name of the step.
+            step: name of the step; or a name for each sample.
             reasons: one a sample of the shard, null for those that stay.
             is_failed: which of them failed rather than were rejected; None for none.
 
@@ -35,11 +38,12 @@ class Ledger:
             AccountingError: the reasons are not one a sample.
         """
         if reasons.len() != self._fates.height:
-            raise AccountingError(f"step {step} gave {reasons.len()} reasons for {self._fates.height} samples")
+            name = step if isinstance(step, str) else "of texts"
+            raise AccountingError(f"step {name} gave {reasons.len()} reasons for {self._fates.height} samples")
         falls = self.alive() & reasons.is_not_null()
         failed = pl.Series([False], dtype=pl.Boolean) if is_failed is None else is_failed
         self._fates = self._fates.with_columns(
-            drop_step=pl.when(falls).then(pl.lit(step)).otherwise("drop_step"),
+            drop_step=pl.when(falls).then(step if isinstance(step, pl.Series) else pl.lit(step)).otherwise("drop_step"),
             drop_reason=pl.when(falls).then(reasons).otherwise("drop_reason"),
             is_failed=pl.when(falls).then(failed).otherwise("is_failed"),
         )
@@ -60,6 +64,35 @@ class Ledger:
             else:
                 rejected.setdefault(step, {})[reason] = count
         return rejected, failed
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the parts of a shard.
+
+    Args:
+        dropped: step -> reason -> samples rejected.
+        failures: reason -> samples failed.
+    """
+
+    samples: int = 0
+    rows: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def add(self, facts: pl.DataFrame, ledger: Ledger) -> None:
+        """Adds whole rows: their samples and what has become of them."""
+        self.samples += facts.height
+        self.rows += facts["input_row"].n_unique()
+        dropped, failures = ledger.counts()
+        for step, reasons in dropped.items():
+            _add(self.dropped.setdefault(step, {}), reasons)
+        _add(self.failures, failures)
+
+
+def _add(totals: dict[str, int], counts: Mapping[str, int]) -> None:
+    for reason, count in counts.items():
+        totals[reason] = totals.get(reason, 0) + count
 
 
 def scattered(values: pl.Series, alive: pl.Series) -> pl.Series:

@@ -27,6 +27,7 @@ class SampleFile:
     """
 
     def __init__(self, directory: Directory, kind: str, name: str) -> None:
+        self._directory, self._kind, self._name = directory, kind, name
         self._path = directory.temporary(kind, name)
         self._schema = OUTPUT if kind == "data" else OUTPUT_DROPPED
         self._writer: pq.ParquetWriter | None = None
@@ -34,11 +35,11 @@ class SampleFile:
         self._held_rows = 0
         self.samples = 0
 
-    def append(self, frame: pl.DataFrame) -> None:
-        """Adds samples; columns of the file's schema, and more."""
-        if not frame.height:
+    def append(self, samples: pl.DataFrame, *, input_file: str) -> None:
+        """Adds samples with their fate; as ``output_frame`` takes them."""
+        if not samples.height:
             return
-        table = frame.select(self._schema.names).to_arrow().cast(self._schema)
+        table = output_frame(samples, self._schema, input_file=input_file).to_arrow().cast(self._schema)
         self.samples += table.num_rows
         while self._held_rows + table.num_rows >= _GROUP_ROWS:
             cut = _GROUP_ROWS - self._held_rows
@@ -60,6 +61,12 @@ class SampleFile:
         with self._path.open("rb") as stream:
             os.fsync(stream.fileno())
         return Output(samples=self.samples, bytes=self._path.stat().st_size, sha256=file_sha256(self._path))
+
+    def emptied(self) -> Self:
+        """The same file with nothing in it."""
+        self.abandon()
+        self._path.unlink(missing_ok=True)
+        return type(self)(self._directory, self._kind, self._name)
 
     def abandon(self) -> None:
         """Closes the file as it is."""
@@ -103,12 +110,16 @@ class ShardFiles:
             fates = ledger.fates(first, frame.height)
             judged = verdicts.slice(first, frame.height)
             samples = frame.with_columns(*fates.get_columns(), *judged.get_columns())
-            rows = output_frame(samples, input_file=input_file)
-            is_kept, is_failed = fates["drop_step"].is_null(), fates["is_failed"]
-            self._files["data"].append(rows.filter(is_kept))
-            self._files["rejected"].append(rows.filter(~is_kept & ~is_failed))
-            self._files["failed"].append(rows.filter(is_failed))
+            is_kept = fates["drop_step"].is_null()
+            self._files["data"].append(samples.filter(is_kept), input_file=input_file)
+            dropped = samples.drop("messages").filter(~is_kept)
+            self._files["rejected"].append(dropped.filter(~pl.col("is_failed")), input_file=input_file)
+            self._files["failed"].append(dropped.filter("is_failed"), input_file=input_file)
             first += frame.height
+
+    def restart(self) -> None:
+        """Takes back all that was written."""
+        self._files = {kind: file.emptied() for kind, file in self._files.items()}
 
     def samples(self, kind: str) -> int:
         """How many samples a file got."""

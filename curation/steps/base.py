@@ -86,6 +86,11 @@ class GroupStep(Step, ABC):
         """
 
 
+def is_blank(text: pl.Expr) -> pl.Expr:
+    """Whether a text is empty or all white space; looks no further than its first other character."""
+    return ~text.str.contains(r"\S")
+
+
 StepT = TypeVar("StepT", bound=Step)
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curation.steps.base import Rule, TextStep
+from curation.steps.base import Rule, TextStep, is_blank
 from verifier.text.think import OPEN_TAG
 
 
@@ -42,8 +42,8 @@ class Format(TextStep):
             Rule(reason="unclosed_think", drops=closes == 0),
             Rule(reason="unopened_think", drops=(opens == 0) & ~is_opened),
             Rule(reason="repeated_think", drops=(closes > 1) | (opens > 1) | ((opens > 0) & is_opened)),
-            Rule(reason="text_before_think", drops=pl.col("before").str.strip_chars() != ""),
-            Rule(reason="empty_think", drops=pl.col("reasoning").str.strip_chars() == ""),
+            Rule(reason="text_before_think", drops=~is_blank(pl.col("before"))),
+            Rule(reason="empty_think", drops=is_blank(pl.col("reasoning"))),
             # The tail is null where the tags stand in the wrong order, so that nothing was answered.
-            Rule(reason="empty_answer", drops=pl.col("tail").fill_null("").str.strip_chars() == ""),
+            Rule(reason="empty_answer", drops=is_blank(pl.col("tail").fill_null(""))),
         ]

@@ -19,6 +19,7 @@ _LATIN_WORD = "[A-Za-z]{2,}"
 _COMMAND = r"\\[A-Za-z]{2,}"
 _CJK_LANGUAGES = ("zh", "ja", "ko", "yue")
 _CJK_PROMPT_PERCENT = 30
+_START_CHARS = 2_000
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,39 @@ class LanguageMix(TextStep):
             pl.col("asked_cjk_") + pl.col("asked_letters_")
         )
         is_cjk = pl.when(language.fill_null("") != "").then(is_named).otherwise((pl.col("asked_cjk_") > 0) & by_prompt)
-        is_asked, has_cjk = pl.col("is_asked_"), pl.col("cjk_") > 0
+        is_asked, cjk, chars = pl.col("is_asked_"), pl.col("cjk_"), pl.col("chars_")
+        is_unclear = (cjk > 0) & (100 * cjk <= self.max_cjk_percent * chars)
         return (
             {
                 "text_": pl.coalesce("reasoning", "completion"),
-                "asked_cjk_": _count(prompt, _CJK, where=_may_hold(prompt)),
+                "asked_cjk_": _count(prompt, _CJK, where=_most_cjk(prompt) > 0),
             },
-            {"asked_letters_": _count(prompt, _LATIN, where=pl.col("asked_cjk_") > 0)},
-            {"is_asked_": is_cjk, "cjk_": _count(text, _CJK, where=_may_hold(text))},
             {
-                "letters_": _count(text, _LATIN, where=~is_asked & has_cjk),
+                "asked_letters_": _count(prompt, _LATIN, where=pl.col("asked_cjk_") > 0),
+                "chars_": text.str.len_chars().cast(pl.Int64),
+                "most_cjk_": _most_cjk(text),
+            },
+            {"is_asked_": is_cjk, "may_drop_": ~self._has_letters_enough(text, pl.col("most_cjk_"))},
+            {"cjk_": _count(text, _CJK, where=(pl.col("most_cjk_") > 0) & (is_asked | pl.col("may_drop_")))},
+            {
+                # Where there are too many CJK characters even if all others were letters, letters need no count.
+                "letters_": _count(text, _LATIN, where=~is_asked & is_unclear),
                 "words_": _count(text, _LATIN_WORD, where=is_asked) - _count(text, _COMMAND, where=is_asked),
             },
         )
+
+    def _has_letters_enough(self, text: pl.Expr, most_cjk: pl.Expr) -> pl.Expr:
+        """Whether a start of the text has so many letters that even ``most_cjk`` characters could not drop it.
+
+        Few texts are pure ASCII, and fewer hold CJK: a dash or a sign in them must not cost a search of the whole.
+        """
+        percent = self.max_cjk_percent
+        if not percent:
+            return pl.lit(value=False)
+        wanted = most_cjk * max(0, 100 - percent)
+        chars = 2 * wanted // percent + 1
+        start = pl.when(chars <= _START_CHARS).then(text.str.head(chars)).otherwise(pl.lit(""))
+        return percent * start.str.count_matches(_LATIN).cast(pl.Int64) >= wanted
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
@@ -82,9 +103,9 @@ class LanguageMix(TextStep):
         return [Rule(reason="mixed_languages", drops=drops)]
 
 
-def _may_hold(text: pl.Expr) -> pl.Expr:
+def _most_cjk(text: pl.Expr) -> pl.Expr:
     # A CJK character takes at least two bytes more than one.
-    return text.str.len_bytes() - text.str.len_chars() >= 2  # noqa: PLR2004 - see above
+    return (text.str.len_bytes().cast(pl.Int64) - text.str.len_chars().cast(pl.Int64)) // 2
 
 
 def _count(text: pl.Expr, pattern: str, *, where: pl.Expr) -> pl.Expr:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
 
 from curation.steps.base import Rule, TextStep, option
+
+_BREAK = "\n\n"
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,26 @@ class LongParagraph(TextStep):
     needs_parts: ClassVar[bool] = True
     max_chars: int = option(2_000, least=1)
 
+    def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
+        """The longest paragraph, in characters where its bytes are too many.
+
+        The breaks are found by one literal search, as a counted regex is hundreds of times slower.
+        """
+        text, breaks = pl.col("text_"), pl.col("breaks_")
+        size = text.str.len_bytes().cast(pl.Int64)
+        widest = pl.max_horizontal(
+            pl.coalesce(breaks.list.first(), size),
+            breaks.list.diff().list.max() - len(_BREAK),
+            size - breaks.list.last() - len(_BREAK),
+        )
+        wide = pl.when(pl.col("widest_") > self.max_chars).then(text).otherwise(pl.lit(""))
+        return (
+            {"text_": pl.coalesce("reasoning", "completion")},
+            {"breaks_": text.str.find_many([_BREAK]).cast(pl.List(pl.Int64))},
+            {"widest_": widest},
+            {"longest_": wide.str.split(_BREAK).list.eval(pl.element().str.len_chars()).list.max()},
+        )
+
     def rules(self) -> Sequence[Rule]:
-        """One rule; a split and a maximum, as a counted regex is hundreds of times slower."""
-        text = pl.coalesce("reasoning", "completion")
-        long_ones = pl.when(text.str.len_chars() > self.max_chars).then(text).otherwise(pl.lit(""))
-        longest = long_ones.str.split("\n\n").list.eval(pl.element().str.len_chars()).list.max()
-        return [Rule(reason="long_paragraph", drops=longest > self.max_chars)]
+        """One rule."""
+        return [Rule(reason="long_paragraph", drops=pl.col("longest_") > self.max_chars)]

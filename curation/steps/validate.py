@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curation.steps.base import Rule, TextStep, option
+from curation.steps.base import Rule, TextStep, is_blank, option
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Validate(TextStep):
     def rules(self) -> Sequence[Rule]:
         """Prompt first, then completion, then reference."""
         rules = [
-            Rule(reason="empty_prompt", drops=pl.col("prompt").str.strip_chars() == ""),
-            Rule(reason="empty_completion", drops=pl.col("completion").str.strip_chars() == ""),
+            Rule(reason="empty_prompt", drops=is_blank(pl.col("prompt"))),
+            Rule(reason="empty_completion", drops=is_blank(pl.col("completion"))),
         ]
         if self.needs_reference:
             has_none = (pl.col("answers").list.len().fill_null(0) == 0) & pl.col("tests").is_null()
