@@ -71,3 +71,7 @@ def __getattr__(name: str) -> object:
     if name in _HANDLES:
         return getattr(importlib.import_module("verifier.handle"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,7 @@ The plain face runs an event loop in a thread of its own, so it works in any thr
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import Future
@@ -42,11 +43,13 @@ class EngineHandle:
         self._engine: Engine | None = None
         self._loop: _LoopThread | None = None
         self._room = Admission(settings.max_pending_completions)
+        self._opener = 0
 
     async def __aenter__(self) -> Self:
         if self._engine is not None:
             raise InvalidRequestError("the engine is open already; make another one")
         self._engine = await self._stack.enter_async_context(bootstrap.open_engine(self._settings))
+        self._opener = os.getpid()
         return self
 
     async def __aexit__(
@@ -69,7 +72,8 @@ class EngineHandle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         loop, self._loop = self._loop, None
-        if loop is not None:
+        # A forked child leaves the block too: the engine is still its parent's.
+        if loop is not None and self._opener == os.getpid():
             try:
                 loop.run(self.__aexit__(None, None, None))
             finally:
@@ -79,7 +83,8 @@ class EngineHandle:
         """One result a group, in order; see ``averify``. In a ``with`` block, from any thread.
 
         Raises:
-            InvalidRequestError: the engine was not opened by ``with``.
+            InvalidRequestError: the engine was not opened by ``with``, or in another process.
+            TypeError: what was given is no group.
         """
         return self._plain().run(self.averify(tuple(groups)))
 
@@ -93,6 +98,9 @@ class EngineHandle:
         A group that cannot be judged is UNSCORABLE or FAILED in its place and never costs the others their answers.
         """
         engine = self._opened()
+        for number, group in enumerate(groups):
+            if not isinstance(group, Group):
+                raise TypeError(f"groups[{number}]: expected Group, got {type(group).__name__}")
         async with asyncio.TaskGroup() as tasks:
             works: list[asyncio.Task[GroupResult]] = []
             for group in groups:
@@ -110,12 +118,19 @@ class EngineHandle:
     def _opened(self) -> Engine:
         if self._engine is None:
             raise InvalidRequestError("the engine is not open; use it inside its with or async with block")
+        self._require_opener()
         return self._engine
 
     def _plain(self) -> _LoopThread:
         if self._loop is None:
             raise InvalidRequestError("the engine was not opened by a plain with block; await averify instead")
+        self._require_opener()
         return self._loop
+
+    def _require_opener(self) -> None:
+        # The loop's thread is not there in a forked child, so a call would wait for ever.
+        if self._opener != os.getpid():
+            raise InvalidRequestError("the engine was opened in another process, before a fork; open one in this one")
 
 
 class Client(EngineHandle):

@@ -2,13 +2,17 @@
 
 Plain frozen data that every layer shares. Nothing here imports more than the standard library, and no
 protobuf message passes this point: ``verifier.wire.codec`` translates.
+
+What callers make checks its types when it is made, because a text in the place of a tuple of texts would be judged
+letter by letter. A list is taken for a tuple.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
+from types import UnionType
 
 
 class Outcome(Enum):
@@ -49,7 +53,7 @@ class TestStatus(Enum):
     """Not run, because an earlier test case passed a limit."""
 
 
-class Framework(Enum):
+class Framework(StrEnum):
     """How a script of tests is written."""
 
     PLAIN = "plain"
@@ -62,9 +66,16 @@ class Framework(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MathReference:
-    """Gold answers of a mathematical problem, each a LaTeX or plain text; any of them is right."""
+    """Gold answers of a mathematical problem, each a LaTeX or plain text; any of them is right.
+
+    Raises:
+        TypeError: a field has another type; the message names it.
+    """
 
     answers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _require_tuple(self, "answers", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,9 @@ class StdioTest:
 
     input: str
     output: str
+
+    def __post_init__(self) -> None:
+        _require(self, str, "input", "output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,9 @@ class CallTest:
     kwargs: str = ""
     expected: str
 
+    def __post_init__(self) -> None:
+        _require(self, str, "args", "kwargs", "expected")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeReference:
@@ -93,6 +110,9 @@ class CodeReference:
 
     ``time_limit_s`` is CPU time for each test case (for the whole script); None takes the verifier's default,
     as None does for ``memory_limit_bytes``.
+
+    Raises:
+        TypeError: a field has another type; the message names it.
     """
 
     language: str
@@ -104,6 +124,13 @@ class CodeReference:
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        _require(self, str, "language", "script", "framework", "entry_point")
+        _require_tuple(self, "stdio", StdioTest)
+        _require_tuple(self, "calls", CallTest)
+        _require(self, int | float | None, "time_limit_s")
+        _require(self, int | None, "memory_limit_bytes")
+
 
 Reference = MathReference | CodeReference
 """The closed union of what a completion can be judged against."""
@@ -111,7 +138,11 @@ Reference = MathReference | CodeReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One prompt, its reference and the G completions sampled for it: the unit of work."""
+    """One prompt, its reference and the G completions sampled for it: the unit of work.
+
+    Raises:
+        TypeError: a field has another type; the message names it.
+    """
 
     id: str
     completions: tuple[str, ...]
@@ -121,6 +152,11 @@ class Group:
     """Natural language asked for, as an ISO 639-1 code; empty takes that of the prompt."""
     recipe: str = ""
     """Name of the recipe that makes the reward; empty takes the engine's default."""
+
+    def __post_init__(self) -> None:
+        _require(self, str, "id", "prompt", "language", "recipe")
+        _require_tuple(self, "completions", str)
+        _require(self, Reference | None, "reference")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,3 +246,27 @@ class EngineInfo:
     recipes: tuple[str, ...]
     sandboxes: tuple[str, ...]
     config_hash: str
+
+
+def _require(owner: object, kind: type | UnionType, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if not isinstance(value, kind):
+            raise TypeError(_mismatch(owner, name, kind, value))
+
+
+def _require_tuple(owner: object, name: str, kind: type) -> None:
+    values = getattr(owner, name)
+    if isinstance(values, list):
+        values = tuple(values)
+        object.__setattr__(owner, name, values)
+    if not isinstance(values, tuple):
+        raise TypeError(f"{_mismatch(owner, name, tuple, values)}; give a tuple of {kind.__name__}")
+    for index, value in enumerate(values):
+        if not isinstance(value, kind):
+            raise TypeError(_mismatch(owner, f"{name}[{index}]", kind, value))
+
+
+def _mismatch(owner: object, name: str, kind: type | UnionType, value: object) -> str:
+    expected = kind.__name__ if isinstance(kind, type) else " | ".join(part.__name__ for part in kind.__args__)
+    return f"{type(owner).__name__}.{name}: expected {expected}, got {type(value).__name__}"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -173,16 +174,39 @@ def test_a_reader_that_has_enough_is_no_error():
     assert b"Traceback" not in errors
 
 
-def test_an_interrupt_ends_at_once_and_leaves_no_output_file(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
+def test_a_signal_ends_at_once_and_leaves_no_output_file(tmp_path, number, status):
     with started("score", "-o", str(tmp_path / "out.jsonl")) as process:
         deadline = time.monotonic() + 30
         while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        process.send_signal(number)
+        assert process.wait(20) == status
         assert b"Traceback" not in process.stderr.read()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_and_the_target_of_a_link_replaced(tmp_path):
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        assert run("score", "-o", str(pipe), stdin=LINES[0].encode()).returncode == 0
+        assert json.loads(read.result(10))["id"] == "right"
+    assert pipe.is_fifo()
+    assert run("score", "-o", str(link), stdin=LINES[0].encode()).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_bytes())["id"] == "right"
+
+
+def test_a_full_disk_is_one_line_that_names_the_file():
+    result = run("score", "-o", "/dev/full", stdin=LINES[0].encode())
+    assert result.returncode == 1
+    assert result.stderr == b"verifier: [Errno 28] No space left on device: '/dev/full'\n"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +214,7 @@ def test_an_interrupt_ends_at_once_and_leaves_no_output_file(tmp_path):
     [
         (("score", "none.jsonl"), 2, "input none.jsonl cannot be read: No such file or directory"),
         (("score", "-o", "/none/out.jsonl"), 2, "output /none/out.jsonl cannot be written"),
+        (("score", "-o", "/"), 2, "output / cannot be written: Is a directory"),
         (("score", "--recipe", "r9"), 2, "unknown recipe 'r9'; known: accuracy, format"),
         (("score", "--sandbox", "moon"), 2, "unknown sandbox 'moon'; known: docker, local"),
         (("score", "--server", "nowhere"), 2, "write HOST:PORT"),

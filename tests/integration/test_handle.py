@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +30,25 @@ RIGHT = Group(id="a", completions=("\\boxed{0.5}", "\\boxed{3}"), reference=MATH
 
 def small(**fields):
     return open_engine(**{"workers": 1, "sandbox_slots": 1, **fields})
+
+
+FORKED = r"""
+import os
+from verifier import Group, InvalidRequestError, open_engine
+
+groups = [Group(id="a", completions=("x",), recipe="format")]
+if __name__ == "__main__":
+    with open_engine(workers=1, sandbox_slots=1) as engine:
+        child = os.fork()
+        if child == 0:
+            try:
+                engine.verify(groups)
+            except InvalidRequestError as error:
+                print(error, flush=True)
+            engine.__exit__(None, None, None)
+            os._exit(7)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(engine.verify(groups)))
+"""
 
 
 def rewards(results):
@@ -87,6 +108,21 @@ def test_an_engine_outside_its_block_says_so():
     engine = small()
     with pytest.raises(InvalidRequestError, match="with block"):
         engine.verify([RIGHT])
+
+
+def test_a_forked_child_is_told_to_open_its_own_and_leaves_that_of_its_parent_alone():
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout.splitlines() == [
+        "the engine was opened in another process, before a fork; open one in this one",
+        "7 1",
+    ]
+
+
+def test_what_is_no_group_is_refused_by_its_place():
+    with small() as engine, pytest.raises(TypeError, match=r"groups\[1\]: expected Group, got dict"):
+        engine.verify([RIGHT, {"id": "b"}])
 
 
 async def test_the_plain_call_of_an_awaited_engine_says_so():

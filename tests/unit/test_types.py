@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import verifier
-from verifier.types import Group, Outcome, Verdict
+from verifier.types import CallTest, CodeReference, Framework, Group, MathReference, Outcome, StdioTest, Verdict
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CORRECT, Outcome.INCORRECT])
@@ -39,7 +39,45 @@ def test_values_are_frozen_and_compare_by_content():
         group.id = "b"  # type: ignore[misc]  # that is the test
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (Group, {"completions": "xy"}, r"Group\.completions: expected tuple, got str"),
+        (Group, {"completions": ("x", None)}, r"Group\.completions\[1\]: expected str, got NoneType"),
+        (Group, {"completions": ("x",), "id": 5}, r"Group\.id: expected str, got int"),
+        (Group, {"completions": ("x",), "prompt": [{"role": "user"}]}, r"Group\.prompt: expected str, got list"),
+        (Group, {"completions": ("x",), "reference": {"math": {}}}, r"Group\.reference: .* got dict"),
+        (MathReference, {"answers": "12"}, r"answers: expected tuple, got str"),
+        (MathReference, {"answers": (12,)}, r"answers\[0\]: expected str, got int"),
+        (CallTest, {"args": [1], "expected": "1"}, r"CallTest\.args: expected str, got list"),
+        (StdioTest, {"input": "", "output": 1}, r"StdioTest\.output: expected str, got int"),
+        (CodeReference, {"language": "python", "stdio": ({},)}, r"stdio\[0\]: expected StdioTest, got dict"),
+        (CodeReference, {"language": "python", "time_limit_s": "4"}, r"time_limit_s: expected .* got str"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_and_named(kind, fields, message):
+    defaults = {"id": "a"} if kind is Group else {}
+    with pytest.raises(TypeError, match=message):
+        kind(**(defaults | fields))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"), [(Group, {"id": "a", "completions": ["x"]}), (MathReference, {"answers": ["1"]})]
+)
+def test_lists_are_taken_for_tuples(kind, fields):
+    as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    assert kind(**fields) == kind(**as_tuples)
+    assert hash(kind(**fields)) == hash(kind(**as_tuples))
+
+
+def test_a_framework_is_its_name():
+    assert CodeReference(language="python", framework=Framework.PYTEST) == CodeReference(
+        language="python", framework="pytest"
+    )
+
+
 def test_every_public_name_is_there():
+    assert set(verifier.__all__) <= set(dir(verifier))
     assert all(getattr(verifier, name) is not None for name in verifier.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         verifier.nothing  # noqa: B018 - that is the test

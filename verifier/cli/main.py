@@ -41,6 +41,9 @@ def _told(command: Callable[P, int | None]) -> Callable[P, None]:
                 raise
             click.echo(f"verifier: {_first(ours)}", err=True)
             status = 1
+        except OSError as error:
+            click.echo(f"verifier: {error}", err=True)
+            status = 1
         except KeyboardInterrupt:
             status = _INTERRUPTED
         raise SystemExit(status or 0)

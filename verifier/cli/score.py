@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,6 +30,7 @@ STANDARD = "-"
 _MAX_GROUPS = 1024
 _MAX_BYTES = 256 << 20
 _SHOWN_ERRORS = 10
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 Write = Callable[[GroupResult], None]
 
@@ -78,7 +80,7 @@ def score(settings: Settings, *, source: str, output: str, recipe: str, is_table
     Args:
         settings: of the engine.
         source: path, or ``-`` for standard input.
-        output: path, or ``-`` for standard output; a path is replaced only when all is done.
+        output: path, or ``-`` for standard output; a file is replaced only when all is done.
         recipe: of every group; empty leaves the choice to the lines.
         is_table: print a table, and JSON only into a path.
 
@@ -95,14 +97,42 @@ def score(settings: Settings, *, source: str, output: str, recipe: str, is_table
 
 
 async def _score(settings: Settings, descriptor: int, write: Write, recipe: str) -> Counts:
-    async with open_engine(settings) as engine:
-        if recipe:
-            known = (await engine.info()).recipes
-            if recipe not in known:
-                raise UnknownNameError("recipe", recipe, known)
-        return await score_lines(
-            read_lines(descriptor), engine, write, recipe=recipe, max_completions=settings.max_pending_completions
-        )
+    with _ended_by_signals():
+        async with open_engine(settings) as engine:
+            if recipe:
+                known = (await engine.info()).recipes
+                if recipe not in known:
+                    raise UnknownNameError("recipe", recipe, known)
+            return await score_lines(
+                read_lines(descriptor), engine, write, recipe=recipe, max_completions=settings.max_pending_completions
+            )
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ends the task as Ctrl-C does, so that whoever stops a batch finds no process and no file of ours."""
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    received: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    # What is ignored, as under nohup, stays ignored.
+    numbers = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        loop.add_signal_handler(number, end, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 async def score_lines(
@@ -182,7 +212,7 @@ def _opened_output(output: str, *, is_table: bool) -> Iterator[Write]:
         with _standard_output() as stream:
             yield table.write if table is not None else _line_writer(stream)
         return
-    with _replaced(Path(output)) as stream, _standard_output():
+    with _opened_file(output) as stream, _standard_output():
         to_file = _line_writer(stream)
         yield to_file if table is None else _both(to_file, table.write)
 
@@ -215,18 +245,27 @@ def _standard_output() -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the path's place when the block ends well, and leaves nothing when it does not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _opened_file(output: str) -> Iterator[BinaryIO]:
+    # A link stays and its target is replaced; a device or a pipe cannot be replaced and is written to.
+    path = Path(os.path.realpath(output))
+    is_replaced = path.is_file() or not path.exists()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp") if is_replaced else path
     try:
         stream = temporary.open("wb")
     except OSError as error:
-        raise InvalidRequestError(f"output {path} cannot be written: {error.strerror}") from error
+        raise InvalidRequestError(f"output {output} cannot be written: {error.strerror}") from error
     try:
         with stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+            if is_replaced:
+                stream.flush()
+                os.fsync(stream.fileno())
+        if is_replaced:
+            temporary.replace(path)
+    except OSError as error:
+        # A full disk does not say whose file was not written.
+        error.filename = error.filename or output
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        if is_replaced:
+            temporary.unlink(missing_ok=True)
