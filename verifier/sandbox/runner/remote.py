@@ -9,8 +9,8 @@ Rules that keep a solution from judging itself:
   must be an object again, and is never turned into a number or a truth value;
 * ``StopIteration`` crosses only where an iterator is asked for its next item: out of a call it would end the script's
   own loops early;
-* an exception crosses by its name and text as a local one; what is no ``Exception`` (``SystemExit``, a test
-  framework's skip) is the solution's death.
+* an exception crosses as a local one, with its text, arguments and attributes; what is no ``Exception``
+  (``SystemExit``, a test framework's skip) is the solution's death.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class Link:
             base = getattr(builtins, bases[0], Exception) if bases else Exception
             if not (isinstance(base, type) and issubclass(base, BaseException)):
                 base = Exception
-            self._exceptions[name] = type(name if name.isidentifier() else "Error", (base,), {"_assay_handle": node})
+            body = {"_assay_handle": node, "__str__": _text_of}
+            self._exceptions[name] = type(name if name.isidentifier() else "Error", (base,), body)
         return self._exceptions[name]
 
     def _raise(self, raised: object, *, may_stop: bool) -> None:
@@ -170,11 +171,29 @@ class Link:
             raise SolutionDiedError("the solution tried to end the test")
         if issubclass(kind, StopIteration | StopAsyncIteration) and not may_stop:
             kind = RuntimeError
+        raise self._made(kind, raised)
+
+    def _made(self, kind: type[Exception], raised: dict[str, object]) -> Exception:
+        text = str(raised.get("text"))
+        args, attributes = self._parts(raised)
         try:
-            error = kind(str(raised.get("text")))
-        except TypeError:  # UnicodeDecodeError and its like want more arguments
-            error = Exception(str(raised.get("text")))
-        raise error
+            error = kind(*args) if args is not None else kind(text)
+        except (TypeError, ValueError):  # UnicodeDecodeError and its like want other arguments
+            return Exception(text)
+        error.__dict__.update({name: value for name, value in attributes.items() if not name.startswith("_")})
+        if kind.__str__ is _text_of:
+            error.__dict__["_assay_text"] = text
+        return error
+
+    def _parts(self, raised: dict[str, object]) -> tuple[list[object] | None, dict[str, object]]:
+        nodes, pairs = raised.get("args"), raised.get("attributes")
+        if not isinstance(nodes, list) or not isinstance(pairs, dict):
+            return None, {}
+        try:
+            args = [plain.decode(node, self._take) for node in nodes]
+            return args, {name: plain.decode(node, self._take) for name, node in pairs.items()}
+        except plain.PlainError:
+            return None, {}
 
     def _take_change(self, arg: object, node: object) -> None:
         if node is None:
@@ -216,6 +235,12 @@ class Link:
         except UnscorableScriptError as error:
             self.unscorable = before
             raise plain.PlainError("a result that cannot cross") from error
+
+
+def _text_of(error: BaseException) -> str:
+    """The text that the solution's own class made, also where its arguments would make another."""
+    text = error.__dict__.get("_assay_text")
+    return text if isinstance(text, str) else Exception.__str__(error)
 
 
 async def _awaited(remote: Remote) -> object:

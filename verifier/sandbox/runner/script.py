@@ -65,7 +65,7 @@ class _Server:
         except plain.PlainError as error:
             return {"raised": {"name": "TypeError", "bases": ["TypeError"], "text": str(error), "fatal": False}}
         except BaseException as error:  # noqa: BLE001 (whatever the solution raises crosses by name)
-            return {"raised": _describe(error)}
+            return {"raised": _describe(error, self._handle_of)}
 
     def _do(self, message: Message) -> Message:
         match message["do"]:
@@ -154,18 +154,17 @@ def _builtin_bases(kind: type) -> list[str]:
     return [base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base]
 
 
-def _describe(error: BaseException) -> dict[str, object]:
+def _describe(error: BaseException, handle: plain.MakeHandle) -> dict[str, object]:
     kind = type(error)
+    described: dict[str, object] = {"name": kind.__name__, "bases": _builtin_bases(kind), "text": ""}
+    described["fatal"] = not isinstance(error, Exception)
     try:
-        text = str(error)[:2000]
-    except Exception:  # noqa: BLE001 (the solution's own __str__)
-        text = ""
-    return {
-        "name": kind.__name__,
-        "bases": _builtin_bases(kind),
-        "text": text,
-        "fatal": not isinstance(error, Exception),
-    }
+        described["text"] = str(error)[:2000]
+        described["args"] = plain.encode(list(error.args), handle)
+        described["attributes"] = {name: plain.encode(value, handle) for name, value in error.__dict__.items()}
+    except Exception:  # noqa: BLE001 (the solution's own __str__ and values)
+        return described
+    return described
 
 
 def run_server() -> None:
@@ -224,6 +223,11 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
         table = symtable.symtable(text, _SCRIPT_NAME, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return {"script_error": type(error).__name__}
+    if framework == "pytest":
+        try:
+            importlib.import_module("pytest")
+        except (ImportError, OSError):
+            return {"missing": "pytest"}
     missing = _missing_module(tree)
     if missing:
         return {"missing_module": missing}
@@ -231,8 +235,6 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
         names = _bind(table, entry_point, link)
     except remote.SolutionDiedError:
         return {"tests": [["script", False, "the solution ended"]]}
-    if framework == "pytest" and importlib.util.find_spec("pytest") is None:
-        return {"missing": "pytest"}
     return {"tests": _FRAMEWORKS[framework](text, names)}
 
 
@@ -245,11 +247,22 @@ def _missing_module(tree: ast.Module) -> str:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
         for name in (name.partition(".")[0] for name in names):
-            if name != "solution" and name not in sys.modules and importlib.util.find_spec(name) is None:
+            if name != "solution" and not _is_here(name):
                 return name
         if not isinstance(node, ast.Try):
             todo += ast.iter_child_nodes(node)
     return ""
+
+
+def _is_here(name: str) -> bool:
+    try:
+        spec = None if name in sys.modules else importlib.util.find_spec(name)
+        if spec is not None and spec.has_location and spec.origin:
+            # What the zygote could find, this uid may not be able to read.
+            os.close(os.open(spec.origin, os.O_RDONLY))
+    except (ImportError, OSError, ValueError):
+        return False
+    return spec is not None or name in sys.modules
 
 
 def _free_names(table: symtable.SymbolTable) -> set[str]:

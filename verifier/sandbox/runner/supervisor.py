@@ -445,7 +445,7 @@ class Supervisor:
         cpu, rss, count = _tree_use(roots, self._base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
-        elif rss > limits["memory_bytes"]:
+        elif rss > self._memory_limit(judged, limits):
             self._kill(outcome, "memory")
         elif count > limits["processes"]:
             self._kill(outcome, "processes")
@@ -466,9 +466,13 @@ class Supervisor:
             outcome.status = "time"
         elif _XFSZ in ends:
             outcome.status = "output"
-        elif processes[-1].kind not in zygote.WARM and judged[2] > max(limits["memory_bytes"], 1.5 * self._base_rss):
-            # The kernel's maximum covers the fork of the zygote that became the program.
+        elif processes[-1].kind not in zygote.WARM and judged[2] > self._memory_limit(processes[-1], limits):
             outcome.status = "memory"
+
+    def _memory_limit(self, judged: _Process, limits: dict[str, float]) -> float:
+        # What becomes another program begins as a fork of the zygote, and the kernel's maximum never forgets it.
+        least = 0.0 if judged.kind in zygote.WARM else 1.5 * self._base_rss
+        return max(limits["memory_bytes"], least)
 
 
 _TOOLS = ("python3", "g++", "gcc", "node", "java", "javac", "go", "rustc", "bash", "tsc")

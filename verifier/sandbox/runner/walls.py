@@ -207,8 +207,7 @@ _OWN_ONLY = {
 """Calls that may change another process of the same uid, and the argument that is 0 for one's own."""
 _METADATA = (
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat",
-    "utimensat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "setxattrat",
-    "removexattrat", "file_setattr",
+    "utimensat",
 )  # fmt: skip
 _SPECIAL = ("clone", "clone3", "prctl", "ioctl", "fcntl", *_SIGNALLING, *_OWN_ONLY, *_METADATA)
 
@@ -241,8 +240,8 @@ def seccomp_program(signal_pids: tuple[int, ...] | None, *, keeps_metadata: bool
 
     Args:
         signal_pids: the only targets of signals, where neither the uid nor Landlock guards other processes.
-        keeps_metadata: refuse to change modes, owners, times and attributes of files: Landlock does not, and the uid
-            owns files outside the jail.
+        keeps_metadata: refuse to change modes, owners and times of files: Landlock does not, and the uid owns files
+            outside the jail.
     """
     eperm, enosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     blocks: list[bytes] = []

@@ -1,0 +1,652 @@
+"""What every sandbox promises: programs in, results out, nothing left behind, whatever the programs are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.sandboxes import BACKENDS, opened, runner_of
+from verifier.errors import SandboxError
+from verifier.judging import LANGUAGES
+from verifier.sandbox.base import CallRun, Job, Limits, RunResult, RunStatus, ScriptRun, StdioRun
+from verifier.sandbox.runner import plain
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LIMITS = Limits(
+    cpu_time_s=0.5,
+    memory_bytes=256 << 20,
+    output_bytes=1 << 20,
+    report_bytes=1 << 20,
+    file_bytes=4 << 20,
+    processes=16,
+    wall_factor=2,
+    wall_floor_s=1.0,
+)
+CASES = Path(__file__).parents[1] / "cases"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BACKENDS)
+async def sandbox(request):
+    async with opened(request.param) as opened_sandbox:
+        yield opened_sandbox
+
+
+def job(source, *runs, language="python", **fields):
+    chosen = LANGUAGES[language]
+    fields = {"limits": LIMITS} | fields
+    return Job(
+        toolchain=chosen.toolchain,
+        source_name=chosen.source_name,
+        source=source,
+        compile_command=chosen.compile_command,
+        run_command=chosen.run_command,
+        runs=runs or (StdioRun(stdin=b""),),
+        **fields,
+    )
+
+
+async def run(sandbox, source, stdin=b"", **limits) -> RunResult:
+    result = await sandbox.run(job(source, StdioRun(stdin=stdin), limits=replace(LIMITS, **limits)))
+    return result.runs[0]
+
+
+async def call(sandbox, source, args="[]", kwargs="", entry_point="f", **limits):
+    work = job(source, CallRun(entry_point=entry_point, args=args, kwargs=kwargs), limits=replace(LIMITS, **limits))
+    return (await sandbox.run(work)).runs[0]
+
+
+async def script(sandbox, source, text, *, framework="plain", entry_point="f", **limits):
+    work = job(
+        source,
+        ScriptRun(entry_point=entry_point, script=text, framework=framework),
+        limits=replace(LIMITS, **{"wall_floor_s": 10.0, **limits}),
+    )
+    return (await sandbox.run(work)).runs[0]
+
+
+def report(result):
+    return json.loads(result.value.partition(b"\n")[0])
+
+
+async def assert_honest(sandbox):
+    """The next program is run as if nothing had been."""
+    source = """
+import os, sys
+names = os.listdir('.')
+try: names += os.listdir('/dev/shm')
+except OSError: pass
+sys.stdout.write(f'{names} {sys.stdin.read()}')
+"""
+    result = await run(sandbox, source, b"hello")
+    assert (result.status, result.exit_code, result.signal) == (RunStatus.EXITED, 0, 0), result
+    assert result.stdout == b"[] hello"
+
+
+async def assert_no_more_than(count, runner):
+    """The kernel takes a moment to let killed processes go."""
+    for _ in range(150):
+        if len(runner.pids) <= count:
+            break
+        await asyncio.sleep(0.02)
+    assert len(runner.pids) == count
+
+
+async def assert_nothing_left(sandbox, before):
+    """No process and no file."""
+    runner = runner_of(sandbox)
+    await assert_no_more_than(before, runner)
+    assert runner.left_behind == []
+
+
+# --- programs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", sorted({language.name for language in LANGUAGES.values()}))
+async def test_every_language_runs_its_echo(sandbox, language):
+    text = "héllo\n\0 1 2 3\n".encode()
+    try:
+        result = await sandbox.run(job(LANGUAGES[language].echo, *[StdioRun(stdin=text)] * 2, language=language))
+    except SandboxError as error:
+        if error.reason == "no_toolchain":
+            pytest.skip(str(error))
+        raise
+    assert [(one.status, one.exit_code, one.stdout) for one in result.runs] == [(RunStatus.EXITED, 0, text)] * 2
+
+
+async def test_each_run_starts_fresh(sandbox):
+    source = """
+import os, sys, builtins
+print(os.listdir('.'), getattr(builtins, 'mark', None), os.environ.get('MARK'), 'mark' in sys.modules, input())
+open('mark', 'w').close(); builtins.mark = 1; os.environ['MARK'] = '1'; sys.modules['mark'] = sys
+"""
+    result = await sandbox.run(job(source, *(StdioRun(stdin=str(i).encode()) for i in range(4))))
+    assert [one.stdout.decode() for one in result.runs] == [f"[] None None False {i}\n" for i in range(4)]
+
+
+async def test_the_same_program_does_the_same_in_another_runner(sandbox):
+    source = "import random\nprint(hash('a'), list({'x', 'y', 'z', 'w'}), random.random())"
+    first = await run(sandbox, source)
+    killed = asyncio.create_task(sandbox.run(job("while 1: pass", limits=replace(LIMITS, cpu_time_s=30))))
+    await asyncio.sleep(0.1)
+    killed.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await killed
+    assert (await run(sandbox, source)).stdout == first.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "number"),
+    [
+        ("raise SystemExit", 0, 0),
+        ("raise SystemExit(7)", 7, 0),
+        ("import sys; sys.exit('message')", 1, 0),
+        ("import os; os._exit(9)", 9, 0),
+        ("1/0", 1, 0),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 0, signal.SIGTERM),
+        ("import os; os.abort()", 0, signal.SIGABRT),
+        ("import ctypes; ctypes.string_at(0)", 0, signal.SIGSEGV),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 0, signal.SIGKILL),
+    ],
+)
+async def test_the_end_of_a_program_is_told(sandbox, source, code, number):
+    result = await run(sandbox, source)
+    assert (result.status, result.exit_code, result.signal) == (RunStatus.EXITED, code, number)
+
+
+@pytest.mark.parametrize(
+    ("source", "limits", "status"),
+    [
+        ("while True: pass", {}, RunStatus.TIME),
+        ("import time; time.sleep(60)", {}, RunStatus.TIME),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", {}, RunStatus.TIME),
+        ("import sys\nwhile True: sys.stdout.write('x' * 65536)", {}, RunStatus.OUTPUT),
+        ("import os\nb = b'x' * 65536\nwhile True: os.write(4, b)", {}, RunStatus.OUTPUT),
+        ("import mmap\nm = mmap.mmap(-1, 200 << 20)\nm.write(b'x' * (200 << 20))", {"memory_bytes": 64 << 20}, None),
+    ],
+)
+async def test_a_limit_that_is_passed_ends_the_program(sandbox, source, limits, status):
+    started = time.monotonic()
+    result = await run(sandbox, source, **limits)
+    assert time.monotonic() - started < 10
+    if status is None:
+        assert result.status is RunStatus.MEMORY or result.exit_code == 1
+    else:
+        assert result.status is status
+
+
+async def test_memory_past_its_limit_is_an_error_in_the_program_or_its_end(sandbox):
+    result = await run(sandbox, "b = bytearray(1 << 30)")
+    assert result.status is RunStatus.MEMORY or report(result)["error"] == "MemoryError"
+
+
+async def test_a_program_may_use_nearly_all_of_its_memory_and_time(sandbox):
+    source = "b = bytearray(180 << 20)\nimport time\nwhile time.process_time() < 0.3: pass\nprint(len(b))"
+    result = await run(sandbox, source, wall_floor_s=10.0)
+    assert result.stdout == b"%d\n" % (180 << 20)
+    assert 0.25 < result.cpu_time_s < 0.5
+
+
+async def test_after_a_passed_limit_the_rest_is_skipped_or_not(sandbox):
+    source = "if input() == 'loop':\n    while True: pass\nprint('done')"
+    runs = [StdioRun(stdin=text) for text in (b"go", b"loop", b"go")]
+    found = [one.status for one in (await sandbox.run(job(source, *runs))).runs]
+    assert found == [RunStatus.EXITED, RunStatus.TIME, RunStatus.SKIPPED]
+    found = [one.status for one in (await sandbox.run(job(source, *runs, stop_on_limit=False))).runs]
+    assert found == [RunStatus.EXITED, RunStatus.TIME, RunStatus.EXITED]
+
+
+async def test_what_does_not_compile_is_reported(sandbox):
+    result = await run(sandbox, "def f(:\n")
+    assert report(result) == {"error": "SyntaxError", "is_compile_error": True}
+    assert report(await call(sandbox, "x = '\0'"))["is_compile_error"] is True
+
+
+async def test_large_input_and_output_pass_through(sandbox):
+    data = os.urandom(1 << 20).hex().encode()[: 1 << 20]
+    result = await run(sandbox, LANGUAGES["python"].echo, data, output_bytes=2 << 20)
+    assert result.stdout == data
+
+
+async def test_errors_are_kept_up_to_a_bound(sandbox):
+    result = await run(sandbox, "import sys\nfor _ in range(80): sys.stderr.write('x' * 65536)\nprint('done')")
+    assert (result.status, result.stdout) == (RunStatus.EXITED, b"done\n")
+    assert len(result.stderr) == 64 << 10
+
+
+# --- C++ ------------------------------------------------------------------------------------------------------------
+
+
+async def cpp(sandbox, source, *runs, **fields):
+    try:
+        return await sandbox.run(job(source, *runs, language="cpp", **fields))
+    except SandboxError as error:
+        if error.reason == "no_toolchain":
+            pytest.skip(str(error))
+        raise
+
+
+async def test_cpp_that_does_not_compile_is_reported_and_not_run(sandbox):
+    result = await cpp(sandbox, "int main() { return x; }")
+    assert result.compile is not None
+    assert result.compile.exit_code == 1
+    assert b"error" in result.compile.stderr
+    assert result.runs == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        ("int main() { for (volatile int i = 0;; ++i); }", RunStatus.TIME),
+        ("#include <vector>\nint main() { std::vector<char> v(1 << 29, 1); return v[9] - 1; }", RunStatus.MEMORY),
+        ("#include <cstdio>\nint main() { for (;;) putchar(9); }", RunStatus.OUTPUT),
+        (
+            '#include <cstdio>\nint main() { FILE* f = fopen("a", "w"); for (;;) fputs("xxxxxxxx", f); }',
+            RunStatus.OUTPUT,
+        ),
+    ],
+)
+async def test_limits_hold_for_cpp(sandbox, source, status):
+    result = await cpp(sandbox, source, limits=replace(LIMITS, cpu_time_s=2))
+    assert result.runs[0].status is status
+
+
+async def test_a_cpp_program_has_its_stack_its_threads_and_little_memory(sandbox):
+    source = """
+#include <cstdio>
+#include <thread>
+#include <vector>
+int down(int n) { volatile char room[64] = {}; return n ? down(n - 1) + room[3] + 1 : 0; }
+int main() {
+    std::vector<std::thread> all;
+    int sums[4] = {};
+    for (int i = 0; i < 4; ++i) all.emplace_back([&sums, i] { sums[i] = i; });
+    for (auto& one : all) one.join();
+    printf("%d %d", down(300000), sums[0] + sums[1] + sums[2] + sums[3]);
+}
+"""
+    result = await cpp(sandbox, source)
+    assert result.runs[0].stdout == b"300000 6"
+    small = await cpp(
+        sandbox, '#include <cstdio>\nint main() { puts("1"); }', limits=replace(LIMITS, memory_bytes=16 << 20)
+    )
+    assert small.runs[0].status is RunStatus.EXITED
+
+
+async def test_a_cpp_program_cannot_change_what_was_compiled(sandbox):
+    source = """
+#include <cstdio>
+#include <unistd.h>
+#include <sys/stat.h>
+int main(int, char** argv) {
+    chmod(argv[0], 0777);
+    FILE* file = fopen(argv[0], "r+");
+    puts(file || !unlink(argv[0]) ? "HIT" : "safe");
+}
+"""
+    result = await cpp(sandbox, source, *[StdioRun(stdin=b"")] * 2)
+    assert [one.stdout for one in result.runs] == [b"safe\n"] * 2
+
+
+async def test_what_was_compiled_is_gone_before_the_next_program_runs(sandbox):
+    await cpp(sandbox, "int main() {}")
+    runner = runner_of(sandbox)
+    source = "import time\nprint('up', flush=True)\ntime.sleep(0.4)"
+    waiting = asyncio.create_task(sandbox.run(job(source)))
+    if runner.work == runner_of_running(sandbox, runner):
+        await asyncio.sleep(0.2)
+        assert [name for name in runner.left_behind if name.endswith("-kept")] == []
+    await waiting
+
+
+def runner_of_running(sandbox, runner):
+    """The docker backend has another container for the other toolchain: there is nothing to look at."""
+    return None if type(sandbox).__name__ == "DockerSandbox" else runner.work
+
+
+async def test_a_compiler_that_reads_without_end_is_stopped(sandbox):
+    limits = replace(LIMITS, cpu_time_s=2, wall_floor_s=6, memory_bytes=300 << 20)
+    result = await cpp(sandbox, '#include "/dev/zero"\nint main() {}', compile_limits=limits)
+    assert result.compile is not None
+    assert result.compile.status is not RunStatus.EXITED or result.compile.exit_code
+    assert result.runs == ()
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        "-2.5",
+        "'é'",
+        "None",
+        "True",
+        "[1, [2]]",
+        "(1, (2, [3]))",
+        "{'a': {1: 2}}",
+        "{1, 2}",
+        "frozenset({1})",
+        "b'x'",
+        "bytearray(b'x')",
+        "2 ** 100",
+        "10 ** 5000",
+        "float('inf')",
+        "1j",
+        "range(2, 9, 3)",
+        "__import__('collections').Counter('aab')",
+        "__import__('collections').OrderedDict(b=1, a=2)",
+        "__import__('collections').deque([1], 4)",
+        "__import__('decimal').Decimal('0.10')",
+        "__import__('fractions').Fraction(1, 3)",
+        "__import__('datetime').datetime(2024, 2, 29, 1, 2, 3)",
+        "__import__('datetime').timedelta(1, 2, 3)",
+        "int",
+        "ValueError",
+    ],
+)
+async def test_a_returned_value_crosses_exactly(sandbox, value):
+    result = await call(sandbox, f"def f(): return {value}")
+    expected = eval(value)  # noqa: S307 (the list above)
+    found = plain.decode(report(result)["value"])
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+async def test_arguments_come_as_json_says(sandbox):
+    source = "def f(*args, **kwargs): return [args, kwargs, type(args[1]).__name__]"
+    result = await call(sandbox, source, '[1, 2.0, "x", [null, true], 12345678901234567890]', '{"key": {"a": 1}}')
+    assert plain.decode(report(result)["value"]) == [
+        (1, 2.0, "x", [None, True], 12345678901234567890),
+        {"key": {"a": 1}},
+        "float",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "entry_point"),
+    [
+        ("def f(x): return x + 1", "f"),
+        ("class Solution:\n    def f(self, x): return x + 1", "f"),
+        ("class Solution:\n    def f(self, x): return x + 1", "Solution.f"),
+        ("class Solution:\n    def f(self, x): return x + 1", "Solution().f"),
+        ("class Other:\n    @staticmethod\n    def f(x): return x + 1", "Other.f"),
+        ("f = lambda x: x + 1", "f"),
+    ],
+)
+async def test_entry_points_are_functions_or_methods(sandbox, source, entry_point):
+    assert report(await call(sandbox, source, "[1]", entry_point=entry_point)) == {"value": 2}
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("def f(): raise ValueError('x')", "ValueError"),
+        ("def g(): pass", "AttributeError"),
+        ("f = 5", "TypeError"),
+        ("def f(): return object()", "Uncrossable"),
+        ("def f(): return lambda: 0", "Uncrossable"),
+        ("def f():\n    raise SystemExit(0)", "SystemExit"),
+        ("def f(): return f()", "RecursionError"),
+        ("import no_such_module", "ModuleNotFoundError"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+async def test_a_call_that_gives_no_value_says_why(sandbox, source, error):
+    assert report(await call(sandbox, source))["error"] == error
+
+
+# --- scripts --------------------------------------------------------------------------------------------------------
+
+
+SCRIPTS = {
+    "plain": "{import_}assert f(1) == 2\nassert f(2) == {value}\n",
+    "unittest": """import unittest
+{import_}class T(unittest.TestCase):
+    def test_a(self): self.assertEqual(f(1), 2)
+    def test_b(self): self.assertEqual(f(2), {value})
+""",
+    "pytest": "{import_}def test_a():\n    assert f(1) == 2\ndef test_b():\n    assert f(2) == {value}\n",
+}
+
+
+@pytest.mark.parametrize("framework", SCRIPTS)
+@pytest.mark.parametrize("import_", ["", "from solution import f\n", "from solution import *\n"])
+async def test_scripts_pass_and_fail_in_every_framework(sandbox, framework, import_):
+    for value, is_right in (("3", True), ("4", False)):
+        text = SCRIPTS[framework].format(import_=import_, value=value)
+        found = report(await script(sandbox, "def f(x): return x + 1", text, framework=framework))
+        if "missing" in found:
+            pytest.skip("pytest cannot be read by the sandbox's Python")
+        assert [test[1] for test in found["tests"]][-1:] == [is_right], found
+        assert found["calls"] >= 2
+        assert not found["solution_died"]
+
+
+async def test_the_entry_point_may_be_an_argument_s_name_too(sandbox):
+    text = "def check(f):\n    assert f(1) == 2\ncheck(f)\n"
+    assert report(await script(sandbox, "def f(x): return x + 1", text))["tests"] == [["script", True, ""]]
+
+
+async def test_what_the_solution_defines_never_replaces_what_the_script_means(sandbox):
+    source = """
+def f(x): return x
+def abs(x): return 0
+def isinstance(*args): return True
+class math:
+    isclose = staticmethod(lambda *args: True)
+def unrelated(): return 1
+"""
+    for text in (
+        "from solution import *\nassert abs(f(5) - 6) < 1e-6\n",
+        "assert math.isclose(f(5), 6)\n",
+        "import math\nfrom solution import *\nassert math.isclose(f(5), 6)\n",
+        "assert isinstance(f(5), str)\n",
+    ):
+        found = report(await script(sandbox, source, text))
+        assert found["tests"] == [["script", False, "AssertionError"]], text
+
+
+async def test_arguments_are_copies_unless_the_task_works_in_place(sandbox):
+    source = "def f(x):\n    x.clear()\n    return 1\ndef g(x):\n    x.sort()\n"
+    text = "a = [3, 1, 2]\nassert f(a) == 1\nassert a == [3, 1, 2]\ng(a)\nassert a == [1, 2, 3]\n"
+    assert report(await script(sandbox, source, text))["tests"] == [["script", True, ""]]
+
+
+async def test_functions_of_the_script_can_be_called_back(sandbox):
+    source = """
+def f(g, x): return [g(x), g(x + 1)]
+def h(g):
+    try: g()
+    except Exception: return 'raised'
+"""
+    text = "seen = []\ndef g(x):\n    seen.append(x)\n    return {x: (x,)}\ndef bad(): raise ValueError\n"
+    text += "assert f(g, 1) == [{1: (1,)}, {2: (2,)}]\nassert seen == [1, 2]\nassert h(bad) == 'raised'\n"
+    assert report(await script(sandbox, source, text))["tests"] == [["script", True, ""]]
+
+
+async def test_exceptions_cross_by_name_and_text(sandbox):
+    source = """
+class TooSmall(ValueError):
+    def __init__(self, least, found):
+        super().__init__(least)
+        self.found = found
+    def __str__(self): return f'{self.found} is too small'
+class Plain(Exception): pass
+def f(x):
+    if x == 0: raise TooSmall(1, found=0)
+    if x == 1: raise Plain('a', 2)
+    if x == 2: raise ValueError('a value', {'of': (1, 2)})
+    if x == 3: b'\\xff'.decode()
+    raise KeyError('k')
+"""
+    text = """
+from solution import f, Plain, TooSmall
+def raised(kind, x):
+    try: f(x)
+    except kind as error: return error
+assert str(raised(ValueError, 0)) == '0 is too small'
+assert raised(TooSmall, 0).found == 0
+assert raised(TooSmall, 0).args == (1,)
+assert str(raised(Plain, 1)) == "('a', 2)"
+assert raised(ValueError, 2).args == ('a value', {'of': (1, 2)})
+assert raised(UnicodeDecodeError, 3).reason == 'invalid start byte'
+assert str(raised(LookupError, 4)) == "'k'"
+assert raised(KeyError, 4).args == ('k',)
+"""
+    assert report(await script(sandbox, source, text))["tests"] == [["script", True, ""]]
+
+
+async def test_objects_of_the_solution_can_be_used(sandbox):
+    source = """
+import asyncio, dataclasses
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 0
+    def __add__(self, other): return Point(self.x + other.x, self.y + other.y)
+    def __mul__(self, k): return Point(self.x * k, self.y * k)
+class Stack:
+    def __init__(self): self.items = []
+    def push(self, x): self.items.append(x)
+    def pop(self): return self.items.pop()
+    def __len__(self): return len(self.items)
+    def __contains__(self, x): return x in self.items
+    def __iter__(self): return iter(self.items)
+    def __getitem__(self, i): return self.items[i]
+    def __enter__(self): return self
+    def __exit__(self, *_): self.items.clear()
+LIMIT = 3
+def f(n):
+    for i in range(n): yield i
+async def later(x):
+    await asyncio.sleep(0)
+    return x
+"""
+    text = """
+import asyncio, copy
+from solution import Point, Stack, LIMIT, later
+assert Point(1, 2) + Point(3) == Point(4, 2)
+assert (Point(1, 2) * 2).y == 4
+assert Point(x=1) != Point(2)
+stack = Stack()
+for i in range(LIMIT): stack.push(i)
+assert len(stack) == 3 and 2 in stack and 7 not in stack and list(stack) == [0, 1, 2] and stack[1] == 1
+other = copy.deepcopy(stack)
+assert other.pop() == 2 and len(stack) == 3
+with stack as same: assert len(same) == 3
+assert len(stack) == 0
+try: stack.pop()
+except IndexError: pass
+else: assert False
+assert list(f(3)) == [0, 1, 2]
+assert asyncio.run(later(5)) == 5
+assert isinstance(Point(1), Point) and not isinstance(Point(1), Stack)
+"""
+    assert report(await script(sandbox, source, text))["tests"] == [["script", True, ""]]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "found"),
+    [
+        ("import os\nos._exit(0)", "assert f(1) == 2", {"solution_error": "Exited", "is_compile_error": False}),
+        ("def f(:", "assert f(1) == 2", {"solution_error": "SyntaxError", "is_compile_error": True}),
+        ("raise ImportError", "assert f(1) == 2", {"solution_error": "ImportError", "is_compile_error": False}),
+        ("def f(x): return x", "assert f(1 == 2", {"script_error": "SyntaxError"}),
+        ("def f(x): return x", "import no_such\nassert f(1)", {"missing_module": "no_such"}),
+    ],
+)
+async def test_a_script_that_cannot_run_says_whose_fault_it_is(sandbox, source, text, found):
+    assert found.items() <= report(await script(sandbox, source, text)).items()
+
+
+async def test_a_solution_that_ends_itself_during_the_tests_is_dead_for_good(sandbox):
+    source = "import os\ndef f(x):\n    raise SystemExit(0)\n"
+    text = "try:\n    f(1)\nexcept BaseException:\n    pass\n"
+    found = report(await script(sandbox, source, text))
+    assert found["solution_died"]
+
+
+# --- hostile programs -----------------------------------------------------------------------------------------------
+
+
+HOSTILE = {
+    case["name"]: case
+    for case in map(json.loads, (CASES / "hostile_programs.jsonl").read_text(encoding="utf-8").splitlines())
+}
+"""Programs that do harm, or print HIT where they could; how each may end, and what it prints where that is certain."""
+
+HOST_PATHS = "\n".join(map(str, (__file__, CASES, CASES.parents[1], CASES.parents[1] / "verifier", Path.home())))
+
+
+@pytest.fixture
+def victim():
+    """A file of ours that anybody could write, in a directory where anybody may."""
+    with tempfile.TemporaryDirectory(prefix="assay-victim-") as directory:
+        path = Path(directory) / "victim"
+        Path(directory).chmod(0o777)
+        path.write_text("intact")
+        path.chmod(0o666)
+        yield path
+        assert path.read_text() == "intact"
+        assert path.stat().st_mode & 0o777 == 0o666
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_program_harms_nobody_and_leaves_nothing(sandbox, name, victim):
+    await run(sandbox, "print(1)")
+    before = len(runner_of(sandbox).pids)
+    hostile = HOSTILE[name]
+    stdin = {"VICTIM": str(victim), "HOST_PATHS": HOST_PATHS}.get(hostile.get("stdin"), "").encode()
+    started = time.monotonic()
+    result = await run(sandbox, hostile["source"], stdin, memory_bytes=200 << 20)
+    assert time.monotonic() - started < 20
+    assert b"HIT" not in result.stdout, result.stdout
+    assert result.status.value in hostile["ends"], result
+    if "stdout" in hostile:
+        assert result.stdout.decode() == hostile["stdout"], result
+    await assert_honest(sandbox)
+    await assert_nothing_left(sandbox, before)
+
+
+async def test_a_cancelled_job_stops_all_that_it_started(sandbox):
+    await run(sandbox, "print(1)")
+    runner = runner_of(sandbox)
+    source = HOSTILE["daemons"]["source"] + "\ntime.sleep(60)\n"
+    task = asyncio.create_task(sandbox.run(job(source, limits=replace(LIMITS, wall_floor_s=60))))
+    await asyncio.sleep(0.5)
+    assert len(runner.pids) > 4
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await assert_no_more_than(0, runner)
+    await assert_honest(sandbox)
+
+
+async def test_many_executions_reuse_uids_and_nothing_else(sandbox):
+    source = "import os\nprint(os.listdir('.'), open('f', 'a').tell())\n"
+    result = await sandbox.run(job(source, *[StdioRun(stdin=b"")] * 300))
+    assert {one.stdout for one in result.runs} == {b"[] 0\n"}
+
+
+async def test_text_that_no_file_can_hold_is_still_a_program(sandbox):
+    result = await run(sandbox, "print('\ud800')")
+    assert result.stdout == b"?\n"
+
+
+async def test_the_report_names_walls_and_tools(sandbox):
+    told = await sandbox.report()
+    assert told.is_ready
+    assert {wall.name for wall in told.walls if wall.required} >= {"files", "network", "processes", "kernel"}
+    assert all(wall.stands for wall in told.walls if wall.required)
+    assert told.toolchains
