@@ -126,7 +126,7 @@ class Runner:
         """Files in its work directory and shared memory."""
         found: list[str] = []
         inside = max(_below(self.pid) or {self.pid})
-        own_shared_memory = ["/dev/shm"] if self.work == "/work" else []  # noqa: S108 (the jail's own)
+        own_shared_memory = ["/dev/shm"] if self.work in ("/work", "/assay-work") else []  # noqa: S108 (the jail's own)
         for directory in (self.work, *own_shared_memory):
             found += [entry.name for entry in Path(f"/proc/{inside}/root{directory}").iterdir()]
         return found
@@ -143,7 +143,7 @@ def runner_of(sandbox: StartableSandbox) -> Runner:
         return Runner(pid=int(link._container.attrs["State"]["Pid"]), mark=b"\0never\0", work="/work")
     assert isinstance(link, _ProcessLink)
     mode = slot.ready["mode"]
-    work = {"namespaces": "/work", "uid": f"{link._scratch}/work", "landlock": link._scratch}[str(mode)]
+    work = {"namespaces": "/assay-work", "uid": f"{link._scratch}/work", "landlock": link._scratch}[str(mode)]
     return Runner(pid=link._process.pid, mark=link._scratch.encode(), work=work)
 
 

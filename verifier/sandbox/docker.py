@@ -25,7 +25,7 @@ from verifier.sandbox.base import Job, JobResult, SandboxReport
 from verifier.sandbox.images import RUNNER_LABEL, TOOLCHAINS, image_name, runner_hash
 from verifier.sandbox.local import ENVIRONMENT
 from verifier.sandbox.pool import SlotPool
-from verifier.sandbox.slot import Slot, walls_of
+from verifier.sandbox.slot import Slot, new_uid_base, walls_of
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 LABEL = "assay.sandbox"
 MEMORY_BYTES = 4 << 30
 PROCESSES = 512
-_UID_BASE = 10_000
 _OUTPUT_HEADER = struct.Struct(">BxxxI")
 _STDOUT = 1
 _FOREIGN = (docker.errors.DockerException, requests.RequestException, OSError)
@@ -221,7 +220,7 @@ class DockerSandbox:
 
     def _create(self, toolchain: str) -> tuple[Container, Any]:
         image = self._image(toolchain)
-        config = {"is_container": True, "scratch": "/work", "uid_base": _UID_BASE, "mode": ""}
+        config = {"is_container": True, "scratch": "/work", "uid_base": new_uid_base(), "mode": ""}
         options: dict[str, Any] = {"runtime": self._runtime} if self._runtime else {}
         create = functools.partial(
             self._engine().containers.create,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import sys
@@ -20,7 +19,7 @@ from verifier.errors import SandboxError
 from verifier.sandbox import runner
 from verifier.sandbox.base import Job, JobResult, SandboxReport
 from verifier.sandbox.pool import SlotPool
-from verifier.sandbox.slot import Slot, walls_of
+from verifier.sandbox.slot import Slot, new_uid_base, walls_of
 
 RUNNER_DIRECTORY = Path(runner.__file__).parent
 ENVIRONMENT = {
@@ -34,7 +33,6 @@ ENVIRONMENT = {
 }
 """All that a runner and its children see of the environment: nothing of ours."""
 
-_UID_SPACE, _UIDS_PER_SLOT, _SLOTS_PER_PROCESS = 0x40000000, 256, 64
 _REMEDY = (
     "run as root, allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu),"
     " use Linux 5.13 or later for Landlock, or use --sandbox docker"
@@ -97,7 +95,6 @@ class LocalSandbox:
 
     def __init__(self, *, slots: int, mode: str = "") -> None:
         self._mode = mode
-        self._opened = 0
         self._pool = SlotPool(size=slots, open_slot=self._open_slot, is_shared=True)
         self._slots = slots
 
@@ -137,14 +134,10 @@ class LocalSandbox:
 
     async def _open_slot(self, toolchain: str) -> Slot:  # noqa: ARG002 (every runner has every toolchain)
         scratch = await asyncio.to_thread(tempfile.mkdtemp, prefix="assay-")
-        number = self._opened
-        self._opened += 1
-        # Uids that no other process of this machine is likely to use: limits are counted by uid.
-        place = (os.getpid() * _SLOTS_PER_PROCESS + number % _SLOTS_PER_PROCESS) * _UIDS_PER_SLOT
         config = {
             "is_container": False,
             "scratch": scratch,
-            "uid_base": _UID_SPACE + place % _UID_SPACE,
+            "uid_base": new_uid_base(),
             "mode": self._mode,
         }
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
@@ -28,6 +29,17 @@ from verifier.sandbox.runner import frames
 
 _START_S = 60.0
 _GRACE_S = 30.0
+
+
+_FIRST_UID, _UID_BLOCKS, _UIDS = 0x40000000, 0x400000, 256
+
+
+def new_uid_base() -> int:
+    """The first uid of a runner's executions, which no other runner of this machine is likely to have.
+
+    The kernel counts a uid's processes over all containers, so runners that share uids would share that limit.
+    """
+    return _FIRST_UID + secrets.randbelow(_UID_BLOCKS) * _UIDS
 
 
 class Link(Protocol):
@@ -110,6 +122,12 @@ class Slot:
                     f"{tool} is not installed in the sandbox, so {job.toolchain} cannot be judged; install it or use"
                     " the docker backend with its images",
                 )
+        if any(word.startswith("{") for word in job.run_command[:1]) and self.ready.get("can_execute_work") is False:
+            raise SandboxError(
+                "noexec_directory",
+                "the sandbox works in a directory that is mounted noexec, so compiled programs cannot run; mount it"
+                " with exec (docker run --tmpfs /tmp:exec) or set TMPDIR",
+            )
 
     async def _collect(self, job: Job) -> JobResult:
         compiled: RunResult | None = None
@@ -124,6 +142,9 @@ class Slot:
                     compiled = _result(header, blobs)
                 case "run":
                     runs.append(_result(header, blobs))
+                case "broken":
+                    detail = f"a program could not be put behind the walls: {header['reason']}"
+                    raise SandboxError("sandbox_broken", detail, is_lost=True)
                 case "done":
                     self.is_spent = header.get("is_spent") is True
                     return JobResult(compile=compiled, runs=tuple(runs))
@@ -229,6 +250,7 @@ def walls_of(ready: frames.Header) -> tuple[Wall, ...]:
         ("own namespaces", mode == "namespaces" or bool(ready.get("owns_pid_namespace")), f"mode {mode}"),
         ("uid per execution", bool(ready.get("uid_per_execution")), "needs root, or SETUID, SETGID and KILL"),
         ("Landlock", bool(abi), f"version {abi}" if abi else "needs Linux 5.13 or later"),
+        ("executable work", ready.get("can_execute_work") is True, "compiled programs need it"),
     ):
         walls.append(Wall(name=name, stands=stands, required=False, detail=detail))
     return tuple(walls)

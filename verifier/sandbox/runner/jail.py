@@ -25,6 +25,9 @@ from pathlib import Path
 from . import walls
 
 UIDS_PER_RUNNER = 256
+WORK = "/assay-work"
+"""Where children work in a root directory of our own; no toolchain lies below such a name."""
+_FIRST_UID = 1024
 LOW_DESCRIPTORS = 64
 """Descriptors below this are the children's own; the runner keeps its own above."""
 _SYSTEM_PATHS = (
@@ -126,6 +129,7 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
     if not walls.has_seccomp():
         raise JailError("no seccomp filter is known for this processor; use the docker backend on x86_64 or aarch64")
     abi = walls.landlock_abi()
+    uid_base = _mapped(uid_base)
     paths = toolchain_paths()
     capabilities = walls.effective_capabilities()
     can_switch = all(capabilities >> cap & 1 for cap in (walls.CAP_SETUID, walls.CAP_SETGID, walls.CAP_KILL))
@@ -141,7 +145,7 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
             )
         _own_namespaces(scratch, paths)
         base = uid_base if is_root else 0
-        return _finish("namespaces", is_container=False, work="/work", uid_base=base, abi=abi, paths=paths)
+        return _finish("namespaces", is_container=False, work=WORK, uid_base=base, abi=abi, paths=paths)
     if mode == "namespaces" or (mode == "uid" and not can_switch):
         raise JailError(f"the jail {mode} was asked for and cannot be had here")
     if not abi:
@@ -157,6 +161,16 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
         os.chmod(work, 0o1777)
         return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
     return _finish("landlock", is_container=False, work=scratch, uid_base=0, abi=abi, paths=paths)
+
+
+def _mapped(uid_base: int) -> int:
+    """A base of which every uid exists here: an engine that remaps users gives a container few of them."""
+    spans = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
+    last = max((int(first) + int(count) for first, _, count in spans), default=0)
+    if uid_base + UIDS_PER_RUNNER <= last:
+        return uid_base
+    blocks = max((last - _FIRST_UID) // UIDS_PER_RUNNER, 1)
+    return _FIRST_UID + uid_base // UIDS_PER_RUNNER % blocks * UIDS_PER_RUNNER
 
 
 def _is_public(path: str) -> bool:
@@ -257,7 +271,7 @@ def _build_root(scratch: str, paths: list[str]) -> None:
     for name in _DEVICES:
         Path(scratch, "dev", name).touch()
         walls.mount(f"/dev/{name}", f"{scratch}/dev/{name}", "", walls.MS_BIND)
-    for name, size in (("work", _WORK_BYTES), ("dev/shm", _SHM_BYTES)):
+    for name, size in ((WORK[1:], _WORK_BYTES), ("dev/shm", _SHM_BYTES)):
         target = f"{scratch}/{name}"
         os.makedirs(target)
         flags = walls.MS_NOSUID | walls.MS_NODEV

@@ -39,6 +39,10 @@ class _Gone(Exception):  # noqa: N818 (not an error: the host has closed the con
     """The host has gone; so do we."""
 
 
+class _Broken(Exception):  # noqa: N818 (told to the host)
+    """A child could not be put behind the walls; nothing of the job ran in it."""
+
+
 @dataclass
 class _Process:
     """One child of an execution."""
@@ -145,6 +149,7 @@ class Supervisor:
                 "owns_pid_namespace": self._jail.owns_pid_namespace,
                 "let_through": found,
                 "python": platform.python_version(),
+                "can_execute_work": not os.statvfs(self._jail.work).f_flag & os.ST_NOEXEC,
                 "tools": {name: path for name in _TOOLS if (path := shutil.which(name))},
             }
         )
@@ -152,6 +157,9 @@ class Supervisor:
             try:
                 header, blobs = frames.read(self._exactly)
                 self._job(header, blobs)
+            except _Broken as broken:
+                self._tell({"op": "broken", "reason": str(broken)})
+                return
             except (_Gone, BrokenPipeError):
                 return
 
@@ -416,6 +424,8 @@ class Supervisor:
         message = self._zygote_says()
         ended = message["ended"]
         assert isinstance(ended, list)
+        if message["broken"]:
+            raise _Broken(str(message["broken"]))
         self._others_cpu_time_s = float(str(message["others_cpu_time_s"]))
         self._is_spent = self._is_spent or not message["is_clean"]
         return ended

@@ -90,21 +90,35 @@ class Zygote:
         self._uids = [int(process["uid"]) for process in processes]
         pids: list[int] = []
         at = 0
+        trouble, tell = os.pipe()
         for process in processes:
             own = descriptors[at : at + process["descriptors"]]
             at += len(own)
             pid = os.fork()
             if pid == 0:
-                self._become(process, own)
+                self._become(process, own, tell)
             pids.append(pid)
-        for descriptor in descriptors:
+        for descriptor in (*descriptors, tell):
             os.close(descriptor)
         self._send({"pids": pids})
         ended = self._wait(pids[0], pids)
         is_clean = self._kill_survivors(ended) and is_clean
         is_clean = self._clean(processes) and is_clean
         others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
-        self._send({"ended": [ended.get(pid) for pid in pids], "others_cpu_time_s": others_s, "is_clean": is_clean})
+        os.set_blocking(trouble, False)
+        try:
+            broken = os.read(trouble, MESSAGE_BYTES).decode(errors="replace")
+        except BlockingIOError:
+            broken = ""
+        os.close(trouble)
+        self._send(
+            {
+                "ended": [ended.get(pid) for pid in pids],
+                "others_cpu_time_s": others_s,
+                "is_clean": is_clean,
+                "broken": broken,
+            }
+        )
 
     def _send(self, message: dict[str, object]) -> None:
         self._control.send(json.dumps(message).encode("ascii"))
@@ -194,23 +208,28 @@ class Zygote:
                 os._exit(code)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
-    def _become(self, process: dict[str, object], descriptors: list[int]) -> None:
-        """The child's whole life; never returns."""
+    def _become(self, process: dict[str, object], descriptors: list[int], tell: int) -> None:
+        """The child's whole life; never returns. While it is not yet behind the walls, trouble is ours to tell."""
         code = 70
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             kind = str(process["kind"])
             limits = jail.Limits(**process["limits"])  # type: ignore[arg-type]
-            jail.enter(
-                self._jail,
-                uid=int(str(process["uid"])),
-                directory=str(process["directory"]),
-                limits=limits,
-                readable=str(process["readable"]),
-                descriptors=descriptors,
-                is_warm=kind in WARM,
-            )
+            try:
+                jail.enter(
+                    self._jail,
+                    uid=int(str(process["uid"])),
+                    directory=str(process["directory"]),
+                    limits=limits,
+                    readable=str(process["readable"]),
+                    descriptors=descriptors,
+                    is_warm=kind in WARM,
+                )
+            except (OSError, MemoryError, ValueError) as error:
+                # The pipe is closed by the jail itself, so nothing behind the walls can claim this.
+                os.write(tell, f"{type(error).__name__}: {error}".encode()[:1000])
+                raise
             random.seed(0)
             if kind in WARM:
                 gc.enable()
