@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,7 @@ from verifier.engines.remote import RemoteEngine
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
 from verifier.server.app import start_server
 from verifier.settings import Settings
+from verifier.telemetry import LOGGER_NAME
 from verifier.types import Group, MathReference, Outcome
 from verifier.wire import codec
 from verifier.wire.bindings import (
@@ -163,7 +165,8 @@ async def test_a_cancelled_stream_stops_its_work_and_frees_its_places():
     assert {scored.reward for scored in response.results[0].scores} == {1.0}
 
 
-async def test_a_bug_is_internal_and_logged_and_tells_the_client_nothing_but_its_name(caplog):
+async def test_a_bug_is_internal_and_logged_and_tells_the_client_nothing_but_its_name(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(LOGGER_NAME), "propagate", True)  # a command run in process stops it
     async with served() as (_, channel, _):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Stub(channel).verify(batch(group("bug")))
