@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.equivalence import GoldKind, decide, is_list, is_too_complex, normalise, read_gold
-from verifier.equivalence.numbers import numbers_equal, read_based, read_measure, read_number
+from verifier.equivalence.numbers import numbers_equal, read_based, read_number
+from verifier.equivalence.quantities import read_quantity
 from verifier.equivalence.structure import conflict, split_list
 
 PIECES = st.sampled_from(
@@ -48,7 +49,7 @@ def test_any_text_is_read_without_raising_and_the_same_when_read_again(text: str
     again = normalise(normal)
     assert normalise(again) == again
     read_number(normal)
-    read_measure(normal)
+    read_quantity(normal)
     is_list(normal)
     is_too_complex(text)
 
@@ -119,14 +120,14 @@ def test_what_is_not_plainly_a_number_is_none(text: str) -> None:
     "text", ["10 miles per hour", "5 pounds/day", "448 mL", "3,000 feet", "\\$7 dollars", "2.5 cups"]
 )
 def test_a_unit_after_a_number_is_passed_over(text: str) -> None:
-    assert read_measure(normalise(text)) is not None
+    assert read_quantity(normalise(text)) is not None
 
 
 @pytest.mark.parametrize(
-    "text", ["3 or more", "7 dozen", "2 million", "5 squared", "2 x", "3 minus a bit", "4 and 5 cups"]
+    "text", ["3 or more", "5 squared", "2 x", "3 minus a bit", "4 and 5 cups"]
 )
 def test_words_that_change_a_number_are_not_units(text: str) -> None:
-    assert read_measure(normalise(text)) is None
+    assert read_quantity(normalise(text)) is None
 
 
 def test_numbers_with_a_base_are_read_with_it() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from verifier.equivalence.exact import Gold, GoldKind, decide, read_gold
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import normalise
-from verifier.equivalence.structure import is_list, is_prose
+from verifier.equivalence.numbers import read_number
+from verifier.equivalence.structure import curve_of, is_list, is_prose
 
 EQUAL_TASK = "math.equal"
 PARSE_TASK = "math.parse"
@@ -25,10 +26,12 @@ __all__ = [
     "PARSE_TASK",
     "Gold",
     "GoldKind",
+    "curve_of",
     "decide",
     "is_list",
     "is_prose",
     "is_too_complex",
     "normalise",
     "read_gold",
+    "read_number",
 ]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from verifier.equivalence.normal import as_words, normalise
-from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_based, read_measure, read_number
+from verifier.equivalence.numbers import PlainNumber, read_based, read_number
+from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity
 from verifier.equivalence.structure import conflict
 
 _TEXT_CHARS = 60
@@ -36,6 +37,7 @@ class Gold:
     normal: str
     kind: GoldKind
     number: PlainNumber | None = None
+    quantity: Quantity | None = None
 
     @property
     def can_be_text(self) -> bool:
@@ -50,8 +52,10 @@ class Gold:
 _MATH_WORDS = frozenset({"pi", "infty", "infinity", "oo", "sqrt", "emptyset", "inf", "phi", "alpha", "beta", "theta"})
 _WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _SHORT_WORD_CHARS = 3
-_CHOICE = re.compile(r"\(?\\?(?:text ?\{)? ?\(?([A-Z])\)?\}?\)?")
-_CHOSEN = re.compile(r"\(?([A-Za-z])\)?(?:$|[.):：]\s?.*)", re.DOTALL)
+_CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
+_CHOSEN = re.compile(r"\(?([A-Za-z])\)?|(?:option |choice )?\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
+_OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|(?<![A-Za-z])(?:or|and|not)(?![A-Za-z])|[或和不]")
+_SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
 def read_gold(text: str) -> Gold | None:
@@ -59,26 +63,28 @@ def read_gold(text: str) -> Gold | None:
     normal = normalise(text)
     if not any(character.isalnum() for character in normal) and "\\" not in normal:
         return None
-    number = read_number(normal)
+    number, quantity = read_number(normal), read_quantity(normal)
     if number is not None:
-        return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number)
+        return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity)
     kind = GoldKind.WORDS if _is_words(normal, text) else GoldKind.EXPRESSION
-    return Gold(text=text, normal=normal, kind=kind)
+    return Gold(text=text, normal=normal, kind=kind, quantity=quantity)
 
 
 def decide(gold: Gold, answer: str) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer == gold.normal:
         return True
-    if gold.kind is GoldKind.NUMBER and gold.number is not None:
-        number = read_number(answer) or read_measure(answer)
-        if number is not None and (not gold.number.name or not number.name or gold.number.name == number.name):
-            return numbers_equal(gold.number, number)
-    choice = _CHOICE.fullmatch(gold.normal)
-    if choice:
-        chosen = _CHOSEN.fullmatch(_opened(answer))
-        if chosen:
-            return chosen[1].upper() == choice[1]
+    quantity = read_quantity(answer) if gold.quantity is not None else None
+    if gold.quantity is not None and quantity is not None:
+        is_equal = quantities_equal(gold.quantity, quantity)
+        if is_equal is not None:
+            return is_equal
+    if (chosen := _compare_choices(gold.normal, answer)) is not None:
+        return chosen
+    if (sides := _compare_sides(gold.normal, answer)) is not None:
+        return sides
+    if _is_bracketed(answer) and answer.replace(", ", ",") == gold.normal.replace(", ", ","):
+        return True
     if gold.kind is not GoldKind.NUMBER and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT):
@@ -87,6 +93,33 @@ def decide(gold: Gold, answer: str) -> bool | None:
     if based is not None:
         return based
     return False if conflict(gold.normal, answer) else None
+
+
+def _compare_choices(gold: str, answer: str) -> bool | None:
+    """A letter against a letter, either with the text of its option; None where the gold is no choice."""
+    choice = _CHOICE.fullmatch(_opened(gold))
+    chosen = _CHOSEN.fullmatch(_opened(answer)) if choice else None
+    if choice is None or chosen is None:
+        return None
+    letter, text = chosen[1] or chosen[2], chosen[3] or ""
+    if text and _OTHER_CHOICE.search(text):
+        return text == choice[3] and letter == choice[2]
+    return letter.upper() == (choice[1] or choice[2])
+
+
+def _compare_sides(gold: str, answer: str) -> bool | None:
+    """``3 x 4`` names two sides: neither 12 nor ``2 x 6`` is it. None where the gold is no such thing."""
+    sides = _SIDES.fullmatch(gold)
+    if sides is None:
+        return None
+    given = _SIDES.fullmatch(answer)
+    if given is None:
+        return False if read_number(answer) is not None else None
+    return sorted(map(int, filter(None, sides.groups()))) == sorted(map(int, filter(None, given.groups())))
+
+
+def _is_bracketed(text: str) -> bool:
+    return text.startswith(("(", "[", "\\{"))
 
 
 def _compare_bases(gold: Gold, answer: str) -> bool | None:

@@ -35,7 +35,7 @@ _DROPPED = re.compile(
 _SPACES = re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
 _IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,;]) +| +(?![a-zA-Z0-9])")
 """Spaces that hold nothing apart: not two words, digits or parts of a list."""
-_THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\\!\s?(?=\d)|(?<=\d)\\[,;: ]\s?(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\s?\\!\s?(?=\d)|(?<=\d)\\[,;: ]\s?(?=\d{3}(?!\d))")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\leq(?:slant)?(?![a-zA-Z])"), r"\\le"),
@@ -45,11 +45,28 @@ _RENAMED = (
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
     (re.compile(r"\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
     (re.compile(r"\\lvert|\\rvert|\\vert(?![a-zA-Z])"), "|"),
+    (re.compile(r"\\(?:math|text)?(?:rm|up|normal)\s?\{\s?([ei])\s?\}"), r"\1"),
+    (re.compile(r"_\s?\{\s?\\(max|min)\s?\}"), r"_{\1}"),
+    (re.compile(r"(\\(?:sin|cos|tan|cot|sec|csc))\s?\^\s?(\d)(?=\s?[a-zA-Z])"), r"\1^{\2}"),
+    (re.compile(r"\\(?:text)?color\s?\{[a-zA-Z]{1,20}\}"), ""),
+    (re.compile(r"\\[hv]?phantom\s?\{[^{}]*\}"), ""),
+    (
+        re.compile(
+            r"[(\[]\s?\\begin\{array\}\s?\{[clr| ]{1,20}\}((?:(?!\\begin|\\end).)*)\\end\{array\}\s?[)\]]", re.DOTALL
+        ),
+        r"\\begin{pmatrix}\1\\end{pmatrix}",
+    ),
     (re.compile(r"\\lbrace"), r"\\{"),
     (re.compile(r"\\rbrace"), r"\\}"),
 )
 _BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
+_SET_OF = re.compile(r"\\\{ ?([a-zA-Z]) ?(?:\\mid(?![a-zA-Z])|\||:) ?([^|:{}]*(?:<|>|\\[lg]e(?![a-zA-Z]))[^|:{}]*)\\\}")
+_SAID = re.compile(
+    r"(?:\\text\{ ?(?:the )?(?:final )?answer is:? ?\}|(?:所以)?(?:最终)?答案?(?:是|为|[:：])"
+    r"|(?:the )?(?:final )?answer(?: is|:))\s?",
+    re.IGNORECASE,
+)
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
@@ -66,6 +83,9 @@ def normalise(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = _SPACES.sub(" ", text).strip()
     text = _unwrap(text)
+    comprehension = _SET_OF.fullmatch(text)
+    if comprehension and comprehension[1] in comprehension[2]:
+        text = comprehension[2].strip()
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     return _IDLE_SPACE.sub("", text).strip()
 
@@ -116,6 +136,12 @@ def _unwrap(text: str) -> str:
                 text = inner.strip()
         if text.endswith(".") and not text.endswith("..") and not text.endswith("dots."):
             text = text[:-1].rstrip()
+        if text.endswith("$") and text.count("$") == 1 and not text.endswith("\\$"):
+            text = text[:-1].rstrip()
+        said = _SAID.match(text)
+        if said:
+            text = text[said.end() :]
+        text = text.strip("_") if text.startswith("__") and text.endswith("__") else text
         whole = _TEXT.fullmatch(text)
         if whole:
             text = whole[1].strip()

@@ -16,11 +16,12 @@ _LEAST_BASE = 2
 _MAX_BASE = 36
 _ENOUGH_DIGITS = 6
 """A decimal that shows this many digits stands for the value that it rounds; fewer do not."""
+_ROUNDED_DIGITS = 3
 
 _INTEGER = r"\d{1,100}"
 _GROUPED = r"\d{1,3}(?:,\d{3}){1,20}|\d{1,3}(?: \d{3}){1,20}"
 
-_NAMED = re.compile(r"([a-zA-Z](?:_(?:\w|\{\w{1,3}\}))?) ?= ?(.+)")
+_NAMED = re.compile(r"([a-zA-Z](?:_(?:\w|\{\w{1,3}\}))?)? ?(?:=|\\approx(?![a-zA-Z])) ?(.+)")
 _WHOLE = re.compile(rf"(?P<whole>{_GROUPED}|{_INTEGER})(?:\.(?P<places>\d{{0,100}}))?|\.(?P<only>\d{{1,100}})")
 _LATEX_FRACTION = re.compile(
     rf"(?:(?P<units>{_INTEGER}) ?)?\\frac ?\{{ ?(?P<sign>-?) ?(?P<top>{_INTEGER}) ?\}}"
@@ -33,15 +34,10 @@ _SCIENTIFIC = re.compile(
     r"|[eE](?P<short>[+-]?\d{1,4}))"
 )
 _REPEATING = re.compile(r"(?P<units>\d{0,40})\.(?P<places>\d{0,40})\\overline ?\{ ?(?P<cycle>\d{1,40}) ?\}")
-_CURRENCY = re.compile(r"(?:\\?\$|[€£¥₹])\s?")
-_UNIT_PHRASE = re.compile(r"(?P<number>.*?\d\.?)(?P<words> [a-zA-Z]{2,20}(?:[ /][a-zA-Z]{1,20}){0,4}|/[a-zA-Z]{2,20})")
-_NOT_UNITS = frozenset(
-    {"or", "and", "not", "more", "less", "than", "minus", "plus", "times", "over", "about", "mod", "pi", "sqrt"}
-    | {"squared", "cubed", "percent", "cents", "dozen", "dozens", "hundred", "thousand", "million", "billion"}
-    | {"trillion", "half", "halves", "third", "thirds", "quarter", "quarters", "am", "pm", "if", "when", "for"}
-    | {"is", "are", "where", "with", "without", "but", "negative", "degrees", "radians", "base", "factorial"}
+_DOTS = re.compile(
+    r"(?P<units>\d{0,40})\.(?P<places>\d{0,40}?)(?P<cycle>\d{1,6}?)(?P<again>(?:(?P=cycle)){1,40})\s?(?:\\[lc]?dots|\.\.\.|…)"
 )
-"""Words after a number that change it, or hedge it."""
+_CURRENCY = re.compile(r"(?:\\?(?P<sign>[$€£¥₹]))\s?")
 _BASED = re.compile(r"(-?)(\d[0-9A-Za-z]{0,100}) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
 
 
@@ -55,6 +51,7 @@ class PlainNumber:
         step: value of one unit in its last place, where it was written with a decimal point.
         is_percent: it carried a percent sign.
         name: the variable of ``x = 5``, else empty.
+        currency: the sign of ``$5``, else empty.
     """
 
     value: Fraction
@@ -62,6 +59,7 @@ class PlainNumber:
     step: Fraction = Fraction(0)
     is_percent: bool = False
     name: str = ""
+    currency: str = ""
 
 
 def read_number(normal: str) -> PlainNumber | None:
@@ -71,7 +69,7 @@ def read_number(normal: str) -> PlainNumber | None:
     name, text = "", normal
     named = _NAMED.fullmatch(text)
     if named:
-        name, text = named[1], named[2].strip()
+        name, text = named[1] or "", named[2].strip()
     is_percent = text.endswith("%")
     if is_percent:
         text = text[:-1].removesuffix("\\").rstrip()
@@ -84,17 +82,14 @@ def read_number(normal: str) -> PlainNumber | None:
     if found is None:
         return None
     value, digits, step = found
-    return PlainNumber(value=-value if negative else value, digits=digits, step=step, is_percent=is_percent, name=name)
-
-
-def read_measure(normal: str) -> PlainNumber | None:
-    """The number of a text such as ``10 miles per hour``, where the rest can only be a unit; else None."""
-    if len(normal) > _MAX_CHARS:
-        return None
-    match = _UNIT_PHRASE.fullmatch(normal)
-    if match is None or not _NOT_UNITS.isdisjoint(match["words"].casefold().replace("/", " ").split()):
-        return None
-    return read_number(match["number"])
+    return PlainNumber(
+        value=-value if negative else value,
+        digits=digits,
+        step=step,
+        is_percent=is_percent,
+        name=name,
+        currency=currency["sign"] if currency else "",
+    )
 
 
 def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
@@ -108,6 +103,25 @@ def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
     percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
     share = PlainNumber(value=percent.value / 100, digits=percent.digits, step=percent.step / 100)
     return _same(percent, plain) or _same(share, plain)
+
+
+def was_rounded(gold: PlainNumber, answer: PlainNumber) -> bool:
+    """Whether the gold is a decimal to which the answer, a fraction that no decimal can be, is rounded.
+
+    A gold was rounded by its author, so fewer digits are enough than of an answer.
+    """
+    if (
+        gold.is_percent != answer.is_percent
+        or gold.digits is None
+        or gold.digits < _ROUNDED_DIGITS
+        or answer.digits is not None
+    ):
+        return False
+    rest = answer.value.denominator
+    for factor in (2, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return rest > 1 and abs(gold.value - answer.value) * 2 <= gold.step
 
 
 def read_based(normal: str) -> tuple[int | None, int] | None:
@@ -141,6 +155,8 @@ def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
         places, cycle = repeating["places"], repeating["cycle"]
         tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
         return Fraction(int((repeating["units"] + places) or "0"), 10 ** len(places)) + tail, None, Fraction(0)
+    if dots := _DOTS.fullmatch(text):
+        return _repeating(dots)
     if scientific := _SCIENTIFIC.fullmatch(text):
         exponent = int(scientific["braced"] or scientific["bare"] or scientific["short"])
         if abs(exponent) > _MAX_EXPONENT:
@@ -150,6 +166,15 @@ def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
         scale = Fraction(10) ** exponent
         return value * scale, digits, step * scale
     return None
+
+
+def _repeating(dots: re.Match[str]) -> tuple[Fraction, int | None, Fraction] | None:
+    """The value of ``0.333...``: a digit three times, or a longer cycle twice."""
+    places, cycle = dots["places"], dots["cycle"]
+    if len(cycle) == 1 and len(dots["again"]) == 1:
+        return None
+    tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
+    return Fraction(int((dots["units"] + places) or "0"), 10 ** len(places)) + tail, None, Fraction(0)
 
 
 def _decimal(units: str, places: str) -> tuple[Fraction, int | None, Fraction]:

@@ -9,6 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import combinations
+
+from verifier.equivalence.numbers import read_number
+from verifier.equivalence.quantities import CHANGING_WORDS, quantities_equal, read_quantity
+from verifier.equivalence.units import Unit, read_unit
 
 _SEPARATOR = re.compile(
     r"\\(?:text|mathrm)\s?\{\s?,?\s?(?:or|and|或|和)\s?\}|(?<![a-zA-Z\\])(?:or|and)(?![a-zA-Z])|\\(?:lor|vee)(?![a-zA-Z])|或|和"
@@ -21,35 +26,18 @@ _TAIL_UNIT = re.compile(
     r"(?:\\(?:text|mathrm) ?\{ ?(?P<boxed>[^{}]{1,40}?)\.? ?\}|(?P<bare> [a-zA-Z][a-zA-Z ]{0,40}|cm|mm|km|kg))"
     r"(?: ?\^ ?\{? ?(?P<power>\d) ?\}?)?$"
 )
+_SEPARATOR_ALONE = re.compile(
+    r"\\(?:text|mathrm)\s?\{\s?,?\s?(?:or|and)\s?\}|(?<![a-zA-Z\\{])\s?(?:or|and)(?![a-zA-Z}])|\\[a-zA-Z]+"
+)
+_WORD = re.compile(r"(?<![a-z\\])[a-z]{2,}")
+_MATH_WORDS = frozenset({"pi", "sqrt", "mod", "percent"})
+_HALVES = frozenset({"am", "pm"})
+"""Of the day: they may be left out, but not confused."""
+_DOTTED = re.compile(r"\d(?:'|\s?(?:\\[lcv]?dots(?![a-zA-Z])|\.\.|…))$")
+_CURVE = re.compile(r"[a-zA-Z] ?\^.{0,40}[+-]|[+-].{0,40}[a-zA-Z] ?\^")
 _LETTER_TAIL = re.compile(r"[-+]?\d+(?:\.\d+)?[a-zA-Z]")
 _BARE_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _NOT_A_LIST = re.compile(r"\\(?:begin|cup|cap|ldots|dots|cdots|le|ge|in)(?![a-zA-Z])|[<>]")
-_UNITS = {
-    "mm": ("millimeter", "millimetre"),
-    "cm": ("centimeter", "centimetre"),
-    "m": ("meter", "metre"),
-    "km": ("kilometer", "kilometre"),
-    "in": ("inch", "inche"),
-    "ft": ("feet", "foot"),
-    "mi": ("mile",),
-    "g": ("gram",),
-    "kg": ("kilogram",),
-    "s": ("second", "sec"),
-    "min": ("minute",),
-    "h": ("hour", "hr"),
-    "day": (),
-    "week": (),
-    "year": (),
-    "$": ("dollar",),
-    "cent": (),
-}
-_CANONICAL = {alias: unit for unit, aliases in _UNITS.items() for alias in (unit, *aliases)}
-_CONVERTIBLE = (
-    frozenset({"mm", "cm", "m", "km", "in", "ft", "mi"}),
-    frozenset({"g", "kg"}),
-    frozenset({"s", "min", "h", "day", "week", "year"}),
-    frozenset({"$", "cent"}),
-)
 _BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle"}
 
 
@@ -61,14 +49,6 @@ class Build:
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unit:
-    name: str
-    power: str
-    rest: str
-    """What stands before it."""
-
-
 _TAIL_CHARS = 80
 
 
@@ -76,8 +56,11 @@ def conflict(gold: str, answer: str) -> bool:
     """Whether two normalised texts are built so differently that they cannot be equal."""
     return (
         _units_conflict(gold, answer)
+        or _words_conflict(gold, answer)
+        or _is_hedged_value(gold, answer)
         or _is_letter_lost(gold, answer)
         or _parts_conflict(gold, answer)
+        or _amounts_conflict(gold, answer)
         or _is_false_chain(answer)
     )
 
@@ -85,6 +68,12 @@ def conflict(gold: str, answer: str) -> bool:
 def is_prose(normal: str) -> bool:
     r"""Whether the answer is a sentence: four words in a row, outside of ``\text{}``."""
     return bool(_SENTENCE.search(_TEXT.sub(" ", normal)))
+
+
+def curve_of(normal: str) -> str:
+    """The left side of an equation such as ``x^2+y^2=5``, which is 5 only where that was asked for; else empty."""
+    left, equals, right = normal.partition("=")
+    return left.strip() if equals and "=" not in right and _CURVE.search(left) else ""
 
 
 def is_list(normal: str) -> bool:
@@ -136,6 +125,15 @@ def _parts_conflict(gold: str, answer: str) -> bool:
     return _counts(one).isdisjoint(_counts(other))
 
 
+def _amounts_conflict(gold: str, answer: str) -> bool:
+    """Whether two lists of amounts, such as 40 red ones and 60 blue ones, hold different numbers."""
+    sides = [[read_quantity(part) for part in build(text).parts] for text in (gold, answer)]
+    amounts = [sorted(one.number.value for one in side if one is not None) for side in sides]
+    is_read = all(len(side) > 1 and None not in side for side in sides)
+    has_words = any(one is not None and one.words for side in sides for one in side)
+    return is_read and has_words and amounts[0] != amounts[1]
+
+
 def _clash(one: Build, other: Build) -> bool:
     if one.brackets == other.brackets:
         return False
@@ -149,7 +147,9 @@ def _counts(built: Build) -> frozenset[int]:
     if signs:
         doubled = sum(1 for part in built.parts if "\\pm" in part or "\\mp" in part)
         return frozenset({len(built.parts) + doubled, len(built.parts)} if len(built.parts) > 1 else {2, 4})
-    return frozenset({len(built.parts), len(set(built.parts))})
+    if built.brackets in ("", "{}"):
+        return frozenset({len(built.parts), len(set(built.parts))})
+    return frozenset({len(built.parts)})
 
 
 def _bracket_pair(text: str) -> str:
@@ -182,27 +182,50 @@ def _after_name(text: str) -> str:
 
 
 def _units_conflict(gold: str, answer: str) -> bool:
+    """Whether both end in units that we know and that make them differ."""
     one, other = _unit(gold), _unit(answer)
     if one is None or other is None or one == other:
         return False
-    if one.power != other.power and one.name == other.name:
-        return True
-    is_convertible = any(one.name in kind and other.name in kind for kind in _CONVERTIBLE)
-    return one.rest == other.rest if is_convertible else True  # 1 m is 100 cm, but 10 cm is not 10 m
+    amounts = read_quantity(gold), read_quantity(answer)
+    return amounts[0] is None or amounts[1] is None or quantities_equal(amounts[0], amounts[1]) is not True
 
 
-def _unit(text: str) -> _Unit | None:
+def _unit(text: str) -> Unit | None:
     """The unit at the end, if it is one that we know."""
+    if text.endswith("^\\circ"):
+        return read_unit("degree")
     match = _TAIL_UNIT.search(text, max(len(text) - _TAIL_CHARS, 0))
     if match is None:
         return None
-    word = (match["boxed"] or match["bare"]).strip().casefold()
-    power = match["power"] or "1"
-    for prefix, value in (("square ", "2"), ("cubic ", "3")):
-        if word.startswith(prefix):
-            word, power = word.removeprefix(prefix), value
-    name = _CANONICAL.get(word) or _CANONICAL.get(word.removesuffix("s"))
-    return _Unit(name=name, power=power, rest=text[: match.start()].strip()) if name else None
+    return read_unit((match["boxed"] or match["bare"]).strip(), power=int(match["power"] or 1))
+
+
+def _words_conflict(gold: str, answer: str) -> bool:
+    """Whether the answer says something in words that changes it or offers another, and the gold does not."""
+    said, asked = _changing(answer), _changing(gold)
+    halves = (said ^ asked) & _HALVES if asked & _HALVES else frozenset()
+    return not said - _HALVES <= asked or halves == _HALVES
+
+
+def _changing(text: str) -> frozenset[str]:
+    """Words that change an answer; "or" and "and" only where they do not stand between the parts of a list."""
+    words = _WORD.findall(_SEPARATOR_ALONE.sub(" ", text).casefold())
+    return CHANGING_WORDS.intersection(words) - _MATH_WORDS
+
+
+def _are_far(sides: list[str]) -> bool:
+    """Whether plain numbers that are said to be near differ by more than the rounding that they show."""
+    numbers = [number for number in (read_number(side.strip()) for side in sides) if number is not None]
+    return any(
+        abs(one.value - other.value) * 2 > (max(one.step, other.step) or 1) for one, other in combinations(numbers, 2)
+    )
+
+
+def _is_hedged_value(gold: str, answer: str) -> bool:
+    """``42 = 42 or 41`` in its mathematical forms: far numbers called near, dots or a prime after a number."""
+    if _are_far(answer.split("\\approx")):
+        return True
+    return bool(_DOTTED.search(answer) and not _DOTTED.search(gold))
 
 
 def _is_letter_lost(gold: str, answer: str) -> bool:

@@ -33,6 +33,8 @@ _PLAIN_CALL = re.compile(
 _PLAIN_ROOT = re.compile(r"\\sqrt ?\(([^()]{1,200})\)")
 _SPACED_ROOT = re.compile(r"\\sqrt ?(\d{2,30})")
 _COLUMN = re.compile(r"\\begin\{[pb]matrix\}([^&]*)\\end\{[pb]matrix\}")
+_LONE_T = re.compile(r"(\\(?:sin|cos|tan|cot|sec|csc|ln|log)(?:\^\{?-?\d\}?)?) ?t(?![a-zA-Z])")
+_DEGREES = re.compile(r"(?:[a-zA-Z] ?= ?)?(-?\d{1,9}(?:\.\d{1,9})?)\^\\circ")
 _PLAIN_EXP = re.compile(r"\\exp ?\(([^()]{1,200})\)")
 _MIXED = re.compile(r"(?<![\d.^_{/])(\d{1,9}) (\d{1,9})/(\d{1,9})(?!\d)")
 
@@ -63,7 +65,11 @@ def can_parse(payload: str) -> bool:
 
 
 def _alike(gold: str, answer: str) -> tuple[str, str]:
-    """A column vector beside a tuple is written as one."""
+    """A column vector beside a tuple is written as one, and degrees beside radians as radians."""
+    if "\\pi" in gold and "\\circ" not in gold:
+        answer = _in_radians(answer)
+    elif "\\pi" in answer and "\\circ" not in answer:
+        gold = _in_radians(gold)
     columns = [_COLUMN.fullmatch(text) for text in (gold, answer)]
     if (columns[0] is None) == (columns[1] is None):
         return gold, answer
@@ -72,6 +78,11 @@ def _alike(gold: str, answer: str) -> tuple[str, str]:
         for column, text in zip(columns, (gold, answer), strict=True)
     )
     return first, second
+
+
+def _in_radians(text: str) -> str:
+    degrees = _DEGREES.fullmatch(text)
+    return rf"\frac{{{degrees[1]}\pi}}{{180}}" if degrees else text
 
 
 @lru_cache(maxsize=_CACHED_TEXTS)
@@ -91,6 +102,7 @@ def as_latex(normal: str) -> str:
     text = _PLAIN_CALL.sub(lambda word: rf"\{'infty' if word[1] == 'infinity' else word[1]} ", text)
     text = _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
     text = _SPACED_ROOT.sub(r"\\sqrt{\1}", text)
+    text = _LONE_T.sub(r"\1{t}", text)  # the grammar takes a bare t for the begin of a word
     text = _PLAIN_EXP.sub(r"e^{\1}", text)
     return _MIXED.sub(r"\1\\frac{\2}{\3}", text)
 

@@ -1,9 +1,10 @@
 r"""The one final answer of a completion, found where a reader would look for it and nowhere else.
 
-The last ``\boxed{}`` rules; where there is none, the last ``<answer>`` block, then the last phrase such as "the answer
-is" or 答案是, then a completion that is nothing but its answer. Boxes that differ are all returned, because which of
-them is meant is not ours to choose. A blank or unfinished box is no answer, and nothing earlier takes its place:
-falling back would pay for a number that happens to stand in the text.
+The last ``\boxed{}`` rules; where there is none, the last ``<answer>`` block, then what
+``verifier.text.phrases`` finds: the last phrase such as "the answer is" or 答案是, then a last line that is nothing but
+an answer. Boxes that differ are all returned, because which of them is meant is not ours to choose. A blank or
+unfinished box is no answer, and nothing earlier takes its place: falling back would pay for a number that happens to
+stand in the text.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from verifier.text.phrases import last_line, named_answers, plain
+
 MAX_TEXTS = 32
 """Different boxes that are told apart; what boxes more than that is a list of guesses."""
-
-_PHRASE_CHARS = 1000
-_BARE_CHARS = 200
 
 
 class AnswerKind(Enum):
@@ -47,16 +47,10 @@ class FoundAnswer:
 
 _TOKEN = re.compile(r"\\(?:boxed|fbox)[ \t\n]{0,8}\{|\\.|[{}]", re.DOTALL)
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
-_PHRASE = re.compile(
-    r"(?:(?:final|correct)\s?answer|answer|result)(?:\*\*)?\s?(?:is|are|:|：)|答案是|答案为|答案[:：]|故选|应选|结果[是为]",
-    re.IGNORECASE,
-)
-_OPENERS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
 _BLANK = re.compile(
     r"\\(?:text|textbf|mathrm|mathbf|quad|qquad|hspace|phantom|ldots|dots|underline|[ ,;:!])(?![a-zA-Z])"
 )
 _BLANK_CHARS = frozenset(" \t\r\n_.-?*$~{}()[]:,;…—–\u200b\u00a0\u3000。，、？！!\\")
-_BARE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 
 
 def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
@@ -161,7 +155,7 @@ def _from_blocks(blocks: list[str], outside: str) -> FoundAnswer:
         inner = _from_boxes(block) if _BOX.search(block) else None
         if inner is None:
             inner = _from_phrase(block)
-        texts.extend(inner.texts if inner.kind is not AnswerKind.NONE else [_plain(block)])
+        texts.extend(inner.texts if inner.kind is not AnswerKind.NONE else [plain(block)])
     if is_blank(texts[-1]):
         return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
     return FoundAnswer(kind=AnswerKind.TAG, texts=_distinct(texts))
@@ -180,79 +174,16 @@ def _from_boxes(text: str) -> FoundAnswer | None:
 
 
 def _from_phrase(text: str) -> FoundAnswer:
-    last = None
-    for last in _PHRASE.finditer(text):  # noqa: B007 - the last match is what we want
-        pass
-    if last is None:
-        return _from_bare(text)
-    region = _first_line(text, last.end())
-    texts = [segment for segment in _segments(region) if not is_blank(segment)]
+    named = named_answers(text)
+    if named is None:
+        bare = last_line(text)
+        if bare is None or is_blank(bare):
+            return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
+        return FoundAnswer(kind=AnswerKind.BARE, texts=(bare,))
+    texts = [one for one in named if not is_blank(one)]
     if not texts:
-        sentence = _sentence(region)
-        if is_blank(sentence):
-            return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
-        texts = [sentence]
+        return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
     return FoundAnswer(kind=AnswerKind.PHRASE, texts=_distinct(texts))
-
-
-def _from_bare(text: str) -> FoundAnswer:
-    """A text that is one line and says nothing but an answer: a formula, a number, a single word."""
-    bare = text.strip()
-    if bare and len(bare) <= _BARE_CHARS and "\n" not in bare and "<answer>" not in bare:
-        segments = list(_segments(bare))
-        is_formula = len(segments) == 1 and _plain(bare) == segments[0]
-        if is_formula or not _BARE_WORD.search(bare) or not any(c.isspace() for c in bare):
-            return FoundAnswer(kind=AnswerKind.BARE, texts=(_plain(bare),))
-    return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
-
-
-def _first_line(text: str, start: int) -> str:
-    """The first line with any content from there on; a display formula may span lines."""
-    rest = text[start : start + _PHRASE_CHARS].lstrip(" \t\r\n:：*")
-    for opener, closer in _OPENERS[:2]:
-        if rest.startswith(opener):
-            return rest[: rest.find(closer, len(opener)) + len(closer)] if closer in rest[len(opener) :] else ""
-    return rest.partition("\n")[0]
-
-
-def _segments(line: str) -> Iterator[str]:
-    """Contents of the formulas between dollars, brackets or parentheses of LaTeX."""
-    position = 0
-    while True:
-        starts = [(line.find(opener, position), opener, closer) for opener, closer in _OPENERS]
-        starts = [start for start in starts if start[0] >= 0]
-        if not starts:
-            return
-        start, opener, closer = min(starts, key=lambda found: (found[0], -len(found[1])))
-        end = line.find(closer, start + len(opener))
-        if end < 0:
-            return
-        yield line[start + len(opener) : end].strip()
-        position = end + len(closer)
-
-
-def _sentence(line: str) -> str:
-    """The line up to the end of its first sentence."""
-    for stop in (". ", "。", "！", "? "):
-        line = line.partition(stop)[0]
-    return _plain(line)
-
-
-def _plain(text: str) -> str:
-    """Without bold marks, full stops and the dollars around it."""
-    text = text.strip().strip("*").strip().rstrip("。").strip()
-    if text.endswith(".") and not text.endswith(".."):
-        text = text[:-1].strip()
-    for opener, closer in _OPENERS:
-        inner = text[len(opener) : -len(closer)]
-        if (
-            text.startswith(opener)
-            and text.endswith(closer)
-            and len(text) > len(opener + closer)
-            and closer not in inner
-        ):
-            return inner.strip()
-    return text
 
 
 def _distinct(texts: Iterator[str] | list[str]) -> tuple[str, ...]:

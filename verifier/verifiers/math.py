@@ -16,12 +16,14 @@ from verifier.equivalence import (
     PARSE_TASK,
     Gold,
     GoldKind,
+    curve_of,
     decide,
     is_list,
     is_prose,
     is_too_complex,
     normalise,
     read_gold,
+    read_number,
 )
 from verifier.errors import (
     InvalidRequestError,
@@ -31,6 +33,7 @@ from verifier.errors import (
     WorkerTimeoutError,
 )
 from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer
+from verifier.text.asked import asked_formulas
 from verifier.text.think import opens_reasoning, split_reasoning
 from verifier.types import Group, MathReference, Verdict
 from verifier.verifiers.base import Options, Tools
@@ -43,6 +46,7 @@ _PARSE_FACTOR = 2.0
 """A gold answer gets more time than answers do: it is read once, and failing to read it costs a whole group."""
 _MAX_BUDGET_S = 600.0
 _SHOWN_CHARS = 90
+_PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
 
 
@@ -93,7 +97,7 @@ class MathVerifier:
             raise UnscorableError("unparseable_reference", detail)
         return MathJudge(
             golds=tuple(golds),
-            is_opened=opens_reasoning(group.prompt),
+            prompt=group.prompt,
             options=self._options,
             workers=self._workers,
         )
@@ -128,9 +132,11 @@ class MathVerifier:
 class MathJudge:
     """Judges completions against the gold answers of one group."""
 
-    def __init__(self, *, golds: tuple[Gold, ...], is_opened: bool, options: MathOptions, workers: WorkerPool) -> None:
+    def __init__(self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, workers: WorkerPool) -> None:
         self._golds = golds
-        self._is_opened = is_opened
+        self._is_opened = opens_reasoning(prompt)
+        self._prompt = prompt[:_PROMPT_CHARS]
+        self._asked = asked_formulas(prompt)
         self._options = options
         self._workers = workers
         self._verdicts: Once[str, Verdict] = Once()
@@ -149,10 +155,27 @@ class MathJudge:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
         if sum(map(len, found.texts)) > MAX_ANSWER_CHARS:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
-        answers = tuple(dict.fromkeys(normalise(text) for text in found.texts))
-        if len(answers) == 1:
-            return await self._judge(answers[0])
-        return await self._judge_several(answers)
+        answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in found.texts)))
+        if not answers:
+            return Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
+        verdict = await (self._judge(answers[0]) if len(answers) == 1 else self._judge_several(answers))
+        if verdict.reason == _EQUAL and self._repeats(answers, completion):
+            detail = f"what the question asks to work out, unchanged: {_shorten(answers[-1], _SHOWN_CHARS)}"
+            return Verdict.incorrect(NAME, "repeats_question", detail)
+        return verdict
+
+    def _repeats(self, answers: tuple[str, ...], completion: str) -> bool:
+        """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
+        candidates = {answer.rstrip("= ") for answer in answers}
+        if any(gold.normal in candidates for gold in self._golds):
+            return False
+        parts = split_reasoning(completion, is_opened=self._is_opened)
+        quoted = asked_formulas(parts.answer or "")
+        return any(
+            normalise(asked.formula).rstrip("= ") in candidates
+            and (asked.is_rewrite or read_number(normalise(asked.formula)) is None)
+            for asked in (*self._asked, *quoted)
+        )
 
     def _find(self, completion: str) -> FoundAnswer:
         parts = split_reasoning(completion, is_opened=self._is_opened)
@@ -186,19 +209,20 @@ class MathJudge:
     async def _compare(self, answer: str) -> Verdict:
         """The best that the answer does against any of the gold answers."""
         undecided: list[Gold] = []
+        is_unasked = self._is_unasked_curve(answer)
         for gold in self._golds:
-            decision = decide(gold, answer)
+            decision = False if is_unasked and "=" not in gold.normal else decide(gold, answer)
             if decision:
                 return _correct(answer, gold)
             if decision is None:
                 undecided.append(gold)
-        if not undecided:
-            return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
-        reason = is_too_complex(answer)
+        reason = is_too_complex(answer) if undecided else ""
         if reason:
             return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
         if is_prose(answer):
             return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
+        if not undecided:
+            return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
         worst = "not_equal"
         for gold in undecided:
             outcome = await self._ask(gold, answer)
@@ -208,6 +232,11 @@ class MathJudge:
                 worst = outcome
                 break  # the next gold answer would cost as much again
         return Verdict.incorrect(NAME, worst, _shown(answer, "!=", undecided[0]))
+
+    def _is_unasked_curve(self, answer: str) -> bool:
+        """Whether it is an equation such as ``x^2+y^2=5`` whose left side the prompt does not name."""
+        left = curve_of(answer)
+        return bool(left) and left.replace(" ", "") not in normalise(self._prompt).replace(" ", "")
 
     async def _ask(self, gold: Gold, answer: str) -> str:
         """Reason code of one comparison in a worker."""

@@ -1,0 +1,135 @@
+r"""Plain numbers with what follows them: a unit, a currency, a percent sign, ``million``, or the things counted.
+
+As in ``numbers`` the whole text must be read, else it is no quantity. Words that are no unit we know stand for what is
+counted and are not compared; words that would change the number, or offer another, make it no quantity.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_number, was_rounded
+from verifier.equivalence.units import Unit, read_unit
+
+_MAX_CHARS = 240
+
+_MEASURE = re.compile(
+    r"(?P<number>.*?[\d}%.])\s?"
+    r"(?:\\(?:text|mathrm)\s?\{(?P<boxed>[^{}]{1,80})\}|\{(?P<braced>[a-zA-Z]{1,20})\}"
+    r"|(?P<bare>\s[a-zA-Z]{2,20}(?:[ /-][a-zA-Z]{1,20}){0,5}|\s?[a-zA-Z]{0,4}/[a-zA-Z]{1,20}|[\u4e00-\u9fff]{1,8}"
+    r"(?:/[\u4e00-\u9fff]{1,4})?))"
+    r"(?:\s?\^\s?\{?(?P<power>[23])\}?)?"
+)
+_DEGREES = re.compile(r"(?P<number>.*?[\d}.])\s?\^\\circ\s?(?:\\(?:text|mathrm)\{\s?)?(?P<scale>[CF]?)\s?\}?")
+_WORDS = re.compile(r"/?[^\W\d_]+(?:(?:[ /.·-]|\\cdot ?| per )+[^\W\d_]+(?: ?\^ ?\{?\d\}?)?)*(?: ?\^ ?\{?\d\}?)?\.?")
+_WORD = re.compile(r"[^\W\d_]+")
+_MAGNITUDES = {
+    "hundred": 10**2,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+    "dozens": 12,
+    "百": 10**2,
+    "千": 10**3,
+    "万": 10**4,
+    "亿": 10**8,
+}
+_CHANGING_LINES = (
+    "or and not more less than minus plus times over about mod pi sqrt squared cubed percent half halves third thirds",
+    "quarter quarters am pm if when for is are where with without but negative radians base factorial maybe perhaps",
+    "either neither nor no never any at most least so few fewer greater under below above approximately roughly around",
+    "nearly almost between to until except unless other another both all none",
+)
+CHANGING_WORDS = frozenset(word for line in _CHANGING_LINES for word in line.split()).union(_MAGNITUDES)
+"""Words beside a number that change it, bound it or offer another."""
+_CHANGING_HAN = frozenset("或和与不非到至约多少几第除乘加减倍半零一二三四五六七八九十")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number and what it counts.
+
+    Args:
+        number: with its magnitude word multiplied in.
+        unit: one that we know, else None.
+        words: those that are no unit we know.
+    """
+
+    number: PlainNumber
+    unit: Unit | None = None
+    words: str = ""
+
+
+def read_quantity(normal: str) -> Quantity | None:
+    """The quantity that a normalised text is, or None."""
+    if not normal or len(normal) > _MAX_CHARS:
+        return None
+    number = read_number(normal)
+    if number is not None:
+        sign = "%" if number.is_percent else number.currency
+        return Quantity(number=number, unit=read_unit(sign) if sign else None)
+    if degrees := _DEGREES.fullmatch(normal):
+        return _quantity(degrees["number"], {"C": "celsius", "F": "fahrenheit"}.get(degrees["scale"], "degree"), 1)
+    measure = _MEASURE.fullmatch(normal)
+    if measure is None:
+        return None
+    words = (measure["boxed"] or measure["braced"] or measure["bare"]).strip().replace("\\", "")
+    return _quantity(measure["number"], words, int(measure["power"] or 1))
+
+
+def quantities_equal(gold: Quantity, answer: Quantity) -> bool | None:
+    """Whether the two are the same amount; None where what they count cannot be compared.
+
+    A unit that is missing on one side is not asked for. Known units of one kind are converted.
+    """
+    if gold.number.name and answer.number.name and gold.number.name != answer.number.name:
+        return None
+    if gold.unit is not None and answer.unit is not None:
+        if gold.unit.bases != answer.unit.bases:
+            return False
+        scale = answer.unit.factor / gold.unit.factor
+        return _equal(gold.number, _scaled(answer.number, scale))
+    gold_is_named, answer_is_named = (bool(side.unit or side.words) for side in (gold, answer))
+    if gold_is_named and answer_is_named and _singular(gold.words) != _singular(answer.words):
+        return None
+    return _equal(gold.number, answer.number)
+
+
+def _equal(gold: PlainNumber, answer: PlainNumber) -> bool:
+    return numbers_equal(gold, answer) or was_rounded(gold, answer)
+
+
+def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
+    number = read_number(number_text.strip())
+    if number is None or not _WORDS.fullmatch(words):
+        return None
+    first = _WORD.search(words)
+    head = first.group() if first else ""
+    magnitude = _MAGNITUDES.get(head.casefold()) or _MAGNITUDES.get(head[:1])
+    if magnitude:
+        head = head if head.casefold() in _MAGNITUDES else head[:1]
+        number = _scaled(number, Fraction(magnitude))
+        words = words[len(head) :].strip()
+    if not words:
+        return Quantity(number=number, unit=read_unit(number.currency) if number.currency else None)
+    if words.casefold() in ("percent", "percents"):
+        return None if number.is_percent else Quantity(number=replace(number, is_percent=True), unit=read_unit("%"))
+    unit = read_unit(words, power=power)
+    if unit is not None:
+        is_other = bool(number.currency) and read_unit(number.currency) != unit
+        return None if is_other or number.is_percent else Quantity(number=number, unit=unit)
+    if not CHANGING_WORDS.isdisjoint(_WORD.findall(words.casefold())) or not _CHANGING_HAN.isdisjoint(words):
+        return None
+    return Quantity(number=number, words=words.casefold())
+
+
+def _scaled(number: PlainNumber, scale: Fraction) -> PlainNumber:
+    return number if scale == 1 else replace(number, value=number.value * scale, step=number.step * scale)
+
+
+def _singular(words: str) -> str:
+    return words.strip(" .").removesuffix("s")

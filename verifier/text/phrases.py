@@ -1,0 +1,152 @@
+r"""Answers that no box marks: what a phrase such as "the answer is" names, or what stands alone on the last line.
+
+The rule, in order: the last phrase that names an answer (English or Chinese, also as a heading over the answer); else
+the last phrase that names a result; else the last line, if it is nothing but a formula, a number or one word, plain, in
+dollars or bold, or after ``####``. A formula or number within a sentence is no answer, however likely it looks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_PHRASE_CHARS = 1000
+_BARE_CHARS = 200
+_LAST_CHARS = 2000
+
+_ANSWER = re.compile(
+    r"answers?(?:\*\*|__)?[ \t]?(?:is|are|equals|should\ be|must\ be|=|:|：)"
+    r"|correct\ (?:option|choice)(?:\*\*)?[ \t]?(?:is|:|：)"
+    r"|(?:^|\n)[ \t#>*_]{0,12}(?:the\ )?(?:final\ |correct\ )?answer[ \t*_#]{0,8}(?=\n|\$|\\\(|\\\[)"
+    r"|答案(?:应该?)?(?:是|为|等于|[:：])|(?:^|\n)[ \t*]{0,4}答[:：]"
+    r"|(?:故|应|因此|所以)选|选[ \t]?(?=[(（]?[A-H](?![A-Za-z]))",
+    re.IGNORECASE | re.VERBOSE,
+)
+_RESULT = re.compile(r"result(?:\*\*)?\s?(?:is|are|:|：)|结果(?:是|为|等于|[:：])", re.IGNORECASE)
+_FILLERS = re.compile(
+    r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|clearly|indeed|now|equal\ to|option|choice|given\ by)"
+    r"(?![A-Za-z])|[ \t,:：*_#]){1,20}",
+    re.IGNORECASE | re.VERBOSE,
+)
+_REASONS = re.compile(r",?\s(?:because|since|as|where|which|given that|due to)\s", re.IGNORECASE)
+_NAMES = re.compile(r"\s(?:is|are|equals|was|were|be)\s", re.IGNORECASE)
+_UNSURE = re.compile(
+    r"(?<![A-Za-z])(?:or|either|neither|nor|not|maybe|perhaps|if|unless|no)(?![A-Za-z])|\d", re.IGNORECASE
+)
+_SENTENCE_START = re.compile(r"[A-Za-z][a-z]* [A-Za-z$\\]")
+_BARE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+_LATEX_NAMES = re.compile(r"\\(?:begin|end)\s?\{[a-zA-Z]{1,20}\*?\}|\\[a-zA-Z]+")
+_OPENERS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
+_MARKS = " \t#>*_"
+
+
+def named_answers(text: str) -> tuple[str, ...] | None:
+    """What the last phrase names, several where it names several formulas; None where there is no phrase."""
+    last = None
+    for pattern in (_ANSWER, _RESULT):
+        for last in pattern.finditer(text):  # noqa: B007 - the last match is what we want
+            pass
+        if last is not None:
+            return _named(text, last.end())
+    return None
+
+
+def last_line(text: str) -> str | None:
+    """The last line, or the formula displayed there, if it says nothing but an answer."""
+    text = text.rstrip()
+    for opener, closer in _OPENERS[:2]:
+        if text.endswith(closer):
+            start = text.rfind(opener, max(0, len(text) - _LAST_CHARS), len(text) - len(closer))
+            before = text[:start].rpartition("\n")[2] if start >= 0 else "x"
+            if not before.strip(_MARKS):
+                return text[start + len(opener) : -len(closer)].strip()
+    line = text[-_LAST_CHARS:].rpartition("\n")[2]
+    bare = line.strip().lstrip("#>").strip()
+    if not bare or len(bare) > _BARE_CHARS or bare.startswith("<"):
+        return None
+    found = list(segments(bare))
+    is_formula = len(found) == 1 and plain(bare) == found[0]
+    has_words = _BARE_WORD.search(_LATEX_NAMES.sub(" ", bare))
+    return plain(bare) if is_formula or not has_words or not any(c.isspace() for c in bare) else None
+
+
+def segments(line: str) -> Iterator[str]:
+    """Contents of the formulas between dollars, brackets or parentheses of LaTeX."""
+    return (content for content, _, _ in _spans(line))
+
+
+def plain(text: str) -> str:
+    """Without bold marks, full stops and the dollars around it."""
+    text = text.strip()
+    for _ in range(3):
+        text = text.strip("*").strip().rstrip("。").strip()
+        if text.endswith(".") and not text.endswith(".."):
+            text = text[:-1].strip()
+    for opener, closer in _OPENERS:
+        inner = text[len(opener) : -len(closer)]
+        if (
+            text.startswith(opener)
+            and text.endswith(closer)
+            and len(text) > len(opener + closer)
+            and closer not in inner
+        ):
+            return inner.strip()
+    return text
+
+
+def _named(text: str, start: int) -> tuple[str, ...]:
+    region = _first_line(text, start)
+    filler = _FILLERS.match(region)
+    region = region[filler.end() :] if filler else region
+    region = _REASONS.split(region, maxsplit=1)[0] if not region.startswith(("$$", "\\[")) else region
+    region = _said_of(region)
+    found = tuple(segments(region))
+    if found:
+        return found
+    return (_sentence(region),)
+
+
+def _said_of(region: str) -> str:
+    """Of "the area of $ABC$ is 42" the 42; everything where the answer comes first, or more than one is offered."""
+    if not _SENTENCE_START.match(region):
+        return region
+    sentence = region.partition(". ")[0]
+    verbs = list(_NAMES.finditer(sentence))
+    if not verbs or _UNSURE.search(sentence, 0, verbs[-1].start()):
+        return region
+    return sentence[verbs[-1].end() :]
+
+
+def _first_line(text: str, start: int) -> str:
+    """The first line with any content from there on; a display formula may span lines."""
+    rest = text[start : start + _PHRASE_CHARS].lstrip(" \t\r\n:：*_")
+    for opener, closer in _OPENERS[:2]:
+        if rest.startswith(opener):
+            return rest[: rest.find(closer, len(opener)) + len(closer)] if closer in rest[len(opener) :] else ""
+    return rest.partition("\n")[0]
+
+
+def _spans(line: str) -> Iterator[tuple[str, int, int]]:
+    position = 0
+    while True:
+        starts = [(line.find(opener, position), opener, closer) for opener, closer in _OPENERS]
+        starts = [start for start in starts if start[0] >= 0]
+        if not starts:
+            return
+        start, opener, closer = min(starts, key=lambda found: (found[0], -len(found[1])))
+        end = line.find(closer, start + len(opener))
+        if end < 0:
+            return
+        yield line[start + len(opener) : end].strip(), start, end + len(closer)
+        position = end + len(closer)
+
+
+def _sentence(line: str) -> str:
+    """The line up to the end of its first sentence, without the closer of a formula that began before it."""
+    for stop in (". ", "。", "！", "? "):
+        line = line.partition(stop)[0]
+    line = plain(line)
+    for opener, closer in _OPENERS[1:3]:
+        if line.endswith(closer) and opener not in line:
+            line = line[: -len(closer)].rstrip()
+    return line
