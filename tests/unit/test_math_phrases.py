@@ -17,8 +17,8 @@ from verifier.text.phrases import last_line, named_answers
 
 PIECES = st.sampled_from(
     [
-        *("The answer is ", "答案是", "故选", "Final Answer", ":", "\n", "$", "$$", "\\[", "\\]", "**", "42", "x", " is "),
-        *("because ", "Simplify ", "#### ", ". ", "or ", "\\text{cm}", "^2", "/", "million"),
+        *("The answer is ", "答案是", "故选", "Final Answer", ":", "\n", "$", "$$", "\\[", "\\]", "**"),
+        *("42", "x", " is ", "because ", "Simplify ", "#### ", ". ", "or ", "\\text{cm}", "^2", "/", "million"),
     ]
 )
 SOUP = st.lists(PIECES, max_size=30).map("".join)
