@@ -57,14 +57,14 @@ async def curate_shard(
         EngineStoppedError: the engine went away; nothing is in place.
         AccountingError: a sample got lost; nothing is in place.
     """
-    with ShardFiles(directory, shard.name) as files:
-        tally = await _by_frames(shard, reader, files, work)
+    with ShardFiles(directory, shard) as files:
+        tally = await _by_frames(reader, files, work)
         if tally is None:
             files.restart()
             tally = Tally()
             frames = partial(reader.frames, keeps=True)
             facts = pl.concat([pl.DataFrame(schema=FACTS), *(facts_of(frame, work.steps) for frame in frames())])
-            await _do(frames, facts, shard, files, work, tally)
+            await _do(frames, facts, files, work, tally)
         entry = ShardEntry(
             name=shard.name,
             input_file=shard.path,
@@ -84,7 +84,7 @@ async def curate_shard(
     return entry
 
 
-async def _by_frames(shard: Shard, reader: ShardReader, files: ShardFiles, work: ShardWork) -> Tally | None:
+async def _by_frames(reader: ShardReader, files: ShardFiles, work: ShardWork) -> Tally | None:
     """Does each frame for itself; None where a group turns out to reach over two."""
     if any(isinstance(step, Verify) for step in work.steps):
         return None
@@ -97,7 +97,7 @@ async def _by_frames(shard: Shard, reader: ShardReader, files: ShardFiles, work:
             if not seen.isdisjoint(groups):
                 return None
             seen.update(groups)
-        await _do(partial(_alone, frame), facts_of(frame, work.steps), shard, files, work, tally)
+        await _do(partial(_alone, frame), facts_of(frame, work.steps), files, work, tally)
     return tally
 
 
@@ -105,12 +105,10 @@ def _alone(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
     return (frame,)
 
 
-async def _do(  # noqa: PLR0917 - the parts of one shard's work
-    frames: Frames, facts: pl.DataFrame, shard: Shard, files: ShardFiles, work: ShardWork, tally: Tally
-) -> None:
+async def _do(frames: Frames, facts: pl.DataFrame, files: ShardFiles, work: ShardWork, tally: Tally) -> None:
     """Decides on samples of which all siblings are there, writes and counts them."""
     ledger, verdicts = await _decide(frames, facts, work)
-    files.write(frames(), verdicts, ledger, shard.path)
+    files.write(frames(), verdicts, ledger)
     tally.add(facts, ledger)
 
 

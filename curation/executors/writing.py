@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Self
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.executors.ledger import Ledger
 from curation.manifest import KINDS, Directory, Output
 from curation.rows import OUTPUT, OUTPUT_DROPPED, output_frame
-from curation.shards import file_sha256
+from curation.shards import Shard, file_sha256
 
 _GROUP_ROWS = 1_000
+_HELD_FRAMES = 4
 _SMALL = ["domain", "input_file", "drop_step", "drop_reason", "reward"]
 
 
@@ -26,35 +26,37 @@ class SampleFile:
     The same samples give the same bytes: the cuts, the encodings and the compression are all fixed here.
     """
 
-    def __init__(self, directory: Directory, kind: str, name: str) -> None:
-        self._directory, self._kind, self._name = directory, kind, name
-        self._path = directory.temporary(kind, name)
+    def __init__(self, directory: Directory, kind: str, shard: Shard) -> None:
+        self._directory, self._kind, self._shard = directory, kind, shard
+        self._path = directory.temporary(kind, shard.name)
         self._schema = OUTPUT if kind == "data" else OUTPUT_DROPPED
         self._writer: pq.ParquetWriter | None = None
-        self._held: list[pa.Table] = []
-        self._held_rows = 0
+        self._held: list[pl.DataFrame] = []
         self.samples = 0
 
-    def append(self, samples: pl.DataFrame, *, input_file: str) -> None:
+    def append(self, samples: pl.DataFrame) -> None:
         """Adds samples with their fate; as ``output_frame`` takes them."""
         if not samples.height:
             return
-        table = output_frame(samples, self._schema, input_file=input_file).to_arrow().cast(self._schema)
-        self.samples += table.num_rows
-        while self._held_rows + table.num_rows >= _GROUP_ROWS:
-            cut = _GROUP_ROWS - self._held_rows
-            self._flush([*self._held, table.slice(0, cut)])
-            self._held, self._held_rows = [], 0
-            table = table.slice(cut)
-        if table.num_rows:
-            self._held.append(table)
-            self._held_rows += table.num_rows
+        self.samples += samples.height
+        held = sum(frame.height for frame in self._held)
+        while held + samples.height >= _GROUP_ROWS:
+            cut = _GROUP_ROWS - held
+            self._flush([*self._held, samples.head(cut)])
+            self._held, held = [], 0
+            samples = samples.tail(-cut)
+        if samples.height:
+            self._held.append(samples)
+        if len(self._held) > _HELD_FRAMES:
+            # A few samples of a frame keep all its texts in memory; a copy does not.
+            copied = pl.concat(self._held).to_arrow(compat_level=pl.CompatLevel.oldest())
+            self._held = [pl.DataFrame(copied)]
 
     def close(self) -> Output | None:
         """Ends the file and syncs it; None where it got no sample."""
         if self._held:
             self._flush(self._held)
-            self._held, self._held_rows = [], 0
+            self._held = []
         if self._writer is None:
             return None
         self.abandon()
@@ -66,7 +68,7 @@ class SampleFile:
         """The same file with nothing in it."""
         self.abandon()
         self._path.unlink(missing_ok=True)
-        return type(self)(self._directory, self._kind, self._name)
+        return type(self)(self._directory, self._kind, self._shard)
 
     def abandon(self) -> None:
         """Closes the file as it is."""
@@ -74,7 +76,10 @@ class SampleFile:
             self._writer.close()
             self._writer = None
 
-    def _flush(self, tables: list[pa.Table]) -> None:
+    def _flush(self, frames: list[pl.DataFrame]) -> None:
+        rows = output_frame(pl.concat(frames), self._schema, input_file=self._shard.path)
+        # The oldest layout is that of the file but for the size of offsets, so that texts are copied once.
+        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self._schema).combine_chunks()
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._path,
@@ -85,14 +90,14 @@ class SampleFile:
                 write_statistics=["input_row"],
                 store_schema=True,
             )
-        self._writer.write_table(pa.concat_tables(tables).combine_chunks(), row_group_size=_GROUP_ROWS)
+        self._writer.write_table(table, row_group_size=_GROUP_ROWS)
 
 
 class ShardFiles:
     """The three files of a shard; left unfinished, they stay temporary and the next run sweeps them away."""
 
-    def __init__(self, directory: Directory, name: str) -> None:
-        self._files = {kind: SampleFile(directory, kind, name) for kind in KINDS}
+    def __init__(self, directory: Directory, shard: Shard) -> None:
+        self._files = {kind: SampleFile(directory, kind, shard) for kind in KINDS}
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +108,7 @@ class ShardFiles:
         for file in self._files.values():
             file.abandon()
 
-    def write(self, frames: Iterable[pl.DataFrame], verdicts: pl.DataFrame, ledger: Ledger, input_file: str) -> None:
+    def write(self, frames: Iterable[pl.DataFrame], verdicts: pl.DataFrame, ledger: Ledger) -> None:
         """Sends each sample of the shard to the file of its fate, in row order."""
         first = 0
         for frame in frames:
@@ -111,10 +116,10 @@ class ShardFiles:
             judged = verdicts.slice(first, frame.height)
             samples = frame.with_columns(*fates.get_columns(), *judged.get_columns())
             is_kept = fates["drop_step"].is_null()
-            self._files["data"].append(samples.filter(is_kept), input_file=input_file)
+            self._files["data"].append(samples.filter(is_kept))
             dropped = samples.drop("messages").filter(~is_kept)
-            self._files["rejected"].append(dropped.filter(~pl.col("is_failed")), input_file=input_file)
-            self._files["failed"].append(dropped.filter("is_failed"), input_file=input_file)
+            self._files["rejected"].append(dropped.filter(~pl.col("is_failed")))
+            self._files["failed"].append(dropped.filter("is_failed"))
             first += frame.height
 
     def restart(self) -> None:
