@@ -72,6 +72,7 @@ def _unprivileged(mode: str) -> StartableSandbox:
 
 
 MAKERS: dict[str, Callable[[], StartableSandbox]] = {
+    "local": lambda: LocalSandbox(slots=2),
     "local-namespaces": lambda: LocalSandbox(slots=1, mode="namespaces"),
     "local-uid": lambda: LocalSandbox(slots=1, mode="uid"),
     "local-landlock": lambda: LocalSandbox(slots=1, mode="landlock"),
@@ -79,7 +80,9 @@ MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "unprivileged-landlock": lambda: _unprivileged("landlock"),
     "docker": lambda: SANDBOXES["docker"](SandboxConfig(slots=1)),
 }
-BACKENDS = [pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in MAKERS]
+BACKENDS = [
+    pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in MAKERS if name != "local"
+]
 _ABSENT = ("no_isolation", "no_docker", "no_toolchain", "stale_image")
 
 

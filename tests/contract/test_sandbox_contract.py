@@ -20,7 +20,7 @@ from verifier.judging import LANGUAGES
 from verifier.sandbox.base import CallRun, Job, Limits, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.runner import plain
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 LIMITS = Limits(
     cpu_time_s=0.5,

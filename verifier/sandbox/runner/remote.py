@@ -226,6 +226,10 @@ class Link:
             return {"value": plain.encode(value, self._answer_node)}
         except Exception as error:  # noqa: BLE001 (the script's own function; the solution sees that it raised)
             return {"raised": {"name": type(error).__name__}}
+        except (SystemExit, KeyboardInterrupt) as error:
+            # The solution chose the arguments, so it is the solution that ends the script.
+            self.is_dead = True
+            raise SolutionDiedError("the solution had the script end itself") from error
 
     def _answer_node(self, value: object) -> plain.Node:
         # What a callback gives can depend on what the solution gave it, so it never shows that the task is at fault.
