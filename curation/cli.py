@@ -67,6 +67,10 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     except AccountingError as error:
         _complain([str(error)])
         sys.exit(_TROUBLE)
+    except OSError as error:
+        # Shards that cannot be read are told by name; what is left is a disk that cannot be written.
+        _complain([f"cannot write {output or 'the output'}: {error}", "make room and run the same command again"])
+        sys.exit(_TROUBLE)
     except KeyboardInterrupt:
         _complain(["interrupted; run the same command again to go on"])
         sys.exit(_INTERRUPTED)

@@ -135,13 +135,21 @@ class Directory:
         _write(self.path / _MANIFEST, _json(text))
 
     def refuse_strangers(self, shards: tuple[Shard, ...]) -> None:
-        """Refuses a directory with shards that are not of this run.
+        """Refuses a directory with results of shards that are not of this run.
+
+        One that could not be read left none: it is forgotten, so that a user can take it away and go on.
 
         Raises:
             OutputError: naming them; to mix them in would make the manifest untrue.
         """
         names = {shard.name for shard in shards}
-        strangers = sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json") if file.stem not in names)
+        strangers = []
+        for name in sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json")):
+            entry = None if name in names else self.entry(name)
+            if entry is not None and entry.error:
+                self.forget(name)
+            elif name not in names:
+                strangers.append(name)
         if strangers:
             listed = ", ".join(strangers[:5]) + (", ..." if len(strangers) > len(strangers[:5]) else "")
             raise OutputError(

@@ -27,9 +27,7 @@ def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str]) -> Table:
     table.add_column("left", justify="right")
     table.add_column("share", justify="right")
     rows = sum(entry.rows for entry in done)
-    table.add_row(
-        "in", f"{rows:,} rows of {len(done)} shards", f"{samples:,}", f"{samples:,}", _share(samples, samples)
-    )
+    table.add_row("in", f"{rows:,} rows of {_shards(done)}", f"{samples:,}", f"{samples:,}", _share(samples, samples))
     dropped = total_dropped(done)
     failures = {"verify": total_failures(done)}
     left = samples
@@ -43,6 +41,10 @@ def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str]) -> Table:
         count = sum(getattr(entry, word) for entry in done)
         table.add_row(word, "", f"{count:,}", "", _share(count, samples))
     return table
+
+
+def _shards(entries: Sequence[ShardEntry]) -> str:
+    return f"{len(entries)} shard" if len(entries) == 1 else f"{len(entries)} shards"
 
 
 def _share(count: int, whole: int) -> str:

@@ -52,7 +52,8 @@ def find_shards(globs: tuple[str, ...]) -> tuple[Shard, ...]:
     for pattern in globs:
         matches = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not matches:
-            raise InputError(f"no file matches {pattern!r}; check the path, and quote the glob in a shell")
+            advice = f"write {pattern.rstrip('/')}/*.parquet" if Path(pattern).is_dir() else "check the path"
+            raise InputError(f"no file matches {pattern!r}; {advice}, and quote the glob in a shell")
         for path in matches:
             paths.setdefault(Path(path).resolve(), PurePath(path).as_posix())
     found = sorted(paths.values())

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,33 @@ def test_a_broken_shard_is_named_with_status_1(folder):
     assert result.exit_code == 1
     assert "b.parquet failed: cannot be read as Parquet" in result.stderr
     assert "the other shards are done" in result.stderr
+
+
+def test_a_broken_shard_can_be_taken_away_and_the_run_goes_on(folder):
+    (folder / "b.parquet").write_bytes(b"PAR1 this is no Parquet")
+    assert curate(folder, globs="*.parquet").exit_code == 1
+    (folder / "b.parquet").unlink()
+    result = curate(folder, globs="*.parquet")
+    assert result.exit_code == 0, result.stderr
+    assert "rows of 1 shard " in result.stdout
+    assert [path.name for path in (folder / "out/shards").iterdir()] == ["a.json"]
+    assert json.loads((folder / "out/manifest.json").read_text())["totals"]["shards_failed"] == 0
+
+
+def test_a_disk_that_cannot_be_written_is_told_and_a_rerun_goes_on(folder):
+    limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (500, -1)); from curation.cli import main; main()"
+    command = [sys.executable, "-c", limited, "run", "recipe.toml", "--input", "a.parquet", "--output", "out"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("curate: cannot write out: [Errno 27]")
+    assert "Traceback" not in result.stderr
+    assert curate(folder).exit_code == 0
+
+
+def test_a_folder_as_input_says_how_to_write_it(folder):
+    result = curate(folder, globs="")
+    assert result.exit_code == 2
+    assert f"write {folder}/*.parquet" in result.stderr
 
 
 @pytest.mark.parametrize(
