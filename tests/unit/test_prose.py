@@ -74,7 +74,8 @@ def test_letters_foreign_to_code_are_read_wherever_they_stand(text: str) -> None
     def foreign(part: str) -> str:
         return "".join(word.text for word in words(part) if word.script in (Script.HAN, Script.CYRILLIC))
 
-    assert sorted(foreign(prose(text))) == sorted(foreign(text))
+    # More of them where what was set aside stood between look-alike letters of one word.
+    assert not Counter(foreign(text)) - Counter(foreign(prose(text)))
 
 
 @settings(deadline=None)

@@ -1,9 +1,10 @@
 """The share of target-language words in a text: DeepSeek-R1's language consistency (arXiv 2501.12948, equation 7).
 
-Num(words in the target language) / Num(words), over what ``verifier.text.prose`` leaves. The script decides where it
-can; words of a script that several candidates are written in are cut into windows of about five words, which never
-pass the end of a sentence, and a detector scores them; the likeliest sequence of languages wins, where each change
-costs, so that one doubtful window does not overrule its neighbours. Han characters are Japanese in a clause with kana.
+Num(words in the target language) / Num(words), over what ``verifier.text.prose`` leaves, where a stretch that is
+repeated in a row counts three times at most. The script decides where it can; words of a script that several candidates
+are written in are cut into windows of about five words, which never pass the end of a sentence, and a detector scores
+them; the likeliest sequence of languages wins, where each change costs, so that one doubtful window does not overrule
+its neighbours. Han characters are Japanese in a clause with kana.
 
 At most ``max_windows`` windows of a text are looked at, evenly spaced; each then stands for those up to the next.
 """
@@ -26,6 +27,8 @@ _WINDOW_WORDS = 5
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
 _CLAUSE_END = re.compile(r"[.!?;:,。！？；：，\n]")
 _SHORT_HAN_UNITS = 4 * 85
+_REPEATED = re.compile(r"(\S.{0,11}?)\1{3,}", re.DOTALL)
+_SPACED_LETTERS = re.compile(r"(?<![^\W_])(?:[A-Za-z] ){11,}[A-Za-z](?![^\W_])")
 _OPERATORS = frozenset("=+/^<≤≥≠≈×÷·√")  # not * _ | >, which Markdown sets beside words
 _SYMBOL_LETTERS = 3
 _FUNCTION_LETTERS = 5
@@ -61,7 +64,12 @@ def language_share(text: str, language: str, *, candidates: Sequence[str] = (), 
         detector: a name in ``DETECTORS``; empty takes the default one.
     """
     rivals = tuple(candidates) or DEFAULT_CANDIDATES
-    return _share_of_words(prose(text), language, rivals, DETECTORS[detector or DEFAULT_DETECTOR])
+    return _share_of_words(_without_padding(prose(text)), language, rivals, DETECTORS[detector or DEFAULT_DETECTOR])
+
+
+def _without_padding(text: str) -> str:
+    """The text with what is repeated in a row kept three times, and letters set apart closed up to words."""
+    return _SPACED_LETTERS.sub(lambda run: run.group().replace(" ", ""), _REPEATED.sub(r"\1\1\1", text))
 
 
 def named_language(text: str, *, is_sure: bool) -> str | None:
@@ -138,7 +146,7 @@ def _is_symbol(word: Word, text: str) -> bool:
         return False
     if word.text.lower() in SYMBOLS:
         return True
-    if letters <= _FUNCTION_LETTERS and text.startswith("(", word.end):
+    if letters <= _FUNCTION_LETTERS and text.startswith(("(", "["), word.end):
         return True
     if letters > _SYMBOL_LETTERS:
         return False

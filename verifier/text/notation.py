@@ -85,6 +85,6 @@ CODE_KEYWORDS = _names(
 SYMBOLS = _names(
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp lim max min sup inf arg deg det dim gcd",
     "lcm hcf ker mod sqrt rad mm cm dm km nm mg kg ml kb mb gb tb hz khz mhz ghz kw kwh mph kph ft lb lbs oz usd eur",
-    "gbp cny rmb jpy st nd rd th pm",
+    "gbp cny rmb jpy st nd rd th pm alpha beta gamma delta epsilon theta lambda sigma omega",
 )
 """Functions and units as they stand in any language."""

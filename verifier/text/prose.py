@@ -29,6 +29,7 @@ _INLINE_MATH_CHARS = 1500
 _INDENT_CHARS = 40
 _PLAIN_WORDS = 3
 _LINE_WORDS = 3
+_SLUG_WORDS = 8
 _NO_SLASH_COMMENTS = frozenset({"python", "py", "python3", "r", "ruby", "bash", "sh"})
 
 _SPECIAL = re.compile(r"[`~$\\<]|https?://|www\.")
@@ -38,6 +39,8 @@ _BEGIN_OR_END = re.compile(r"\\(?:begin|end)\{[A-Za-z]{1,20}\*?\}")
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9_-]{0,31})([ \t\n][^<>]{0,200})?/?>")
 _CHAT_TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>")
 _URL = re.compile(r"[!#%-;=?-\[\]^_a-z{|}]{0,200}", re.IGNORECASE)
+_SLUG_SIGNS = re.compile(r"%[0-9A-Fa-f]{2}|[^\w']|_")
+_WORD_FORMULAS = re.compile(r"(?:\$[A-Za-z]{1,20}[.,;:!?]?\$[ \t\n,.]{0,3}){3,}")
 _MATH_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}$~]", re.DOTALL)
 _SEPARATOR = re.compile(r"['’-]|[ \t\r\n]{0,4}[,.;:!?]?[ \t\r\n]{1,4}|[ \t\r\n]{0,4}[,.;:!?][ \t\r\n]{0,4}")
 _CODE_SIGNS = re.compile(
@@ -83,7 +86,7 @@ class _Scan:
                 return self._tag(start)
             case _:
                 url = _URL.match(self._text, start)
-                return (url.end() if url else start + 1), iter(" ")
+                return (url.end() if url else start + 1), _slug(url.group() if url else "")
 
     def _code(self, start: int) -> tuple[int, Iterator[str]]:
         text = self._text
@@ -144,6 +147,8 @@ class _Scan:
         text = self._text
         if text.startswith("$$", start):
             return self._until("$$", start, start + 2)
+        if words := _WORD_FORMULAS.match(text, start):
+            return words.end(), hidden(words.group().replace("$", ""))
         stop = start + 1 + _INLINE_MATH_CHARS
         closer = text.find("$", start + 1, stop)
         while closer > 0 and text[closer - 1] == "\\":
@@ -193,6 +198,14 @@ class _Scan:
     def _block(self, content: str, info: str) -> Iterator[str]:
         """A code block; one inside a string of another is not opened again, so that nesting ends."""
         return hidden(content) if self._is_nested else _fenced(content, info)
+
+
+def _slug(url: str) -> Iterator[str]:
+    """What is read of a URL: nothing of a path of some words, but a sentence dressed up as one."""
+    words = _SLUG_SIGNS.sub(" ", url)
+    if sum(len(word.group()) > 1 for word in letter_runs(words)) > _SLUG_WORDS:
+        yield from hidden(words)
+    yield " "
 
 
 def hidden(text: str) -> Iterator[str]:
