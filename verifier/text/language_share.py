@@ -27,7 +27,7 @@ _WINDOW_WORDS = 5
 _SENTENCE_END = re.compile(r"[.!?;:。！？；：\n]")
 _CLAUSE_END = re.compile(r"[.!?;:,。！？；：，\n]")
 _SHORT_HAN_UNITS = 4 * 85
-_REPEATED = re.compile(r"(\S.{0,11}?)\1{3,}", re.DOTALL)
+_REPEATED = re.compile(r"(?<![A-Za-z\u00c0-\u052f])([^\W\d_].{0,11}?)\1{3,}", re.DOTALL)
 _SPACED_LETTERS = re.compile(r"(?<![^\W_])(?:[A-Za-z] ){11,}[A-Za-z](?![^\W_])")
 _OPERATORS = frozenset("=+/^<≤≥≠≈×÷·√")  # not * _ | >, which Markdown sets beside words
 _SYMBOL_LETTERS = 3
