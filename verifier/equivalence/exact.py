@@ -87,7 +87,7 @@ def decide(gold: Gold, answer: str) -> bool | None:
         return True
     if gold.kind is not GoldKind.NUMBER and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
-    if gold.kind in (GoldKind.WORDS, GoldKind.TEXT):
+    if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
     based = _compare_bases(gold, answer)
     if based is not None:
