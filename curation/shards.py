@@ -25,6 +25,7 @@ from curation.rows import samples_from_rows
 _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 2048
 _CACHE_BYTES = 256 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,8 @@ class ShardReader:
             with pq.ParquetFile(shard.path) as file:
                 self.rows = int(file.metadata.num_rows)
                 self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path)
-                self._batch_rows = _batch_rows(file, set(self.layout.columns.values()))
+                self._bytes = _bytes(file, set(self.layout.columns.values()))
+            self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, self._bytes // max(1, self.rows))))
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error)) from error
 
@@ -143,6 +145,7 @@ class ShardReader:
         if self._frames is not None:
             yield from self._frames
             return
+        keeps = keeps and self._bytes <= self._cache_bytes
         kept: list[pl.DataFrame] | None = [] if keeps else None
         size = 0
         for frame in self._read():
@@ -158,7 +161,8 @@ class ShardReader:
     def _read(self) -> Iterator[pl.DataFrame]:
         first_row = 0
         try:
-            with pq.ParquetFile(self._shard.path) as file:
+            # Without these two pyarrow holds all that it has read of the file, or a whole row group.
+            with pq.ParquetFile(self._shard.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 columns = list(dict.fromkeys(self.layout.columns.values()))
                 for batch in file.iter_batches(batch_size=self._batch_rows, columns=columns, use_threads=False):
                     samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag)
@@ -178,8 +182,8 @@ def _state(path: str) -> tuple[int, int]:
     return int(stat.st_size), int(stat.st_mtime_ns)
 
 
-def _batch_rows(file: pq.ParquetFile, columns: set[str]) -> int:
-    """Rows of about ``_BATCH_BYTES``, by the sizes in the footer."""
+def _bytes(file: pq.ParquetFile, columns: set[str]) -> int:
+    """Size of the columns in memory, by the footer."""
     metadata = file.metadata
     size = 0
     for group in range(metadata.num_row_groups):
@@ -188,8 +192,7 @@ def _batch_rows(file: pq.ParquetFile, columns: set[str]) -> int:
             chunk = chunks.column(index)
             if chunk.path_in_schema.split(".")[0] in columns:
                 size += chunk.total_uncompressed_size
-    row_bytes = max(1, int(size) // max(1, int(metadata.num_rows)))
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes))
+    return int(size)
 
 
 def _message(error: Exception) -> str:

@@ -54,6 +54,8 @@ def test_every_sample_ends_in_one_place_with_its_lineage(tmp_path):
     assert first["reward"] == 1.0
     assert first["verdicts"] == [{"verifier": "math", "outcome": "CORRECT", "score": 1.0, "reason": "equal"}]
     assert str(first["input_file"]).endswith("in/a.parquet")
+    assert (rejected[0]["prompt"], rejected[0]["completion"]) == ("What is 0 + 1?", think(0))
+    assert "messages" not in rejected[0]
 
 
 def test_rows_of_one_completion_form_groups_wherever_they_stand_in_the_shard(tmp_path):
@@ -255,6 +257,23 @@ def test_the_bytes_do_not_depend_on_latency_bounds_batches_or_cache(tmp_path, mo
     file = pq.ParquetFile(tmp_path / "one/data/a.parquet")
     assert max(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)) <= 1000
     file.close()
+
+
+FILTERS = '[[steps]]\nname = "format"\n[[steps]]\nname = "dedup"\n[[steps]]\nname = "length"\nmin_chars = 40\n'
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_filters_alone_give_the_same_bytes_frame_by_frame_and_where_groups_reach_over_frames(
+    tmp_path, monkeypatch, copies
+):
+    path = write_rows(tmp_path / "a.parquet", prompts(600) * copies, group=100)
+    run_fake([str(path)], tmp_path / "one", recipe=FILTERS)
+    monkeypatch.setattr("curation.shards._BATCH_ROWS", 7)
+    run_fake([str(path)], tmp_path / "two", recipe=FILTERS)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    totals = counts(tmp_path / "two")
+    assert totals["dropped"]["dedup"] == {"duplicate": 600 * (4 * copies - 3)}
+    assert totals["rows"] == 600 * copies
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,8 @@ from curation.rows import SAMPLES
 from curation.steps import STEPS, build_steps
 from curation.steps.base import GroupStep, TextStep, step_from_options
 from curation.steps.dedup import Dedup
+from curation.steps.language_mix import LanguageMix
+from curation.steps.long_paragraph import LongParagraph
 from curation.steps.normalise import Normalise
 from curation.steps.parts import with_parts
 from curation.steps.select import Select
@@ -67,6 +70,24 @@ def test_the_parts_are_those_of_the_verifier(text):
         parts = with_parts(samples(text, prompt=prompt)).row(0, named=True)
         expected = split_reasoning(text, is_opened=opens_reasoning(prompt))
         assert (parts["reasoning"], parts["tail"]) == (expected.reasoning, expected.answer)
+
+
+PIECES = ["a", "Wort ", "é", "—", "字", "カ", "한", "⺀", "𝒳", "𠀀", " ", "\n", "\n\n", "7"]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
+CJK = re.compile("[⺀-⿟぀-ヿ㐀-䶿一-鿿가-힣𠀀-𪛟]")
+
+
+@given(TEXTS, st.sampled_from([0, 1, 5, 50, 99, 100, 200]))
+def test_language_mix_counts_as_its_formula_says(text, percent):
+    cjk, letters = len(CJK.findall(text)), len(re.findall("[A-Za-z]", text))
+    [reason] = facts_of(samples(text), [LanguageMix(max_cjk_percent=percent)])["text_reason"]
+    assert (reason is not None) == (100 * cjk > percent * (cjk + letters))
+
+
+@given(TEXTS, st.integers(1, 12))
+def test_long_paragraph_measures_as_its_formula_says(text, most):
+    [reason] = facts_of(samples(text), [LongParagraph(max_chars=most)])["text_reason"]
+    assert (reason is not None) == (max(map(len, text.split("\n\n"))) > most)
 
 
 def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():
