@@ -81,13 +81,24 @@ def disagreements(address: str) -> list[str]:
     return found
 
 
+def has_own_uids(container: Container) -> bool:
+    """Whether each execution gets a uid of its own, as the doctor in the container says."""
+    output = container.exec_run(["verifier", "doctor", "--json"], stderr=False).output
+    assert isinstance(output, bytes)
+    report = json.loads(output)
+    [wall] = [wall for wall in report["sandboxes"]["local"]["walls"] if wall["name"] == "uid per execution"]
+    return bool(wall["stands"])
+
+
 def test_the_container_judges_the_examples_with_three_capabilities(engine):
     with service(engine, capabilities=["SETUID", "SETGID", "KILL"]) as (container, address):
+        assert has_own_uids(container)
         assert disagreements(address) == []
         container.stop(timeout=30)
         assert container.wait()["StatusCode"] == 0
 
 
 def test_the_container_judges_the_examples_with_no_capability(engine):
-    with service(engine, capabilities=[], user="65534") as (_, address):
+    with service(engine, capabilities=[], user="65534") as (container, address):
+        assert not has_own_uids(container)
         assert disagreements(address) == []

@@ -6,10 +6,12 @@ The machine is made by a seccomp filter that takes Landlock and namespaces away 
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import pytest
 
+from verifier import CodeReference, Group, MathReference, Outcome, StdioTest, open_engine
 from verifier.sandbox.runner import walls
 
 pytestmark = pytest.mark.skipif(not walls.has_seccomp(), reason="no seccomp filter is known for this processor")
@@ -67,3 +69,21 @@ def test_the_doctor_says_what_to_do(tmp_path):
     assert done.returncode == 1, done.stdout
     assert "not ready" in done.stdout
     assert "--sandbox docker" in done.stdout
+
+
+async def test_without_a_temporary_directory_programs_fail_with_the_remedy_and_mathematics_goes_on(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    program = CodeReference(language="python", stdio=(StdioTest(input="", output=""),))
+    async with open_engine(workers=1, sandbox_slots=1) as engine:
+        code, answer = await engine.averify(
+            [
+                Group(id="code", completions=("```python\npass\n```",), reference=program),
+                Group(id="math", completions=("\\boxed{1}",), reference=MathReference(answers=("1",))),
+            ]
+        )
+    [verdict] = code.scores[0].verdicts
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.detail.endswith("No such file or directory; mount a writable /tmp, or set TMPDIR")
+    assert answer.scores[0].reward == 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -133,7 +134,11 @@ class LocalSandbox:
         await self._pool.aclose()
 
     async def _open_slot(self, toolchain: str) -> Slot:  # noqa: ARG002 (every runner has every toolchain)
-        scratch = await asyncio.to_thread(tempfile.mkdtemp, prefix="assay-")
+        try:
+            scratch = await asyncio.to_thread(tempfile.mkdtemp, prefix="assay-")
+        except OSError as error:
+            problem = f"no directory can be made for a runner: {os.strerror(error.errno or 0)}"
+            raise SandboxError("sandbox_lost", f"{problem}; mount a writable /tmp, or set TMPDIR") from error
         config = {
             "is_container": False,
             "scratch": scratch,

@@ -174,11 +174,13 @@ def _mapped(uid_base: int) -> int:
 
 
 def _is_public(path: str) -> bool:
-    """Whether every uid can read a directory and all that lead to it."""
+    """Whether every uid can read a path and pass through all that lead to it."""
     real = Path(path).resolve()
-    return all(os.stat(one).st_mode & stat.S_IXOTH for one in (real, *real.parents)) and bool(
-        os.stat(real).st_mode & stat.S_IROTH
-    )
+    if not real.exists():  # a link to nothing, as /etc/localtime is without time zones, keeps nobody out
+        return True
+    needed = stat.S_IROTH | stat.S_IXOTH if real.is_dir() else stat.S_IROTH
+    is_reached = all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents)
+    return is_reached and real.stat().st_mode & needed == needed
 
 
 def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int, paths: list[str]) -> Jail:
