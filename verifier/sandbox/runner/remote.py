@@ -16,6 +16,7 @@ Rules that keep a solution from judging itself:
 from __future__ import annotations
 
 import builtins
+import sys
 import types
 from collections.abc import Iterable
 
@@ -121,10 +122,18 @@ class Link:
 
     def _ask(self, message: Message) -> Message:
         try:
-            return self.channel.ask(message)
+            return self._shown(self.channel.ask(message))
         except PeerGoneError as error:
             self.is_dead = True
             raise SolutionDiedError("the solution ended") from error
+
+    @staticmethod
+    def _shown(message: Message) -> Message:
+        """Prints what the solution printed, where the script may capture it."""
+        text = message.get("printed")
+        if isinstance(text, str):
+            sys.stdout.write(text.encode("utf-8", "replace").decode())
+        return message
 
     def _reply(self, message: Message) -> object:
         return self._value(self._ask(message))
@@ -214,6 +223,7 @@ class Link:
     def _answer(self, message: Message) -> Message:
         """The solution calls back a function that the script passed to it."""
         functions = self._functions
+        self._shown(message)
         number, nodes, pairs = message.get("h"), message.get("args"), message.get("kwargs")
         if not isinstance(number, int) or not isinstance(nodes, list) or not isinstance(pairs, dict):
             raise PeerGoneError("not a message")

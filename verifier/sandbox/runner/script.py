@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 
 from . import children, plain, remote
 from .channel import Channel, Message, PeerGoneError
+from .printed import Printed
 
 CHANNEL = 4
 REPORT = 5
@@ -53,13 +54,21 @@ _OPERATIONS: Mapping[str, Callable[..., object]] = types.MappingProxyType(
 class _Server:
     """Answers the tester's requests from the loaded solution."""
 
-    def __init__(self, module: types.ModuleType) -> None:
+    def __init__(self, module: types.ModuleType, printed: Printed) -> None:
         self._module = module
+        self._printed = printed
         self._objects: list[object] = []
         self._numbers: dict[int, int] = {}
         self.channel = Channel(CHANNEL, self.answer)
 
     def answer(self, message: Message) -> Message:
+        return self._with_printed(self._answered(message))
+
+    def _with_printed(self, message: Message) -> Message:
+        text = self._printed.taken()
+        return {**message, "printed": text} if text else message
+
+    def _answered(self, message: Message) -> Message:
         try:
             return self._do(message)
         except plain.PlainError as error:
@@ -123,7 +132,8 @@ class _Server:
     def _call_back(self, number: int, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         nodes = [plain.encode(arg, self._handle_of) for arg in args]
         pairs = {name: plain.encode(arg, self._handle_of) for name, arg in kwargs.items()}
-        reply = self.channel.ask({"do": "callback", "h": number, "args": nodes, "kwargs": pairs})
+        message: Message = {"do": "callback", "h": number, "args": nodes, "kwargs": pairs}
+        reply = self.channel.ask(self._with_printed(message))
         if "raised" in reply:
             raise RuntimeError("the test's function raised")
         return self._value(reply["value"])
@@ -177,8 +187,10 @@ def run_server() -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         _hello({"error": type(error).__name__, "is_compile_error": True})
         os._exit(1)
+    printed = Printed()
+    sys.stdout = printed.stream
     try:
-        server = _Server(children.load_program(source, "solution"))
+        server = _Server(children.load_program(source, "solution"), printed)
     except BaseException as error:  # noqa: BLE001
         _hello({"error": type(error).__name__, "is_compile_error": False})
         os._exit(1)

@@ -1,0 +1,42 @@
+"""What a solution prints while a script of tests calls it, kept for the script: it may capture and compare it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+
+LIMIT = 1 << 20
+
+
+class Printed(io.RawIOBase):
+    """Takes the place of descriptor 1 below ``sys.stdout``; what passes the limit goes to the descriptor itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data = bytearray()
+        self.stream = io.TextIOWrapper(io.BufferedWriter(self), encoding="utf-8", errors="replace", write_through=True)
+        """The text stream above this."""
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 1
+
+    def write(self, data: object) -> int:
+        text = bytes(data)  # type: ignore[call-overload]
+        room = LIMIT - len(self._data)
+        self._data += text[:room]
+        rest = memoryview(text)[room:]
+        while rest:
+            rest = rest[os.write(1, rest) :]
+        return len(text)
+
+    def taken(self) -> str:
+        """The text since the last time."""
+        with contextlib.suppress(ValueError):  # the solution has closed its own output
+            self.stream.flush()
+        text = self._data.decode("utf-8", "replace")
+        self._data.clear()
+        return text
