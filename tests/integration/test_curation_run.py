@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +32,7 @@ def invalid_texts(values: list[bytes | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.utf8(), len(values), pa.array(values, pa.binary()).buffers())
 
 
-def counts(output: Path) -> dict[str, int]:
+def counts(output: Path) -> dict[str, Any]:
     totals = json.loads((output / "manifest.json").read_text())["totals"]
     assert totals["samples"] == totals["kept"] + totals["rejected"] + totals["failed"]
     return totals

@@ -123,9 +123,7 @@ def test_a_unit_after_a_number_is_passed_over(text: str) -> None:
     assert read_quantity(normalise(text)) is not None
 
 
-@pytest.mark.parametrize(
-    "text", ["3 or more", "5 squared", "2 x", "3 minus a bit", "4 and 5 cups"]
-)
+@pytest.mark.parametrize("text", ["3 or more", "5 squared", "2 x", "3 minus a bit", "4 and 5 cups"])
 def test_words_that_change_a_number_are_not_units(text: str) -> None:
     assert read_quantity(normalise(text)) is None
 
