@@ -66,6 +66,9 @@ class EngineHandle:
             loop.close()
             raise
         self._loop = loop
+        # A trainer's reward object often lives until the program ends. This hook runs while threads still can, which
+        # atexit does not; closing twice does nothing.
+        threading._register_atexit(self.__exit__, None, None, None)  # type: ignore[attr-defined]  # noqa: SLF001
         return self
 
     def __exit__(

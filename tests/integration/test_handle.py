@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -165,3 +166,26 @@ def test_a_client_without_a_server_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(RemoteEngine, "connect", impatient)
     with pytest.raises(ServerUnavailableError, match="no server answers at 127"), Client("127.0.0.1:1"):
         pass
+
+
+NEVER_CLOSED = """
+from verifier import CodeReference, Group, StdioTest, open_engine
+
+engine = open_engine(workers=1, sandbox_slots=1).__enter__()
+reference = CodeReference(language="python", stdio=(StdioTest(input="", output="1"),))
+(result,) = engine.verify([Group(id="g", completions=("```python\\nprint(1)\\n```",), reference=reference)])
+print(result.scores[0].reward)
+"""
+
+
+def test_an_engine_that_nobody_closes_ends_with_the_program_and_leaves_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", NEVER_CLOSED],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1.0\n", "")
+    assert list(tmp_path.iterdir()) == []

@@ -246,13 +246,28 @@ def walls_of(ready: frames.Header) -> tuple[Wall, ...]:
         Wall(name="self-test", stands=not strange, required=True, detail=", ".join(strange) or "every wall was tried")
     )
     mode, abi = str(ready.get("mode")), ready.get("landlock_abi")
-    for name, stands, detail in (
-        ("own namespaces", mode == "namespaces" or bool(ready.get("owns_pid_namespace")), f"mode {mode}"),
-        ("uid per execution", bool(ready.get("uid_per_execution")), "needs root, or SETUID, SETGID and KILL"),
-        ("Landlock", bool(abi), f"version {abi}" if abi else "needs Linux 5.13 or later"),
-        ("executable work", ready.get("can_execute_work") is True, "compiled programs need it"),
+    for name, stands, detail, remedy in (
+        (
+            "own namespaces",
+            mode == "namespaces" or bool(ready.get("owns_pid_namespace")),
+            f"jail {mode}",
+            f"jail {mode}; needs root or unprivileged user namespaces",
+        ),
+        (
+            "uid per execution",
+            bool(ready.get("uid_per_execution")),
+            "256 uids of its own",
+            "needs root, or SETUID, SETGID and KILL",
+        ),
+        ("Landlock", bool(abi), f"version {abi}", "needs Linux 5.13 or later"),
+        (
+            "executable work",
+            ready.get("can_execute_work") is True,
+            "compiled programs can run",
+            "the work directory is mounted noexec, so compiled programs cannot run",
+        ),
     ):
-        walls.append(Wall(name=name, stands=stands, required=False, detail=detail))
+        walls.append(Wall(name=name, stands=stands, required=False, detail=detail if stands else remedy))
     return tuple(walls)
 
 
