@@ -59,7 +59,15 @@ def run(*arguments, stdin=b"", **environ):
 
 def started(*arguments):
     pipe = subprocess.PIPE
-    return subprocess.Popen([*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **SMALL})
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env={**os.environ, **SMALL},
+        # The tests themselves may run under nohup, which the command would respect.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 (before any thread)
+    )
 
 
 @contextmanager

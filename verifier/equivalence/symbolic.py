@@ -88,7 +88,9 @@ def _in_radians(text: str) -> str:
 @lru_cache(maxsize=_CACHED_TEXTS)
 def _parsed(normal: str) -> tuple[object, ...]:
     """What math-verify reads in the whole text; empty where it reads nothing but the string itself."""
-    logging.disable(logging.CRITICAL)
+    for library in ("math_verify", "latex2sympy2_extended"):
+        # They complain of each parse without a time-out of their own; the time-out here is the worker's.
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     found = parse(
         f"${as_latex(normal)}$", extraction_config=_CONFIG, parsing_timeout=None, extraction_mode="first_match"
     )
