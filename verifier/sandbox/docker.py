@@ -22,7 +22,7 @@ import requests
 
 from verifier.errors import SandboxError
 from verifier.sandbox.base import Job, JobResult, SandboxReport
-from verifier.sandbox.images import RUNNER_LABEL, TOOLCHAINS, image_name, runner_hash
+from verifier.sandbox.images import RUNNER_LABEL, TOOLCHAINS, connect, image_name, runner_hash
 from verifier.sandbox.local import ENVIRONMENT
 from verifier.sandbox.pool import SlotPool
 from verifier.sandbox.slot import Slot, new_uid_base, walls_of
@@ -161,10 +161,8 @@ class DockerSandbox:
     def _engine(self) -> docker.DockerClient:
         if self._client is None:
             try:
-                self._client = docker.from_env()
-                self._client.ping()
+                self._client = connect()
             except _FOREIGN as error:
-                self._client = None
                 raise SandboxError(
                     "no_docker",
                     "no Docker engine answers; start it, set DOCKER_HOST, or use --sandbox local",

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
+import socket
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,6 +28,27 @@ RUNNER_LABEL = "assay.runner"
 DEFAULT_BASE = "debian:bookworm-slim"
 _RUNNER = Path(runner.__file__).parent
 _SOURCES = Path(__file__).resolve().parents[2] / "sandbox_images"
+
+
+def connect(timeout_s: int = 60) -> docker.DockerClient:
+    """The engine that the environment names, shown to answer.
+
+    Raises:
+        docker.errors.DockerException, requests.RequestException, OSError: none answers.
+    """
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if host.startswith("unix://"):
+        # The SDK leaves a socket open where nobody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout_s)
+            probe.connect(host.removeprefix("unix://"))
+    client = docker.from_env(timeout=timeout_s)
+    try:
+        client.ping()
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 def image_name(prefix: str, toolchain: str, tag: str) -> str:
@@ -64,8 +87,7 @@ def build_images(
         if name not in TOOLCHAINS:
             raise UnknownNameError("image", name, TOOLCHAINS)
     try:
-        client = docker.from_env(timeout=1800)
-        client.ping()
+        client = connect(timeout_s=1800)
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise SandboxError("no_docker", "no Docker engine answers; start it or set DOCKER_HOST") from error
     try:
