@@ -16,6 +16,7 @@ import requests
 from docker.models.containers import Container
 
 from verifier import Client, Outcome
+from verifier.sandbox.images import connect
 from verifier.wire.jsonl import group_from_line
 
 IMAGE = os.environ.get("ASSAY_TEST_SERVICE_IMAGE", "assay-verifier:ci")
@@ -28,7 +29,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.DockerClient]:
     try:
-        client = docker.from_env()
+        client = connect()
     except (docker.errors.DockerException, requests.RequestException, OSError):
         pytest.skip("no Docker engine answers")
     with closing(client):
