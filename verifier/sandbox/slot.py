@@ -26,12 +26,13 @@ from verifier.sandbox.base import (
     Wall,
 )
 from verifier.sandbox.runner import frames
+from verifier.sandbox.runner.jail import UIDS_PER_RUNNER
 
 _START_S = 60.0
 _GRACE_S = 30.0
 
 
-_FIRST_UID, _UID_BLOCKS, _UIDS = 0x40000000, 0x400000, 256
+_FIRST_UID, _UID_BLOCKS = 0x40000000, 0x400000
 
 
 def new_uid_base() -> int:
@@ -39,7 +40,7 @@ def new_uid_base() -> int:
 
     The kernel counts a uid's processes over all containers, so runners that share uids would share that limit.
     """
-    return _FIRST_UID + secrets.randbelow(_UID_BLOCKS) * _UIDS
+    return _FIRST_UID + secrets.randbelow(_UID_BLOCKS) * UIDS_PER_RUNNER
 
 
 class Link(Protocol):

@@ -451,7 +451,7 @@ class Supervisor:
         """Compares what a child uses with its limits, while it runs; what it cut loose is the zygote's, and counts."""
         judged = processes[-1]
         others = {process.pid for process in processes[:-1]}
-        roots = [pid for pid in {judged.pid, *_children(self.zygote_pid)} if pid not in others]
+        roots = [pid for pid in {judged.pid, *zygote.children_of(self.zygote_pid)} if pid not in others]
         cpu, rss, count = _tree_use(roots, self._base_rss if judged.kind in zygote.WARM else 0)
         if cpu > limits["cpu_time_s"] or is_late:
             self._kill(outcome, "time")
@@ -502,15 +502,6 @@ def _memory_file(data: bytes) -> int:
     return descriptor
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
-                found += [int(child) for child in listed.read().split()]
-    return found
-
-
 def _tree_use(pids: list[int], base_rss: int = 0) -> tuple[float, int, int]:
     """CPU seconds of processes and all below them, their resident bytes beyond ``base_rss`` each, and their number."""
     cpu, rss, count = 0.0, 0, 0
@@ -524,7 +515,7 @@ def _tree_use(pids: list[int], base_rss: int = 0) -> tuple[float, int, int]:
             cpu += (int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])) / tick
             count += 1
             rss += max(int(fields[21]) * page - base_rss, 0)
-        todo += _children(one)
+        todo += zygote.children_of(one)
     return cpu, rss, count
 
 

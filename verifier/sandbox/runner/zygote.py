@@ -248,18 +248,24 @@ def _kill_all() -> None:
         os.kill(-1, signal.SIGKILL)
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that this one started, or was given as orphans; none if it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
+                found += [int(child) for child in listed.read().split()]
+    return found
+
+
 def descendants(root: int) -> list[int]:
     """Every process below this one."""
     found: list[int] = []
     todo = [root]
     while todo:
-        pid = todo.pop()
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
-                    below = [int(child) for child in listed.read().split()]
-                found += below
-                todo += below
+        below = children_of(todo.pop())
+        found += below
+        todo += below
     return found
 
 
