@@ -78,7 +78,9 @@ MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "local-landlock": lambda: LocalSandbox(slots=1, mode="landlock"),
     "unprivileged-namespaces": lambda: _unprivileged("namespaces"),
     "unprivileged-landlock": lambda: _unprivileged("landlock"),
-    "docker": lambda: SANDBOXES["docker"](SandboxConfig(slots=1)),
+    "docker": lambda: SANDBOXES["docker"](
+        SandboxConfig(slots=1, image_tag=os.environ.get("ASSAY_IMAGE_TAG", "latest"))
+    ),
 }
 BACKENDS = [
     pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in MAKERS if name != "local"
