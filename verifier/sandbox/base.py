@@ -70,6 +70,41 @@ class ScriptRun:
 Run = StdioRun | CallRun | ScriptRun
 
 
+class MemoryRule(Enum):
+    """What of a program's memory is held against its limit."""
+
+    ADDRESS_SPACE = "address_space"
+    """All that it has reserved."""
+    DATA = "data"
+    """Its data and its resident bytes: for run times that reserve far more than they use (JVM, V8, Go)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program: its files, how it is built and how it is run.
+
+    Args:
+        source_name: such as ``main.cpp``.
+        source: the program.
+        files: further files beside it (headers, other classes), by names without directories.
+        compile_command: argument vector; ``{source}``, ``{binary}`` and ``{dir}`` are replaced; empty: nothing to
+            compile.
+        run_command: argument vector, or empty for Python, which is run in a fork of the warm interpreter.
+        environment: of compiling and running; ``{dir}`` is replaced.
+        memory_rule: how its memory is limited.
+        overhead_bytes: the run time's own memory, on top of the limit.
+    """
+
+    source_name: str
+    source: str
+    files: tuple[tuple[str, str], ...] = ()
+    compile_command: tuple[str, ...] = ()
+    run_command: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    memory_rule: MemoryRule = MemoryRule.ADDRESS_SPACE
+    overhead_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A program and its runs.

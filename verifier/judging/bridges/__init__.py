@@ -1,0 +1,11 @@
+"""Scripts of tests in other languages than Python. To add one: a module, and its entry in ``BRIDGES``."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from verifier.judging.bridges.base import CALLS, Bridge, TesterExit
+
+__all__ = ["BRIDGES", "CALLS", "Bridge", "TesterExit"]
+
+BRIDGES: Mapping[str, Bridge] = MappingProxyType({})
+"""By the name of the language. A script in a language that is not here is UNSCORABLE."""
