@@ -64,6 +64,41 @@ class Framework(StrEnum):
     """A pytest file."""
 
 
+class Comparison(StrEnum):
+    """How the whole output of a program is compared with the expected one."""
+
+    TOKENS = "tokens"
+    """What stands between ASCII white space must be the same, in its order."""
+    TOKENS_IGNORE_CASE = "tokens_ignore_case"
+    """As ``tokens``, with upper and lower case of ASCII letters the same."""
+    LINES = "lines"
+    """Lines must be the same, but for white space at their ends and empty lines at the end."""
+    EXACT = "exact"
+    """Every byte must be the same."""
+
+
+class Protocol(StrEnum):
+    """How a judge program of a task is called, and how it answers."""
+
+    TESTLIB = "testlib"
+    """Arguments input, output, answer; exit code 0 right, 1 and 2 wrong, 3 the judge's own failure, 7 points."""
+    ICPC = "icpc"
+    """Arguments input, answer, feedback directory, with the output on standard input; exit code 42 right, 43 wrong."""
+    PRINTED = "printed"
+    """Arguments input, answer, output; prints a score in [0, 1] (open-r1/codeforces)."""
+
+
+class Scoring(StrEnum):
+    """How the test cases of a program become one score."""
+
+    ALL = "all"
+    """1 if every test case was accepted, else 0."""
+    FRACTION = "fraction"
+    """Accepted test cases over all."""
+    GROUPS = "groups"
+    """Points of the groups of which every test case was accepted, over the points of all (IOI subtasks)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MathReference:
     """Gold answers of a mathematical problem, each a LaTeX or plain text; any of them is right.
@@ -80,13 +115,19 @@ class MathReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StdioTest:
-    """One run of a program: what it reads from standard input, and what it must print."""
+    """One run of a program: what it reads from standard input, and what it must print.
+
+    ``accepted`` are further outputs that are right too; ``group`` names the test group it belongs to.
+    """
 
     input: str
     output: str
+    accepted: tuple[str, ...] = ()
+    group: str = ""
 
     def __post_init__(self) -> None:
-        _require(self, str, "input", "output")
+        _require(self, str, "input", "output", "group")
+        _require_tuple(self, "accepted", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +135,76 @@ class CallTest:
     """One call of the entry point. All three are JSON text, so that big integers and floats stay exact.
 
     ``args`` is a JSON list, ``kwargs`` a JSON object (empty text for none), ``expected`` any JSON value.
+    ``group`` names the test group it belongs to.
     """
 
     args: str
     kwargs: str = ""
     expected: str
+    group: str = ""
 
     def __post_init__(self) -> None:
-        _require(self, str, "args", "kwargs", "expected")
+        _require(self, str, "args", "kwargs", "expected", "group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A further file of a judge program, such as ``testlib.h``. ``name`` has no directory."""
+
+    name: str
+    text: str
+
+    def __post_init__(self) -> None:
+        _require(self, str, "name", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeProgram:
+    """A program of the task that judges what a solution prints (checker) or talks with it (interactor).
+
+    Args:
+        language: it is written in.
+        source: the program.
+        files: that its compiler finds beside it.
+        protocol: how it is called and answers; one of ``Protocol``.
+        args: further arguments, after those of the protocol.
+    """
+
+    language: str
+    source: str
+    files: tuple[SourceFile, ...] = ()
+    protocol: str = Protocol.TESTLIB.value
+    args: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(self, str, "language", "source", "protocol")
+        _require_tuple(self, "files", SourceFile)
+        _require_tuple(self, "args", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """Two numbers are equal if they differ by ``absolute`` at most, or by ``relative`` times the expected one."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self, int | float, "absolute", "relative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestGroup:
+    """A group of test cases that gives its points only as a whole."""
+
+    __test__ = False
+
+    name: str
+    points: float
+
+    def __post_init__(self) -> None:
+        _require(self, str, "name")
+        _require(self, int | float, "points")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +213,27 @@ class CodeReference:
 
     ``time_limit_s`` is CPU time for each test case (for the whole script); None takes the verifier's default,
     as None does for ``memory_limit_bytes``.
+
+    Args:
+        language: of the program, by a name or tag of ``verifier.judging.LANGUAGES``.
+        stdio: runs of the whole program.
+        calls: calls of the entry point (Python).
+        script: a program of tests.
+        framework: how the script is written; one of ``Framework``.
+        entry_point: the function or class under test.
+        time_limit_s: see above.
+        memory_limit_bytes: see above.
+        prelude: code of the task that stands in front of the program: imports, helper types.
+        signature: for a script in another language than Python, the entry point's declaration in that language with
+            the imports and types that it needs; a body is passed over.
+        in_place: the task changes its arguments. In ``calls`` the expected value is then that of the first argument
+            after the call; in a script every call changes the arguments for the tests.
+        comparison: of outputs; one of ``Comparison``.
+        tolerance: of numbers in outputs and returned values; None compares exactly.
+        checker: judges outputs in the place of ``comparison``.
+        interactor: talks with the program; ``StdioTest.input`` is the interactor's.
+        scoring: one of ``Scoring``.
+        groups: points of the test groups, for ``Scoring.GROUPS``.
 
     Raises:
         TypeError: a field has another type; the message names it.
@@ -123,11 +247,25 @@ class CodeReference:
     entry_point: str = ""
     time_limit_s: float | None = None
     memory_limit_bytes: int | None = None
+    prelude: str = ""
+    signature: str = ""
+    in_place: bool = False
+    comparison: str = Comparison.TOKENS.value
+    tolerance: Tolerance | None = None
+    checker: JudgeProgram | None = None
+    interactor: JudgeProgram | None = None
+    scoring: str = Scoring.ALL.value
+    groups: tuple[TestGroup, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self, str, "language", "script", "framework", "entry_point")
+        _require(self, str, "language", "script", "framework", "entry_point", "prelude", "signature")
+        _require(self, str, "comparison", "scoring")
+        _require(self, bool, "in_place")
+        _require(self, Tolerance | None, "tolerance")
+        _require(self, JudgeProgram | None, "checker", "interactor")
         _require_tuple(self, "stdio", StdioTest)
         _require_tuple(self, "calls", CallTest)
+        _require_tuple(self, "groups", TestGroup)
         _require(self, int | float | None, "time_limit_s")
         _require(self, int | None, "memory_limit_bytes")
 

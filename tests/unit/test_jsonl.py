@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from google.protobuf import json_format
@@ -15,11 +16,15 @@ from verifier.types import (
     CodeReference,
     Group,
     GroupResult,
+    JudgeProgram,
     MathReference,
     Scored,
+    SourceFile,
     StdioTest,
+    TestGroup,
     TestResult,
     TestStatus,
+    Tolerance,
     Verdict,
 )
 from verifier.wire import bindings, codec, jsonl
@@ -88,6 +93,37 @@ def test_the_contracts_lines_are_read():
         calls=(CallTest(args="[1, 2]", expected="3"),),
         time_limit_s=4.0,
         memory_limit_bytes=268435456,
+    )
+
+
+def test_every_field_of_a_code_reference_is_read():
+    program = {"language": "cpp", "source": "x", "files": [{"name": "testlib.h", "text": "y"}], "args": ["-f"]}
+    code = {
+        "language": "cpp",
+        "stdio": [{"input": "", "output": "1", "accepted": ["2"], "group": "a"}],
+        "prelude": "p",
+        "signature": "int f();",
+        "inPlace": True,
+        "comparison": "lines",
+        "tolerance": {"absolute": 1e-6, "relative": "0.5"},
+        "checker": program,
+        "interactor": {**program, "protocol": "icpc"},
+        "scoring": "groups",
+        "groups": [{"name": "a", "points": 40}],
+    }
+    checker = JudgeProgram(language="cpp", source="x", files=(SourceFile(name="testlib.h", text="y"),), args=("-f",))
+    assert read({"id": "g", "completions": ["x"], "reference": {"code": code}}).reference == CodeReference(
+        language="cpp",
+        stdio=(StdioTest(input="", output="1", accepted=("2",), group="a"),),
+        prelude="p",
+        signature="int f();",
+        in_place=True,
+        comparison="lines",
+        tolerance=Tolerance(absolute=1e-6, relative=0.5),
+        checker=checker,
+        interactor=replace(checker, protocol="icpc"),
+        scoring="groups",
+        groups=(TestGroup(name="a", points=40.0),),
     )
 
 
@@ -167,6 +203,12 @@ def test_a_64_bit_number_may_be_a_string(value):
             {"completions": [], "reference": {"code": {"calls": [{}, {"args": [1]}]}}},
             "reference.code.calls[1].args",
             "expected a string, got a list",
+        ),
+        ({"completions": [], "reference": {"code": {"in_place": "yes"}}}, "reference.code.in_place", "true or false"),
+        (
+            {"completions": [], "reference": {"code": {"checker": {"files": [{"name": 1}]}}}},
+            "reference.code.checker.files[0].name",
+            "expected a string, got 1",
         ),
         ({"completions": [], "reference": {"code": {"time_limit_s": "4s"}}}, "reference.code.time_limit_s", "finite"),
         ({"completions": [], "reference": {"code": {"time_limit_s": "nan"}}}, "reference.code.time_limit_s", "finite"),

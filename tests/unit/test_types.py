@@ -53,6 +53,10 @@ def test_values_are_frozen_and_compare_by_content():
         (StdioTest, {"input": "", "output": 1}, r"StdioTest\.output: expected str, got int"),
         (CodeReference, {"language": "python", "stdio": ({},)}, r"stdio\[0\]: expected StdioTest, got dict"),
         (CodeReference, {"language": "python", "time_limit_s": "4"}, r"time_limit_s: expected .* got str"),
+        (CodeReference, {"language": "python", "checker": "int main"}, r"checker: expected .* got str"),
+        (CodeReference, {"language": "python", "in_place": 1}, r"in_place: expected bool, got int"),
+        (CodeReference, {"language": "python", "groups": ("a",)}, r"groups\[0\]: expected TestGroup, got str"),
+        (StdioTest, {"input": "", "output": "", "accepted": "1"}, r"StdioTest\.accepted: expected tuple, got str"),
     ],
 )
 def test_a_field_of_another_type_is_refused_and_named(kind, fields, message):

@@ -10,17 +10,24 @@ from verifier.errors import InfrastructureError, InvalidRequestError
 from verifier.types import (
     CallTest,
     CodeReference,
+    Comparison,
     EngineInfo,
     Framework,
     Group,
     GroupResult,
+    JudgeProgram,
     MathReference,
     Outcome,
+    Protocol,
     Reference,
     Scored,
+    Scoring,
+    SourceFile,
     StdioTest,
+    TestGroup,
     TestResult,
     TestStatus,
+    Tolerance,
     Verdict,
 )
 from verifier.wire._generated import verifier_pb2 as pb
@@ -75,13 +82,46 @@ def _code_to_proto(reference: CodeReference) -> pb.CodeReference:
         raise InvalidRequestError(f"reference.code.memory_limit_bytes: {memory_bytes} does not fit in 64 bits")
     return pb.CodeReference(
         language=reference.language,
-        stdio=[pb.StdioTest(input=test.input, output=test.output) for test in reference.stdio],
-        calls=[pb.CallTest(args=test.args, kwargs=test.kwargs, expected=test.expected) for test in reference.calls],
+        stdio=[
+            pb.StdioTest(input=test.input, output=test.output, accepted=test.accepted, group=test.group)
+            for test in reference.stdio
+        ],
+        calls=[
+            pb.CallTest(args=test.args, kwargs=test.kwargs, expected=test.expected, group=test.group)
+            for test in reference.calls
+        ],
         script=reference.script,
         framework=reference.framework,
         entry_point=reference.entry_point,
         time_limit_s=reference.time_limit_s,
         memory_limit_bytes=memory_bytes,
+        prelude=reference.prelude,
+        signature=reference.signature,
+        in_place=reference.in_place,
+        comparison=reference.comparison,
+        tolerance=_tolerance_to_proto(reference.tolerance),
+        checker=_judge_program_to_proto(reference.checker),
+        interactor=_judge_program_to_proto(reference.interactor),
+        scoring=reference.scoring,
+        groups=[pb.TestGroup(name=group.name, points=group.points) for group in reference.groups],
+    )
+
+
+def _tolerance_to_proto(tolerance: Tolerance | None) -> pb.Tolerance | None:
+    if tolerance is None:
+        return None
+    return pb.Tolerance(absolute=tolerance.absolute, relative=tolerance.relative)
+
+
+def _judge_program_to_proto(program: JudgeProgram | None) -> pb.JudgeProgram | None:
+    if program is None:
+        return None
+    return pb.JudgeProgram(
+        language=program.language,
+        source=program.source,
+        files=[pb.SourceFile(name=file.name, text=file.text) for file in program.files],
+        protocol=program.protocol,
+        args=program.args,
     )
 
 
@@ -97,13 +137,42 @@ def reference_from_proto(message: pb.Reference) -> Reference | None:
 def _code_from_proto(code: pb.CodeReference) -> CodeReference:
     return CodeReference(
         language=code.language,
-        stdio=tuple(StdioTest(input=test.input, output=test.output) for test in code.stdio),
-        calls=tuple(CallTest(args=test.args, kwargs=test.kwargs, expected=test.expected) for test in code.calls),
+        stdio=tuple(
+            StdioTest(input=test.input, output=test.output, accepted=tuple(test.accepted), group=test.group)
+            for test in code.stdio
+        ),
+        calls=tuple(
+            CallTest(args=test.args, kwargs=test.kwargs, expected=test.expected, group=test.group)
+            for test in code.calls
+        ),
         script=code.script,
         framework=code.framework or Framework.PLAIN.value,
         entry_point=code.entry_point,
         time_limit_s=code.time_limit_s if code.HasField("time_limit_s") else None,
         memory_limit_bytes=code.memory_limit_bytes if code.HasField("memory_limit_bytes") else None,
+        prelude=code.prelude,
+        signature=code.signature,
+        in_place=code.in_place,
+        comparison=code.comparison or Comparison.TOKENS.value,
+        tolerance=_tolerance_from_proto(code.tolerance) if code.HasField("tolerance") else None,
+        checker=_judge_program_from_proto(code.checker) if code.HasField("checker") else None,
+        interactor=_judge_program_from_proto(code.interactor) if code.HasField("interactor") else None,
+        scoring=code.scoring or Scoring.ALL.value,
+        groups=tuple(TestGroup(name=group.name, points=group.points) for group in code.groups),
+    )
+
+
+def _tolerance_from_proto(tolerance: pb.Tolerance) -> Tolerance:
+    return Tolerance(absolute=tolerance.absolute, relative=tolerance.relative)
+
+
+def _judge_program_from_proto(program: pb.JudgeProgram) -> JudgeProgram:
+    return JudgeProgram(
+        language=program.language,
+        source=program.source,
+        files=tuple(SourceFile(name=file.name, text=file.text) for file in program.files),
+        protocol=program.protocol or Protocol.TESTLIB.value,
+        args=tuple(program.args),
     )
 
 

@@ -15,13 +15,20 @@ from dataclasses import dataclass
 from verifier.types import (
     CallTest,
     CodeReference,
+    Comparison,
     Framework,
     Group,
     GroupResult,
+    JudgeProgram,
     MathReference,
+    Protocol,
     Reference,
     Scored,
+    Scoring,
+    SourceFile,
     StdioTest,
+    TestGroup,
+    Tolerance,
     Verdict,
 )
 from verifier.wire.unicode import well_formed, well_formed_group
@@ -88,6 +95,22 @@ class _Object:
         if not isinstance(value, list):
             raise _FieldError(self.at(name), f"expected a list, got {_shown(value)}")
         return [(item, f"{self.at(name)}[{index}]") for index, item in enumerate(value)]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(_text(item, path) for item, path in self.items(name))
+
+    def flag(self, name: str) -> bool:
+        value = self.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise _FieldError(self.at(name), f"expected true or false, got {_shown(value)}")
+        return value is True
+
+    def number(self, name: str) -> float:
+        value = _number(self.get(name), self.at(name))
+        return 0.0 if value is None else value
+
+    def children(self, name: str) -> list[_Object]:
+        return [_object(item, path) for item, path in self.items(name)]
 
     def child(self, name: str) -> _Object | None:
         value = self.get(name)
@@ -188,7 +211,7 @@ def _group(root: _Object) -> Group:
     return Group(
         id=group_id,
         prompt=root.text("prompt"),
-        completions=tuple(_text(item, path) for item, path in root.items("completions")),
+        completions=root.texts("completions"),
         reference=_reference(root.child("reference")),
         language=root.text("language"),
         recipe=root.text("recipe"),
@@ -202,26 +225,61 @@ def _reference(reference: _Object | None) -> Reference | None:
     if math_object is not None and code_object is not None:
         raise _FieldError(reference.path, "expected one of math and code, got both")
     if math_object is not None:
-        return MathReference(answers=tuple(_text(item, path) for item, path in math_object.items("answers")))
+        return MathReference(answers=math_object.texts("answers"))
     return None if code_object is None else _code(code_object)
 
 
 def _code(code: _Object) -> CodeReference:
-    stdio = tuple(_object(item, path) for item, path in code.items("stdio"))
-    calls = tuple(_object(item, path) for item, path in code.items("calls"))
+    tolerance, checker, interactor = code.child("tolerance"), code.child("checker"), code.child("interactor")
     return CodeReference(
         language=code.text("language"),
-        stdio=tuple(StdioTest(input=test.text("input"), output=test.text("output")) for test in stdio),
-        calls=tuple(
-            CallTest(args=test.text("args"), kwargs=test.text("kwargs"), expected=test.text("expected"))
-            for test in calls
-        ),
+        stdio=tuple(_stdio_test(test) for test in code.children("stdio")),
+        calls=tuple(_call_test(test) for test in code.children("calls")),
         script=code.text("script"),
         framework=code.text("framework") or Framework.PLAIN.value,
         entry_point=code.text("entry_point"),
         time_limit_s=_number(code.get("time_limit_s"), code.at("time_limit_s")),
         memory_limit_bytes=_whole_number(code.get("memory_limit_bytes"), code.at("memory_limit_bytes")),
+        prelude=code.text("prelude"),
+        signature=code.text("signature"),
+        in_place=code.flag("in_place"),
+        comparison=code.text("comparison") or Comparison.TOKENS.value,
+        tolerance=None if tolerance is None else _tolerance(tolerance),
+        checker=None if checker is None else _judge_program(checker),
+        interactor=None if interactor is None else _judge_program(interactor),
+        scoring=code.text("scoring") or Scoring.ALL.value,
+        groups=tuple(_test_group(group) for group in code.children("groups")),
     )
+
+
+def _stdio_test(test: _Object) -> StdioTest:
+    return StdioTest(
+        input=test.text("input"), output=test.text("output"), accepted=test.texts("accepted"), group=test.text("group")
+    )
+
+
+def _call_test(test: _Object) -> CallTest:
+    return CallTest(
+        args=test.text("args"), kwargs=test.text("kwargs"), expected=test.text("expected"), group=test.text("group")
+    )
+
+
+def _tolerance(tolerance: _Object) -> Tolerance:
+    return Tolerance(absolute=tolerance.number("absolute"), relative=tolerance.number("relative"))
+
+
+def _judge_program(program: _Object) -> JudgeProgram:
+    return JudgeProgram(
+        language=program.text("language"),
+        source=program.text("source"),
+        files=tuple(SourceFile(name=file.text("name"), text=file.text("text")) for file in program.children("files")),
+        protocol=program.text("protocol") or Protocol.TESTLIB.value,
+        args=program.texts("args"),
+    )
+
+
+def _test_group(group: _Object) -> TestGroup:
+    return TestGroup(name=group.text("name"), points=group.number("points"))
 
 
 def _object(value: object, path: str) -> _Object:

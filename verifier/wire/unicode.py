@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from verifier.types import CallTest, CodeReference, Group, MathReference, Reference, StdioTest
+from verifier.types import (
+    CallTest,
+    CodeReference,
+    Group,
+    JudgeProgram,
+    MathReference,
+    Reference,
+    SourceFile,
+    StdioTest,
+    TestGroup,
+)
 
 
 def well_formed(text: str) -> str:
@@ -33,7 +43,7 @@ def well_formed_group(group: Group) -> Group:
         group,
         id=well_formed(group.id),
         prompt=well_formed(group.prompt),
-        completions=tuple(well_formed(completion) for completion in group.completions),
+        completions=_texts(group.completions),
         reference=_well_formed_reference(group.reference),
         language=well_formed(group.language),
         recipe=well_formed(group.recipe),
@@ -46,24 +56,57 @@ def _well_formed_reference(reference: Reference | None) -> Reference | None:
         case None:
             return None
         case MathReference():
-            return MathReference(answers=tuple(well_formed(answer) for answer in reference.answers))
+            return MathReference(answers=_texts(reference.answers))
         case CodeReference():
-            return replace(
-                reference,
-                language=well_formed(reference.language),
-                stdio=tuple(
-                    StdioTest(input=well_formed(test.input), output=well_formed(test.output))
-                    for test in reference.stdio
-                ),
-                calls=tuple(
-                    CallTest(
-                        args=well_formed(test.args),
-                        kwargs=well_formed(test.kwargs),
-                        expected=well_formed(test.expected),
-                    )
-                    for test in reference.calls
-                ),
-                script=well_formed(reference.script),
-                framework=well_formed(reference.framework),
-                entry_point=well_formed(reference.entry_point),
+            return _well_formed_code(reference)
+
+
+def _well_formed_code(reference: CodeReference) -> CodeReference:
+    return replace(
+        reference,
+        language=well_formed(reference.language),
+        script=well_formed(reference.script),
+        framework=well_formed(reference.framework),
+        entry_point=well_formed(reference.entry_point),
+        prelude=well_formed(reference.prelude),
+        signature=well_formed(reference.signature),
+        comparison=well_formed(reference.comparison),
+        scoring=well_formed(reference.scoring),
+        stdio=tuple(
+            StdioTest(
+                input=well_formed(test.input),
+                output=well_formed(test.output),
+                accepted=_texts(test.accepted),
+                group=well_formed(test.group),
             )
+            for test in reference.stdio
+        ),
+        calls=tuple(
+            CallTest(
+                args=well_formed(test.args),
+                kwargs=well_formed(test.kwargs),
+                expected=well_formed(test.expected),
+                group=well_formed(test.group),
+            )
+            for test in reference.calls
+        ),
+        checker=_well_formed_program(reference.checker),
+        interactor=_well_formed_program(reference.interactor),
+        groups=tuple(TestGroup(name=well_formed(group.name), points=group.points) for group in reference.groups),
+    )
+
+
+def _well_formed_program(program: JudgeProgram | None) -> JudgeProgram | None:
+    if program is None:
+        return None
+    return JudgeProgram(
+        language=well_formed(program.language),
+        source=well_formed(program.source),
+        files=tuple(SourceFile(name=well_formed(file.name), text=well_formed(file.text)) for file in program.files),
+        protocol=well_formed(program.protocol),
+        args=_texts(program.args),
+    )
+
+
+def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(well_formed(text) for text in texts)

@@ -79,7 +79,7 @@ class MathReference(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CodeReference(_message.Message):
-    __slots__ = ("language", "stdio", "calls", "script", "framework", "entry_point", "time_limit_s", "memory_limit_bytes")
+    __slots__ = ("language", "stdio", "calls", "script", "framework", "entry_point", "time_limit_s", "memory_limit_bytes", "prelude", "signature", "in_place", "comparison", "tolerance", "checker", "interactor", "scoring", "groups")
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     STDIO_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,15 @@ class CodeReference(_message.Message):
     ENTRY_POINT_FIELD_NUMBER: _ClassVar[int]
     TIME_LIMIT_S_FIELD_NUMBER: _ClassVar[int]
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PRELUDE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    IN_PLACE_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    CHECKER_FIELD_NUMBER: _ClassVar[int]
+    INTERACTOR_FIELD_NUMBER: _ClassVar[int]
+    SCORING_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     language: str
     stdio: _containers.RepeatedCompositeFieldContainer[StdioTest]
     calls: _containers.RepeatedCompositeFieldContainer[CallTest]
@@ -96,25 +105,78 @@ class CodeReference(_message.Message):
     entry_point: str
     time_limit_s: float
     memory_limit_bytes: int
-    def __init__(self, language: _Optional[str] = ..., stdio: _Optional[_Iterable[_Union[StdioTest, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[CallTest, _Mapping]]] = ..., script: _Optional[str] = ..., framework: _Optional[str] = ..., entry_point: _Optional[str] = ..., time_limit_s: _Optional[float] = ..., memory_limit_bytes: _Optional[int] = ...) -> None: ...
+    prelude: str
+    signature: str
+    in_place: bool
+    comparison: str
+    tolerance: Tolerance
+    checker: JudgeProgram
+    interactor: JudgeProgram
+    scoring: str
+    groups: _containers.RepeatedCompositeFieldContainer[TestGroup]
+    def __init__(self, language: _Optional[str] = ..., stdio: _Optional[_Iterable[_Union[StdioTest, _Mapping]]] = ..., calls: _Optional[_Iterable[_Union[CallTest, _Mapping]]] = ..., script: _Optional[str] = ..., framework: _Optional[str] = ..., entry_point: _Optional[str] = ..., time_limit_s: _Optional[float] = ..., memory_limit_bytes: _Optional[int] = ..., prelude: _Optional[str] = ..., signature: _Optional[str] = ..., in_place: _Optional[bool] = ..., comparison: _Optional[str] = ..., tolerance: _Optional[_Union[Tolerance, _Mapping]] = ..., checker: _Optional[_Union[JudgeProgram, _Mapping]] = ..., interactor: _Optional[_Union[JudgeProgram, _Mapping]] = ..., scoring: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[TestGroup, _Mapping]]] = ...) -> None: ...
+
+class Tolerance(_message.Message):
+    __slots__ = ("absolute", "relative")
+    ABSOLUTE_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_FIELD_NUMBER: _ClassVar[int]
+    absolute: float
+    relative: float
+    def __init__(self, absolute: _Optional[float] = ..., relative: _Optional[float] = ...) -> None: ...
+
+class JudgeProgram(_message.Message):
+    __slots__ = ("language", "source", "files", "protocol", "args")
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    source: str
+    files: _containers.RepeatedCompositeFieldContainer[SourceFile]
+    protocol: str
+    args: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, language: _Optional[str] = ..., source: _Optional[str] = ..., files: _Optional[_Iterable[_Union[SourceFile, _Mapping]]] = ..., protocol: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SourceFile(_message.Message):
+    __slots__ = ("name", "text")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    text: str
+    def __init__(self, name: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class TestGroup(_message.Message):
+    __slots__ = ("name", "points")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    points: float
+    def __init__(self, name: _Optional[str] = ..., points: _Optional[float] = ...) -> None: ...
 
 class StdioTest(_message.Message):
-    __slots__ = ("input", "output")
+    __slots__ = ("input", "output", "accepted", "group")
     INPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     input: str
     output: str
-    def __init__(self, input: _Optional[str] = ..., output: _Optional[str] = ...) -> None: ...
+    accepted: _containers.RepeatedScalarFieldContainer[str]
+    group: str
+    def __init__(self, input: _Optional[str] = ..., output: _Optional[str] = ..., accepted: _Optional[_Iterable[str]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class CallTest(_message.Message):
-    __slots__ = ("args", "kwargs", "expected")
+    __slots__ = ("args", "kwargs", "expected", "group")
     ARGS_FIELD_NUMBER: _ClassVar[int]
     KWARGS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     args: str
     kwargs: str
     expected: str
-    def __init__(self, args: _Optional[str] = ..., kwargs: _Optional[str] = ..., expected: _Optional[str] = ...) -> None: ...
+    group: str
+    def __init__(self, args: _Optional[str] = ..., kwargs: _Optional[str] = ..., expected: _Optional[str] = ..., group: _Optional[str] = ...) -> None: ...
 
 class GroupResult(_message.Message):
     __slots__ = ("id", "scores")
