@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging.checkers import outputs_match, parse_expected, value_matches
 from verifier.judging.languages import LANGUAGES, Language
+from verifier.judging.outputs import matcher
+from verifier.judging.values import parse_expected, value_matches
 from verifier.sandbox.base import (
     CallRun,
     Job,
@@ -22,7 +23,7 @@ from verifier.sandbox.base import (
     ScriptRun,
     StdioRun,
 )
-from verifier.types import CodeReference, Framework, TestResult, TestStatus
+from verifier.types import CodeReference, Comparison, Framework, TestResult, TestStatus
 
 MAX_TIME_LIMIT_S = 300.0
 MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 16 << 20, 64 << 30
@@ -147,7 +148,8 @@ class ProgramJudge:
         if status is not TestStatus.AC:
             return TestResult(name=name, status=status, detail=detail)
         if self._reference.stdio:
-            if not outputs_match(run.stdout, self._reference.stdio[at].output):
+            expected = self._reference.stdio[at].output.encode("utf-8", "replace")
+            if not matcher(Comparison.TOKENS, None)(run.stdout, expected):
                 return TestResult(name=name, status=TestStatus.WA)
         elif self._reference.calls and not value_matches(_report(run).get("value"), self._expected[at]):
             return TestResult(name=name, status=TestStatus.WA)
