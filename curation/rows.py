@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,7 +17,9 @@ import polars as pl
 import pyarrow as pa
 
 from curation.columns import Layout, plain_type
-from verifier.types import CallTest, CodeReference, MathReference, Reference, StdioTest
+from verifier.formats.fields import FieldError, object_of, parse_message
+from verifier.formats.own import reference_from_fields
+from verifier.types import MathReference, Reference
 
 MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
 VERDICT = pl.Struct({"verifier": pl.String, "outcome": pl.String, "score": pl.Float64, "reason": pl.String})
@@ -319,77 +321,11 @@ def reference_from_columns(
     return MathReference(answers=tuple(answers)) if answers else None
 
 
-def _reference_from_json(text: str) -> Reference | BadReference | None:
+def _reference_from_json(text: str) -> Reference | BadReference:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return BadReference(reason="bad_reference", detail="tests: not JSON text")
-    if not isinstance(value, dict):
+        reference = reference_from_fields(object_of(parse_message(text, "tests"), "tests"))
+    except FieldError as error:
+        return BadReference(reason="bad_reference", detail=str(error))
+    if reference is None:
         return BadReference(reason="bad_reference", detail='tests: expected {"code": {...}} or {"math": {...}}')
-    given = {kind: value[kind] for kind in ("code", "math") if value.get(kind) is not None}
-    if len(given) != 1:
-        return BadReference(reason="bad_reference", detail="tests: exactly one of code and math must be given")
-    [(kind, body)] = given.items()
-    try:
-        fields = _object(body, kind)
-        return _code(fields) if kind == "code" else MathReference(answers=_strings(fields, "answers"))
-    except (TypeError, ValueError, OverflowError) as error:
-        return BadReference(reason="bad_reference", detail=f"tests.{error}")
-
-
-def _code(body: Mapping[str, object]) -> CodeReference:
-    return CodeReference(
-        language=_string(body, "language"),
-        stdio=tuple(
-            StdioTest(input=_string(item, "input"), output=_string(item, "output")) for item in _objects(body, "stdio")
-        ),
-        calls=tuple(
-            CallTest(args=_string(item, "args"), kwargs=_string(item, "kwargs"), expected=_string(item, "expected"))
-            for item in _objects(body, "calls")
-        ),
-        script=_string(body, "script"),
-        framework=_string(body, "framework") or "plain",
-        entry_point=_string(body, "entry_point"),
-        time_limit_s=_number(body, "time_limit_s"),
-        memory_limit_bytes=None if (limit := _number(body, "memory_limit_bytes")) is None else int(limit),
-    )
-
-
-def _object(value: object, name: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{name}: expected an object")
-    return value
-
-
-def _string(body: Mapping[str, object], name: str) -> str:
-    value = body.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: expected a text")
-    return value
-
-
-def _strings(body: Mapping[str, object], name: str) -> tuple[str, ...]:
-    values = body.get(name)
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"{name}: expected a list of texts")
-    return tuple(values)
-
-
-def _objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    values = body.get(name)
-    if values is None:
-        return []
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise TypeError(f"{name}: expected a list of objects")
-    return values
-
-
-def _number(body: Mapping[str, object], name: str) -> float | None:
-    value = body.get(name)
-    if isinstance(value, str):  # the protobuf JSON mapping writes 64-bit integers as text
-        return float(value)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise TypeError(f"{name}: expected a number")
-    return value
+    return reference
