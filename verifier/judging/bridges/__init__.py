@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from verifier.judging.bridges.base import CALLS, Bridge, TesterExit
+from verifier.judging.bridges.bash import BashBridge
 
 __all__ = ["BRIDGES", "CALLS", "Bridge", "TesterExit"]
 
-BRIDGES: Mapping[str, Bridge] = MappingProxyType({})
+BRIDGES: Mapping[str, Bridge] = MappingProxyType({"bash": BashBridge()})
 """By the name of the language. A script in a language that is not here is UNSCORABLE."""
