@@ -23,7 +23,7 @@ import requests
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError
 from verifier.sandbox import runner
 
-TOOLCHAINS = ("python", "cpp")
+TOOLCHAINS = ("python", "cpp", "java", "javascript", "go", "rust")
 RUNNER_LABEL = "assay.runner"
 DEFAULT_BASE = "debian:bookworm-slim"
 _RUNNER = Path(runner.__file__).parent
@@ -123,13 +123,14 @@ def _build(client: docker.DockerClient, toolchain: str, base: str, tag: str, pro
 
 
 def _context(toolchain: str) -> io.BytesIO:
-    """The build context: a Dockerfile and the runner."""
-    dockerfile = _SOURCES / toolchain / "Dockerfile"
-    if not dockerfile.is_file():
-        raise InvalidRequestError(f"{dockerfile} is missing; images are built from a clone of the project")
+    """The build context: the toolchain's folder and the runner."""
+    folder = _SOURCES / toolchain
+    if not (folder / "Dockerfile").is_file():
+        raise InvalidRequestError(f"{folder}/Dockerfile is missing; images are built from a clone of the project")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(dockerfile, "Dockerfile")
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
         for path in sorted(_RUNNER.glob("*.py")):
             tar.add(path, f"runner/{path.name}")
     buffer.seek(0)
