@@ -126,7 +126,7 @@ async def test_the_script_of_another_language_follows_the_program_where_that_is_
     ("reason", "part", "fields"),
     [
         ("unsupported_language", "language 'cobol'", {"language": "cobol", "stdio": STDIO}),
-        ("unsupported_language", "known: cpp, python", {"language": "", "stdio": STDIO}),
+        ("unsupported_language", "known: bash, c, cpp, go", {"language": "", "stdio": STDIO}),
         ("bad_reference", "exactly one", {}),
         ("bad_reference", "exactly one", {"stdio": STDIO, "script": "x"}),
         ("bad_reference", "framework 'nose'", {"script": "x", "framework": "nose"}),
