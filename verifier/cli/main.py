@@ -13,6 +13,7 @@ from verifier.bootstrap import package_version
 from verifier.cli import doctor as doctor_command
 from verifier.cli import score as score_command
 from verifier.errors import InvalidRequestError, VerifierError
+from verifier.formats import FORMATS
 from verifier.sandbox.images import DEFAULT_BASE, build_images
 from verifier.server.app import serve as run_server
 from verifier.settings import load_settings
@@ -110,6 +111,10 @@ def serve(
 @main.command()
 @click.argument("source", metavar="[INPUT.jsonl|-]", default="-")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Where the results go; standard output by default.")
+@click.option("--format", "format_name", metavar="NAME", help="Lines are rows of a dataset; see verifier formats.")
+@click.option("--completions", metavar="FILE", help="Completions, joined to the rows of --format by the task's id.")
+@click.option("--solutions", is_flag=True, help="Judge the own solutions of the dataset of --format.")
+@click.option("--language", metavar="NAME", help="Language of the programs, where the tests of --format fit any.")
 @click.option("--server", metavar="HOST:PORT", help="Judge on this server instead of in this process.")
 @click.option("--recipe", metavar="NAME", help="Recipe of every group, in place of the one its line names.")
 @_sandbox
@@ -122,6 +127,10 @@ def score(
     *,
     source: str,
     output: str,
+    format_name: str | None,
+    completions: str | None,
+    solutions: bool,
+    language: str | None,
     server: str | None,
     recipe: str | None,
     sandbox: str | None,
@@ -136,7 +145,18 @@ def score(
     """
     settings = load_settings(config, server=server, sandbox=sandbox, recipes_file=recipes, workers=workers)
     set_up_logging(settings.log_level)
-    score_command.score(settings, source=source, output=output, recipe=recipe or "", is_table=table)
+    rows = score_command.RowOptions(
+        format=format_name or "", completions=completions or "", is_own=solutions, language=language or ""
+    )
+    score_command.score(settings, source=source, output=output, recipe=recipe or "", is_table=table, rows=rows)
+
+
+@main.command()
+@_told
+def formats() -> None:
+    """Lists the formats of --format: their datasets, and the fields that they read (in brackets: may be missing)."""
+    for one in FORMATS.values():
+        click.echo(f"{one.name}\n    {one.source}\n    id: {', '.join(one.ids)}; reads: {', '.join(one.fields)}")
 
 
 @main.command()

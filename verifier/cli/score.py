@@ -9,7 +9,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,14 +17,17 @@ import click
 
 from verifier.bootstrap import open_engine
 from verifier.cli.lines import read_lines
+from verifier.cli.rows import GroupReader, LineReader, RowReader, with_recipe
+from verifier.cli.samples import opened_samples
 from verifier.cli.table import TableWriter
 from verifier.engines.admission import Admission
 from verifier.engines.base import Engine
 from verifier.errors import InvalidRequestError, UnknownNameError
+from verifier.formats import find_format
 from verifier.handle import answer
 from verifier.settings import Settings
 from verifier.types import GroupResult, Outcome
-from verifier.wire.jsonl import MalformedLineError, group_from_line, line_from_result, malformed_result
+from verifier.wire.jsonl import MalformedLineError, line_from_result, malformed_result
 
 STANDARD = "-"
 _MAX_GROUPS = 1024
@@ -66,6 +69,23 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowOptions:
+    """How lines that are rows of a dataset are read.
+
+    Args:
+        format: name of the dataset's format; empty for groups in the product's own JSON.
+        completions: path of the completions that are joined to the rows; empty takes those in the rows.
+        is_own: judge the dataset's own solutions in the place of completions.
+        language: of the programs, where the tests fit any.
+    """
+
+    format: str = ""
+    completions: str = ""
+    is_own: bool = False
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
     """A line on its way: its result or the work that will give it, and the room it takes."""
 
@@ -74,7 +94,9 @@ class _Pending:
     size_bytes: int
 
 
-def score(settings: Settings, *, source: str, output: str, recipe: str, is_table: bool) -> None:
+def score(
+    settings: Settings, *, source: str, output: str, recipe: str, is_table: bool, rows: RowOptions | None = None
+) -> None:
     """Judges the lines of a file and writes their results.
 
     Args:
@@ -83,20 +105,42 @@ def score(settings: Settings, *, source: str, output: str, recipe: str, is_table
         output: path, or ``-`` for standard output; a file is replaced only when all is done.
         recipe: of every group; empty leaves the choice to the lines.
         is_table: print a table, and JSON only into a path.
+        rows: how lines that are rows of a dataset are read; None for groups in the product's own JSON.
 
     Raises:
         VerifierError: nothing could be judged at all.
     """
     counts = None
-    with _opened_input(source) as descriptor, _opened_output(output, is_table=is_table) as write:
-        counts = asyncio.run(_score(settings, descriptor, write, recipe))
+    with (
+        _opened_reader(rows or RowOptions()) as reader,
+        _opened_input(source) as descriptor,
+        _opened_output(output, is_table=is_table) as write,
+    ):
+        counts = asyncio.run(_score(settings, descriptor, write, recipe, reader))
     if counts is None:
         # Whoever reads our output has enough of it; not every line was answered.
         raise SystemExit(1)
     click.echo(counts.as_text(), err=True)
 
 
-async def _score(settings: Settings, descriptor: int, write: Write, recipe: str) -> Counts:
+@contextlib.contextmanager
+def _opened_reader(rows: RowOptions) -> Iterator[LineReader]:
+    if not rows.format:
+        if rows != RowOptions():
+            raise InvalidRequestError("--completions, --solutions and --language need --format; see verifier formats")
+        yield GroupReader()
+        return
+    dataset = find_format(rows.format)
+    if not rows.completions:
+        yield RowReader(dataset=dataset, is_own=rows.is_own, language=rows.language)
+        return
+    if rows.is_own:
+        raise InvalidRequestError("--solutions judges the dataset's own, so --completions has no place beside it")
+    with opened_samples(rows.completions, dataset) as samples:
+        yield RowReader(dataset=dataset, samples=samples, language=rows.language)
+
+
+async def _score(settings: Settings, descriptor: int, write: Write, recipe: str, reader: LineReader) -> Counts:
     with _ended_by_signals():
         async with open_engine(settings) as engine:
             if recipe:
@@ -104,7 +148,12 @@ async def _score(settings: Settings, descriptor: int, write: Write, recipe: str)
                 if recipe not in known:
                     raise UnknownNameError("recipe", recipe, known)
             return await score_lines(
-                read_lines(descriptor), engine, write, recipe=recipe, max_completions=settings.max_pending_completions
+                read_lines(descriptor),
+                engine,
+                write,
+                recipe=recipe,
+                max_completions=settings.max_pending_completions,
+                reader=reader,
             )
 
 
@@ -136,7 +185,13 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 async def score_lines(
-    lines: AsyncIterator[bytes], engine: Engine, write: Write, *, recipe: str = "", max_completions: int
+    lines: AsyncIterator[bytes],
+    engine: Engine,
+    write: Write,
+    *,
+    recipe: str = "",
+    max_completions: int,
+    reader: LineReader | None = None,
 ) -> Counts:
     """Judges lines and writes a result for each, in order; reads ahead only as far as the bounds allow.
 
@@ -146,7 +201,9 @@ async def score_lines(
         write: is given each result.
         recipe: of every group; empty leaves the choice to the lines.
         max_completions: in flight or waiting to be written.
+        reader: of the lines; None for groups in the product's own JSON.
     """
+    reader = reader or GroupReader()
     counts = Counts()
     completions, size = Admission(max_completions), Admission(_MAX_BYTES)
     pending: asyncio.Queue[_Pending | None] = asyncio.Queue(_MAX_GROUPS)
@@ -169,17 +226,22 @@ async def score_lines(
             counts.groups += 1
             await size.acquire(len(line))
             try:
-                group = group_from_line(line, number)
+                group = with_recipe(reader.read(line, number), recipe)
             except MalformedLineError as error:
                 _tell(error, counts)
                 await pending.put(_Pending(work=malformed_result(error), completions=0, size_bytes=len(line)))
                 continue
-            group = replace(group, recipe=recipe) if recipe else group
+            if isinstance(group, GroupResult):
+                await pending.put(_Pending(work=group, completions=0, size_bytes=len(line)))
+                continue
             # The engine answers at once a group that is too large for it; here it need only be able to pass.
             places = min(len(group.completions), max_completions)
             await completions.acquire(places)
             work = tasks.create_task(answer(engine, group))
             await pending.put(_Pending(work=work, completions=places, size_bytes=len(line)))
+        for result in reader.rest():
+            counts.groups += 1
+            await pending.put(_Pending(work=result, completions=0, size_bytes=0))
         await pending.put(None)
     return counts
 
