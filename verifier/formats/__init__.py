@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from verifier.errors import UnknownNameError
-from verifier.formats.apps import apps, rllm, taco, verl
+from verifier.formats.apps import read_apps, read_rllm, read_taco, read_verl
 from verifier.formats.base import Format, Task
-from verifier.formats.codecontests import codecontests
-from verifier.formats.codeforces import codeforces, codeforces_incomplete
-from verifier.formats.humaneval import humaneval, humanevalplus
-from verifier.formats.humanevalpack import humanevalpack
-from verifier.formats.kodcode import kodcode
-from verifier.formats.leetcode import leetcode
-from verifier.formats.livecodebench import livecodebench
-from verifier.formats.mbpp import acecode, mbpp, mbppplus
-from verifier.formats.primeintellect import primeintellect
+from verifier.formats.codecontests import read_codecontests
+from verifier.formats.codeforces import read_codeforces, read_codeforces_incomplete
+from verifier.formats.humaneval import read_humaneval, read_humanevalplus
+from verifier.formats.humanevalpack import read_humanevalpack
+from verifier.formats.kodcode import read_kodcode
+from verifier.formats.leetcode import read_leetcode
+from verifier.formats.livecodebench import read_livecodebench
+from verifier.formats.mbpp import read_acecode, read_mbpp, read_mbppplus
+from verifier.formats.primeintellect import read_primeintellect
 from verifier.formats.programs import as_answer
 
 _CODEFORCES = (
@@ -50,21 +50,21 @@ _FORMATS = (
         name="humaneval",
         source="openai/human-eval",
         fields=("prompt", "entry_point", "test", "[canonical_solution]"),
-        read=humaneval,
+        read=read_humaneval,
     ),
     Format(
         name="humanevalplus",
         source="evalplus/humanevalplus; HumanEvalPlus.jsonl of EvalPlus",
         fields=("prompt", "entry_point", "[test]", "[base_input]", "[plus_input]", "[atol]", "[canonical_solution]"),
-        read=humanevalplus,
+        read=read_humanevalplus,
     ),
-    Format(name="humanevalpack", source="bigcode/humanevalpack", fields=_PACK, read=humanevalpack),
-    Format(name="humaneval-x", source="THUDM/humaneval-x", fields=_PACK, read=humanevalpack),
+    Format(name="humanevalpack", source="bigcode/humanevalpack", fields=_PACK, read=read_humanevalpack),
+    Format(name="humaneval-x", source="THUDM/humaneval-x", fields=_PACK, read=read_humanevalpack),
     Format(
         name="mbpp",
         source="google-research-datasets/mbpp, full and sanitized",
         fields=("test_list", "[test_setup_code]", "[test_imports]", "[challenge_test_list]", "[code]"),
-        read=mbpp,
+        read=read_mbpp,
         prompts=("prompt", "text"),
         id_prefixes=("Mbpp/", "MBPP/"),
     ),
@@ -80,21 +80,21 @@ _FORMATS = (
             "[canonical_solution]",
             "[plus_input]",
         ),
-        read=mbppplus,
+        read=read_mbppplus,
         id_prefixes=("Mbpp/", "MBPP/"),
     ),
     Format(
         name="leetcode",
         source="newfacade/LeetCodeDataset",
         fields=("entry_point", "test", "[prompt]", "[completion]"),
-        read=leetcode,
+        read=read_leetcode,
         prompts=("query", "problem_description"),
     ),
     Format(
         name="apps",
         source="codeparrot/apps",
         fields=("input_output", "[starter_code]", "[solutions]"),
-        read=apps,
+        read=read_apps,
         ids=("task_id", "id", "problem_id"),
         prompts=("question",),
     ),
@@ -102,7 +102,7 @@ _FORMATS = (
         name="taco",
         source="BAAI/TACO",
         fields=("input_output", "[starter_code]", "[time_limit]", "[memory_limit]", "[solutions]"),
-        read=taco,
+        read=read_taco,
         prompts=("question",),
     ),
     Format(
@@ -118,7 +118,7 @@ _FORMATS = (
             "[output_file]",
             "[solutions]",
         ),
-        read=codecontests,
+        read=read_codecontests,
         ids=("task_id", "id", "name"),
         prompts=("description",),
     ),
@@ -126,7 +126,7 @@ _FORMATS = (
         name="livecodebench",
         source="livecodebench/code_generation, code_generation_lite",
         fields=("[public_test_cases]", "[private_test_cases]", "[metadata]"),
-        read=livecodebench,
+        read=read_livecodebench,
         ids=("task_id", "id", "question_id"),
         prompts=("question_content",),
     ),
@@ -134,21 +134,21 @@ _FORMATS = (
         name="codeforces",
         source="open-r1/codeforces",
         fields=_CODEFORCES,
-        read=codeforces,
+        read=read_codeforces,
         prompts=("prompt", "description"),
     ),
     Format(
         name="codeforces-incomplete",
         source="open-r1/codeforces, also rows whose official tests are not complete",
         fields=_CODEFORCES,
-        read=codeforces_incomplete,
+        read=read_codeforces_incomplete,
         prompts=("prompt", "description"),
     ),
     Format(
         name="primeintellect",
         source="open-r1/verifiable-coding-problems-python; PrimeIntellect/SYNTHETIC-1",
         fields=("verification_info", "[metadata]", "[gold_standard_solution]"),
-        read=primeintellect,
+        read=read_primeintellect,
         ids=("task_id", "id", "problem_id"),
         prompts=("prompt", "problem_statement"),
     ),
@@ -156,20 +156,20 @@ _FORMATS = (
         name="verl",
         source="rows of verl; PRIME-RL/Eurus-2-RL-Data",
         fields=("[reward_model]", "[ground_truth]"),
-        read=verl,
+        read=read_verl,
     ),
     Format(
         name="rllm",
         source="rows of rLLM; agentica-org/DeepCoder-Preview-Dataset",
         fields=("tests", "[metadata]", "[starter_code]"),
-        read=rllm,
+        read=read_rllm,
         prompts=("prompt", "problem", "question"),
     ),
     Format(
         name="kodcode",
         source="KodCode/KodCode-V1",
         fields=("test", "[test_info]", "[solution]"),
-        read=kodcode,
+        read=read_kodcode,
         ids=("task_id", "id", "question_id"),
         prompts=("question",),
     ),
@@ -177,7 +177,7 @@ _FORMATS = (
         name="acecode",
         source="TIGER-Lab/AceCode-87K",
         fields=("test_cases",),
-        read=acecode,
+        read=read_acecode,
         prompts=("question",),
     ),
 )

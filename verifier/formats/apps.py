@@ -18,7 +18,7 @@ from verifier.formats.mbpp import from_statements
 from verifier.types import CodeReference
 
 
-def apps(row: Fields) -> Task:
+def read_apps(row: Fields) -> Task:
     """A row of APPS."""
     field = row.at("input_output")
     return Task(
@@ -29,7 +29,7 @@ def apps(row: Fields) -> Task:
     )
 
 
-def taco(row: Fields) -> Task:
+def read_taco(row: Fields) -> Task:
     """A row of TACO: APPS with limits in words."""
     field = row.at("input_output")
     value = cases.nested(row.get("input_output"), field)
@@ -44,7 +44,7 @@ def taco(row: Fields) -> Task:
     )
 
 
-def verl(row: Fields) -> Task:
+def read_verl(row: Fields) -> Task:
     """A row of verl or PRIME: the tests are in ``ground_truth``, mostly inside ``reward_model``."""
     holder = row.child("reward_model") or row
     field = holder.at("ground_truth")
@@ -60,7 +60,7 @@ def verl(row: Fields) -> Task:
     return Task(reference=_from_pairs(tests))
 
 
-def rllm(row: Fields) -> Task:
+def read_rllm(row: Fields) -> Task:
     """A row of rLLM or DeepCoder: an object of inputs and outputs, or a list with an object for each case."""
     field = row.at("tests")
     tests = cases.nested(row.get("tests"), field)

@@ -15,7 +15,7 @@ _SETS = ("public_tests", "private_tests", "generated_tests")
 _PYTHON3 = 3
 
 
-def codecontests(row: Fields) -> Task:
+def read_codecontests(row: Fields) -> Task:
     """A row of CodeContests; all three sets count."""
     for name in ("input_file", "output_file"):
         if row.text(name):

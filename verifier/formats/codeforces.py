@@ -13,7 +13,7 @@ from verifier.formats.fields import Fields
 from verifier.types import CodeReference, JudgeProgram, Protocol, StdioTest
 
 
-def codeforces(row: Fields) -> Task:
+def read_codeforces(row: Fields) -> Task:
     """A row whose official tests are complete."""
     if not row.flag("official_tests_complete"):
         raise UnscorableError(
@@ -24,7 +24,7 @@ def codeforces(row: Fields) -> Task:
     return _task(row, row.children("official_tests"))
 
 
-def codeforces_incomplete(row: Fields) -> Task:
+def read_codeforces_incomplete(row: Fields) -> Task:
     """Any row, judged by the official tests and examples that it has."""
     return _task(row, [*row.children("examples"), *row.children("official_tests")])
 

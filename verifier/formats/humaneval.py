@@ -55,15 +55,15 @@ for _args in _json.loads({inputs!r}):
 """
 
 
-def humaneval(row: Fields) -> Task:
+def read_humaneval(row: Fields) -> Task:
     """A row of HumanEval, or of HumanEval+ with a script."""
     return _task(row, f"{row.needed('test')}\n\ncheck({_entry_point(row)})\n")
 
 
-def humanevalplus(row: Fields) -> Task:
+def read_humanevalplus(row: Fields) -> Task:
     """A row of HumanEval+, with a script or with inputs alone."""
     if row.text("test") and row.get("plus_input") is None:
-        return humaneval(row)
+        return read_humaneval(row)
     inputs = [item for name in ("base_input", "plus_input") for item, path in _inputs(row, name)]
     if not inputs:
         raise FieldError(row.at("plus_input"), "missing or empty, as is test; this format needs one of them")

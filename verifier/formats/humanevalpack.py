@@ -41,7 +41,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def humanevalpack(row: Fields) -> Task:
+def read_humanevalpack(row: Fields) -> Task:
     """A row of HumanEvalPack or HumanEval-X."""
     language = _language(row)
     declaration = row.text("declaration") or row.needed("prompt")

@@ -16,7 +16,7 @@ from verifier.types import CodeReference, Framework
 _IMPORT = re.compile(r"^[ \t]*from[ \t]+solution[ \t]+import[ \t]+\(?[ \t]*(\w+)", re.MULTILINE)
 
 
-def kodcode(row: Fields) -> Task:
+def read_kodcode(row: Fields) -> Task:
     """A row of KodCode."""
     script = row.needed("test")
     return Task(

@@ -11,7 +11,7 @@ from verifier.formats.fields import Fields
 from verifier.types import CodeReference
 
 
-def leetcode(row: Fields) -> Task:
+def read_leetcode(row: Fields) -> Task:
     """A row of LeetCodeDataset."""
     entry_point = row.needed("entry_point")
     return Task(

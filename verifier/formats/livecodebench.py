@@ -22,7 +22,7 @@ MAX_INFLATED_BYTES = 256 << 20
 """Longest list of private tests that is read."""
 
 
-def livecodebench(row: Fields) -> Task:
+def read_livecodebench(row: Fields) -> Task:
     """A row of LiveCodeBench; public and private tests count."""
     public = cases.nested(row.get("public_test_cases") or None, row.at("public_test_cases"))
     private = _private(row.get("private_test_cases") or None, row.at("private_test_cases"))

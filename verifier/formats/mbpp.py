@@ -21,7 +21,7 @@ _DEFINED = re.compile(r"^(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
 _KEYWORDS = frozenset({"assert", "not", "and", "or", "in", "is", "if", "else", "for", "lambda", "return", "print"})
 
 
-def mbpp(row: Fields) -> Task:
+def read_mbpp(row: Fields) -> Task:
     """A row of MBPP, whole or sanitized; the challenge tests count too."""
     tests = row.texts("test_list")
     if not tests:
@@ -30,7 +30,7 @@ def mbpp(row: Fields) -> Task:
     return from_statements((*tests, *row.texts("challenge_test_list")), setup, row.text("code"))
 
 
-def mbppplus(row: Fields) -> Task:
+def read_mbppplus(row: Fields) -> Task:
     """A row of MBPP+ with a script."""
     solution = row.text("code") or row.text("canonical_solution")
     if row.get("plus_input") is not None and not row.text("test"):
@@ -49,7 +49,7 @@ def mbppplus(row: Fields) -> Task:
     )
 
 
-def acecode(row: Fields) -> Task:
+def read_acecode(row: Fields) -> Task:
     """A row of AceCode: statements alone."""
     tests = row.texts("test_cases")
     if not tests:
@@ -65,7 +65,7 @@ def from_statements(tests: tuple[str, ...], setup: str, solution: str) -> Task:
         setup: code in front of them.
         solution: the dataset's own; empty where it has none.
     """
-    script = "\n".join((setup, *tests, "")).lstrip("\n")
+    script = "\n".join((*filter(None, (setup.strip("\n"), *tests)), ""))
     entry_point = entry_point_of(tests, solution)
     return Task(
         reference=CodeReference(language="python", script=script, entry_point=entry_point),

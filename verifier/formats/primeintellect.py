@@ -17,7 +17,7 @@ from verifier.formats.base import Task
 from verifier.formats.fields import FieldError, Fields, list_of, object_of
 
 
-def primeintellect(row: Fields) -> Task:
+def read_primeintellect(row: Fields) -> Task:
     """A row with ``verification_info``."""
     at = row.at("verification_info")
     info = object_of(cases.nested(row.get("verification_info"), at), at)

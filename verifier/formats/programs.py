@@ -2,7 +2,8 @@
 
 Rules, in order, on what follows the reasoning:
 
-1. the text is the program of the last fenced block (``verifier.text.code_blocks``); without any it is the whole answer;
+1. an answer that starts with a line indented as code is a body as it stands, fences or not; else the text is the
+   program of the last fenced block (``verifier.text.code_blocks``), and without any the whole answer;
 2. text that starts with an indented line is a body: it continues the task's own code;
 3. text that defines the entry point is a whole program and stays as it is;
 4. all else is a body.
@@ -10,6 +11,7 @@ Rules, in order, on what follows the reasoning:
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from verifier.text.code_blocks import find_program
 from verifier.text.think import split_reasoning
 
 _MIN_FENCE = 3
+_CODE = ("    ", "\t")
 
 _DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -64,11 +67,15 @@ class Stub:
         return text
 
     def _is_whole(self, text: str) -> bool:
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        if first.startswith((" ", "\t")):
+        if _first_line(text).startswith((" ", "\t")):
             return False
         pattern = _DEFINITIONS[self.language].format(name=re.escape(self.entry_point))
         return re.search(pattern, text, re.MULTILINE) is not None
+
+
+def _first_line(text: str) -> str:
+    """The first line that is not blank."""
+    return next((line for line in io.StringIO(text) if not line.isspace()), "")
 
 
 def as_answer(completion: str, *, language: str, stub: Stub | None, is_program: bool = False) -> str:
@@ -88,7 +95,8 @@ def as_answer(completion: str, *, language: str, stub: Stub | None, is_program: 
     answer = completion if is_program else split_reasoning(completion).answer
     if answer is None:
         return completion
-    found = find_program(answer, (known.name, *known.tags))
+    is_body = stub is not None and _first_line(answer).startswith(_CODE)
+    found = None if is_body else find_program(answer, (known.name, *known.tags))
     text = answer if found is None else found
     program = text if stub is None else stub.whole(text)
     if program == found:
