@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from verifier.errors import SandboxError
 from verifier.sandbox import SANDBOXES, SandboxConfig
-from verifier.sandbox.base import Job, Limits, Run, ScriptRun, StdioRun
+from verifier.sandbox.base import Job, Limits, Program, Run, ScriptRun, StdioRun
 
 PROGRAM = "a, b = map(int, input().split())\nprint(a + b)\n"
 FUNCTION = "def add(a, b):\n    return a + b\n"
@@ -42,7 +42,8 @@ class Row:
 
 def job(*runs: Run, source: str = PROGRAM) -> Job:
     """A Python job."""
-    return Job(toolchain="python", source_name="solution.py", source=source, runs=runs, limits=Limits(cpu_time_s=4))
+    program = Program(source_name="solution.py", source=source)
+    return Job(toolchain="python", program=program, runs=runs, limits=Limits(cpu_time_s=4))
 
 
 async def measure(name: str, once: Once, *, count: int, clients: int, executions: int = 1) -> Row:

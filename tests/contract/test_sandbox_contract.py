@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.sandboxes import BACKENDS, opened, runner_of
 from verifier.errors import SandboxError
 from verifier.judging import LANGUAGES
-from verifier.sandbox.base import CallRun, Job, Limits, RunResult, RunStatus, ScriptRun, StdioRun
+from verifier.sandbox.base import CallRun, Job, Limits, Program, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.runner import plain
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -46,10 +46,12 @@ def job(source, *runs, language="python", **fields):
     fields = {"limits": LIMITS} | fields
     return Job(
         toolchain=chosen.toolchain,
-        source_name=chosen.source_name,
-        source=source,
-        compile_command=chosen.compile_command,
-        run_command=chosen.run_command,
+        program=Program(
+            source_name=chosen.source_name,
+            source=source,
+            compile_command=chosen.compile_command,
+            run_command=chosen.run_command,
+        ),
         runs=runs or (StdioRun(stdin=b""),),
         **fields,
     )

@@ -13,7 +13,7 @@ import pytest
 from tests.sandboxes import Runner, opened, runner_of, zygote_of
 from verifier.errors import SandboxError
 from verifier.sandbox import StartableSandbox
-from verifier.sandbox.base import Job, Limits, StdioRun
+from verifier.sandbox.base import Job, Limits, Program, StdioRun
 from verifier.sandbox.docker import DockerSandbox, _ContainerLink
 from verifier.sandbox.pool import ATTEMPTS
 from verifier.sandbox.slot import Slot
@@ -27,8 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 PROGRAM = "import time\nprint('up', flush=True)\ntime.sleep(0.4)\nprint(input())"
 JOB = Job(
     toolchain="python",
-    source_name="solution.py",
-    source=PROGRAM,
+    program=Program(source_name="solution.py", source=PROGRAM),
     runs=(StdioRun(stdin=b"42\n"),),
     limits=Limits(cpu_time_s=2),
 )
@@ -186,8 +185,7 @@ async def test_a_batch_survives_kills_all_along(sandbox):
     async def one(number: int):
         job = Job(
             toolchain="python",
-            source_name="s.py",
-            source=f"print({number})",
+            program=Program(source_name="s.py", source=f"print({number})"),
             runs=(StdioRun(stdin=b""),) * 3,
             limits=Limits(),
         )

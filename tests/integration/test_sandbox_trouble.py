@@ -9,7 +9,7 @@ import pytest
 from tests.sandboxes import runner_of
 from verifier.errors import SandboxError
 from verifier.sandbox import SANDBOXES, SandboxConfig
-from verifier.sandbox.base import Job, Limits, RunStatus, StdioRun
+from verifier.sandbox.base import Job, Limits, Program, RunStatus, StdioRun
 from verifier.sandbox.local import LocalSandbox
 
 FORK_BOMB = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
@@ -24,8 +24,7 @@ HONEST_CHILD = (
 def _job(source: str) -> Job:
     return Job(
         toolchain="python",
-        source_name="solution.py",
-        source=source,
+        program=Program(source_name="solution.py", source=source),
         runs=(StdioRun(stdin=b""),),
         limits=Limits(cpu_time_s=2, processes=32),
     )

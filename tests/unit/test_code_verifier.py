@@ -25,8 +25,8 @@ class Programs:
         self.lost = 0
 
     async def run(self, job: Job) -> JobResult:
-        self.ran.append(job.source)
-        words = job.source.split()
+        self.ran.append(job.program.source)
+        words = job.program.source.split()
         match words:
             case ["lost", *_]:
                 self.lost += 1
@@ -40,7 +40,7 @@ class Programs:
                 try:
                     await asyncio.sleep(0.2)
                 except asyncio.CancelledError:
-                    self.stopped.append(job.source)
+                    self.stopped.append(job.program.source)
                     raise
             case _:
                 pass

@@ -78,7 +78,7 @@ async def test_each_test_is_a_run_in_order():
     sandbox = CannedSandbox(ended(), ended())
     await opened(sandbox, stdio=STDIO).judge("program")
     assert sandbox.job.runs == (StdioRun(stdin=b"1\n"), StdioRun(stdin=b"2\n"))
-    assert sandbox.job.source == "program"
+    assert sandbox.job.program.source == "program"
     assert sandbox.job.stop_on_limit
     sandbox = CannedSandbox(ended())
     await opened(sandbox, calls=(CallTest(args="[1]", kwargs='{"a": 2}', expected="1"),), entry_point="f").judge("p")
@@ -112,7 +112,7 @@ async def test_the_script_of_another_language_follows_the_program_where_that_is_
     sandbox = CannedSandbox(ended(), compiled=ended())
     fields = {"language": "cpp", "script": "int main() {}"}
     await opened(sandbox, allow=True, **fields).judge("int f();")
-    assert sandbox.job.source == "int f();\nint main() {}"
+    assert sandbox.job.program.source == "int f();\nint main() {}"
     assert sandbox.job.runs == (StdioRun(stdin=b""),)
     with pytest.raises(UnscorableError) as error:
         opened(sandbox, **fields)

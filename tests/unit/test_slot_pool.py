@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from verifier.errors import SandboxError
-from verifier.sandbox.base import Job, Limits, StdioRun
+from verifier.sandbox.base import Job, Limits, Program, StdioRun
 from verifier.sandbox.pool import ATTEMPTS, SlotPool
 from verifier.sandbox.runner import frames
 from verifier.sandbox.slot import Slot
@@ -29,7 +29,9 @@ RUN: frames.Header = {
     "cpu_time_s": 0.1,
     "memory_bytes": 1,
 }
-JOB = Job(toolchain="python", source_name="s.py", source="", runs=(StdioRun(stdin=b""),), limits=Limits())
+JOB = Job(
+    toolchain="python", program=Program(source_name="s.py", source=""), runs=(StdioRun(stdin=b""),), limits=Limits()
+)
 NOT_OWN, OWN = False, True
 
 
@@ -185,10 +187,7 @@ async def test_a_missing_tool_costs_no_runner():
     pool = pool_of([link])
     job = Job(
         toolchain="rust",
-        source_name="s.rs",
-        source="",
-        compile_command=("rustc",),
-        run_command=("{binary}",),
+        program=Program(source_name="s.rs", source="", compile_command=("rustc",), run_command=("{binary}",)),
         runs=JOB.runs,
         limits=Limits(),
     )
@@ -203,7 +202,7 @@ async def test_toolchains_with_runners_of_their_own_make_room_for_each_other():
     links = [FakeLink(), FakeLink()]
     pool = pool_of(links, is_shared=False)
     await pool.run(JOB)
-    cpp = Job(toolchain="cpp", source_name="m.cpp", source="", runs=JOB.runs, limits=Limits())
+    cpp = Job(toolchain="cpp", program=Program(source_name="m.cpp", source=""), runs=JOB.runs, limits=Limits())
     await pool.run(cpp)
     assert links[0].is_closed
     await pool.aclose()

@@ -16,6 +16,7 @@ from verifier.sandbox.base import (
     Job,
     JobResult,
     Limits,
+    Program,
     Run,
     RunResult,
     RunStatus,
@@ -36,6 +37,7 @@ _LIMIT_STATUS = {
     RunStatus.OUTPUT: TestStatus.OLE,
     RunStatus.PROCESSES: TestStatus.RE,
     RunStatus.SKIPPED: TestStatus.SKIPPED,
+    RunStatus.BUDGET: TestStatus.SKIPPED,
 }
 
 
@@ -103,10 +105,12 @@ class ProgramJudge:
             program = f"{program}\n{self._reference.script}"
         job = Job(
             toolchain=self.language.toolchain,
-            source_name=self.language.source_name,
-            source=program,
-            compile_command=self.language.compile_command,
-            run_command=self.language.run_command,
+            program=Program(
+                source_name=self.language.source_name,
+                source=program,
+                compile_command=self.language.compile_command,
+                run_command=self.language.run_command,
+            ),
             runs=self._runs,
             limits=self._limits,
         )

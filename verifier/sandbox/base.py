@@ -6,9 +6,20 @@ expected output or a test's source: comparing is done by the caller, on what com
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+_NAME_BYTES = 200
+
+
+class MemoryRule(Enum):
+    """What the kernel holds a program to, besides its resident memory, which is watched always."""
+
+    ADDRESS_SPACE = "address_space"
+    DATA = "data"
+    """For run times that reserve far more address space than they use (JVM, V8, Go): the bytes that it may write."""
 
 
 class RunStatus(Enum):
@@ -26,6 +37,8 @@ class RunStatus(Enum):
     """It had more processes than it may (where the kernel did not refuse them)."""
     SKIPPED = "skipped"
     """Not run: an earlier execution of the job passed a limit."""
+    BUDGET = "budget"
+    """Not run: the job had spent its CPU time in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,57 +55,33 @@ class Limits:
     wall_floor_s: float = 4.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StdioRun:
-    """Run the program once with this standard input."""
-
-    stdin: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRun:
-    """Load the (Python) program and call its entry point once; JSON text in, plain data out."""
-
-    entry_point: str
-    args: str
-    kwargs: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptRun:
-    """Run a (Python) test script in a second process, where the program is a proxy."""
-
-    entry_point: str
-    script: str
-    framework: str
-
-
-Run = StdioRun | CallRun | ScriptRun
-
-
-class MemoryRule(Enum):
-    """What of a program's memory is held against its limit."""
-
-    ADDRESS_SPACE = "address_space"
-    """All that it has reserved."""
-    DATA = "data"
-    """Its data and its resident bytes: for run times that reserve far more than they use (JVM, V8, Go)."""
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode("utf-8", "replace")) > _NAME_BYTES:
+            raise ValueError(f"{name!r} is not the name of a file without a directory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program: its files, how it is built and how it is run.
 
+    In commands and in the environment ``{dir}`` is replaced by the directory that holds the files, ``{source}`` and
+    ``{binary}`` by the paths of the source and of what is made of it there, and ``{memory_mib}`` by the memory limit.
+
     Args:
-        source_name: such as ``main.cpp``.
+        source_name: file name of the program, such as ``main.cpp``.
         source: the program.
-        files: further files beside it (headers, other classes), by names without directories.
-        compile_command: argument vector; ``{source}``, ``{binary}`` and ``{dir}`` are replaced; empty: nothing to
-            compile.
-        run_command: argument vector, or empty for Python, which is run in a fork of the warm interpreter.
-        environment: of compiling and running; ``{dir}`` is replaced.
-        memory_rule: how its memory is limited.
+        files: names and texts of further files beside it; Python finds them in its working directory.
+        compile_command: argument vector, or empty.
+        run_command: argument vector for programs that are executed, or empty for Python, which is run in a fork of
+            the warm interpreter.
+        environment: what the compiler and the program see besides ``PATH``, ``LANG``, ``HOME`` and ``TMPDIR``; the
+            latter two lie in a directory that ends with the execution.
+        memory_rule: see ``MemoryRule``.
         overhead_bytes: the run time's own memory, on top of the limit.
+
+    Raises:
+        ValueError: a file name with a directory in it.
     """
 
     source_name: str
@@ -104,6 +93,82 @@ class Program:
     memory_rule: MemoryRule = MemoryRule.ADDRESS_SPACE
     overhead_bytes: int = 0
 
+    def __post_init__(self) -> None:
+        _check_names([self.source_name, *(name for name, _ in self.files)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioRun:
+    """Run the program once with this standard input.
+
+    Args:
+        stdin: its standard input.
+        args: its arguments, after its own name.
+        files: names and contents of files that are put into its working directory first.
+    """
+
+    stdin: bytes = b""
+    args: tuple[str, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names(name for name, _ in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRun:
+    """Load the (Python) program and call its entry point once; JSON text in, plain data out.
+
+    With ``in_place`` the first argument is reported, as it is after the call, instead of the returned value.
+    """
+
+    entry_point: str
+    args: str
+    kwargs: str
+    in_place: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRun:
+    """Run a (Python) test script in a second process, where the program is a proxy.
+
+    With ``in_place`` the script sees what a call changes in its arguments.
+    """
+
+    entry_point: str
+    script: str
+    framework: str
+    in_place: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRun:
+    """Execute the program and the job's peer (a tester, which leads), joined by a socket pair at descriptor 3.
+
+    The standard input of both is empty. When the peer ends the program is ended.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractiveRun:
+    """Run the program and the job's peer (an interactor), each one's output being the other's input.
+
+    When the peer has ended the program sees the end of its input, and is ended if it goes on for long.
+
+    Args:
+        args: of the peer.
+        files: put into the peer's working directory first.
+    """
+
+    args: tuple[str, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names(name for name, _ in self.files)
+
+
+Run = StdioRun | CallRun | ScriptRun | PairRun | InteractiveRun
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -111,23 +176,22 @@ class Job:
 
     Args:
         toolchain: name of the image or set of tools, such as ``python`` or ``cpp``.
-        source_name: file name of the program, such as ``main.cpp``.
-        source: the program.
-        compile_command: argument vector, or empty; ``{source}`` and ``{binary}`` are replaced.
-        run_command: argument vector for programs that are executed, or empty for Python, which is run in a fork of
-            the warm interpreter.
+        program: what is judged.
+        peer: the tester of a ``PairRun`` or the interactor of an ``InteractiveRun``. Neither can read the other's
+            files.
         runs: what to do with the program, in order, each from the same fresh state.
-        limits: of each run.
+        limits: of the program in each run; a peer has its own, which are generous.
+        compile_limits: of compiling.
+        total_cpu_time_s: CPU seconds of the program in all runs; when they are spent the rest is not run.
     """
 
     toolchain: str
-    source_name: str
-    source: str
-    compile_command: tuple[str, ...] = ()
-    run_command: tuple[str, ...] = ()
+    program: Program
+    peer: Program | None = None
     runs: tuple[Run, ...]
     limits: Limits
-    compile_limits: Limits = Limits(cpu_time_s=30.0, memory_bytes=2 << 30, wall_floor_s=60.0)
+    compile_limits: Limits = Limits(cpu_time_s=30.0, memory_bytes=2 << 30, wall_floor_s=60.0, processes=256)
+    total_cpu_time_s: float | None = None
     stop_on_limit: bool = True
     """After a run that passed a limit the rest is SKIPPED, so that one completion cannot cost its limit n times."""
 
@@ -151,13 +215,19 @@ class RunResult:
     value: bytes = b""
     cpu_time_s: float = 0.0
     memory_bytes: int = 0
+    peer: RunResult | None = None
+    """What the peer did, in a ``PairRun`` or ``InteractiveRun``; all else is the program's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """A job done: ``compile`` is None where nothing was compiled; ``runs`` is empty if compiling failed."""
+    """A job done.
+
+    ``compile`` and ``peer_compile`` are None where nothing was placed or compiled; ``runs`` is empty if either failed.
+    """
 
     compile: RunResult | None
+    peer_compile: RunResult | None = None
     runs: tuple[RunResult, ...]
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from verifier.errors import SandboxError
 from verifier.sandbox.base import (
     CallRun,
+    InteractiveRun,
     Job,
     JobResult,
     Limits,
+    PairRun,
+    Program,
     Run,
     RunResult,
     RunStatus,
@@ -27,6 +30,7 @@ from verifier.sandbox.base import (
 )
 from verifier.sandbox.runner import frames
 from verifier.sandbox.runner.jail import UIDS_PER_RUNNER
+from verifier.sandbox.runner.programs import PEER_WALL_S
 
 _START_S = 60.0
 _GRACE_S = 30.0
@@ -115,7 +119,8 @@ class Slot:
             raise SandboxError("sandbox_lost", detail, is_lost=True, is_own_doing=is_late) from error
 
     def _require_tools(self, job: Job) -> None:
-        for command in (job.compile_command, job.run_command):
+        programs = [job.program, *([job.peer] if job.peer else [])]
+        for command in [command for program in programs for command in (program.compile_command, program.run_command)]:
             tool = command[0] if command else ""
             if tool and not tool.startswith("{") and tool not in self.tools:
                 raise SandboxError(
@@ -123,7 +128,8 @@ class Slot:
                     f"{tool} is not installed in the sandbox, so {job.toolchain} cannot be judged; install it or use"
                     " the docker backend with its images",
                 )
-        if any(word.startswith("{") for word in job.run_command[:1]) and self.ready.get("can_execute_work") is False:
+        executes_work = any(word.startswith("{") for program in programs for word in program.run_command[:1])
+        if executes_work and self.ready.get("can_execute_work") is False:
             raise SandboxError(
                 "noexec_directory",
                 "the sandbox works in a directory that is mounted noexec, so compiled programs cannot run; mount it"
@@ -131,16 +137,17 @@ class Slot:
             )
 
     async def _collect(self, job: Job) -> JobResult:
-        compiled: RunResult | None = None
+        compiled: dict[str, RunResult] = {}
         runs: list[RunResult] = []
+        # A run killed from outside is repeated, hence twice; a peer may be at work as long again.
+        longest_s = max(wall_time_s(job.limits), wall_time_s(job.compile_limits))
+        patience_s = 2 * (longest_s if job.peer is None else longest_s + PEER_WALL_S) + _GRACE_S
         while True:
-            # A run killed from outside is repeated, hence twice.
-            limits = job.limits if compiled is not None or not job.run_command else job.compile_limits
-            async with asyncio.timeout(2 * wall_time_s(limits) + _GRACE_S):
+            async with asyncio.timeout(patience_s):
                 header, blobs = await _read_frame(self.link)
             match header["op"]:
                 case "compiled":
-                    compiled = _result(header, blobs)
+                    compiled[str(header["of"])] = _result(header, blobs)
                 case "run":
                     runs.append(_result(header, blobs))
                 case "broken":
@@ -148,7 +155,9 @@ class Slot:
                     raise SandboxError("sandbox_broken", detail, is_lost=True)
                 case "done":
                     self.is_spent = header.get("is_spent") is True
-                    return JobResult(compile=compiled, runs=tuple(runs))
+                    return JobResult(
+                        compile=compiled.get("program"), peer_compile=compiled.get("peer"), runs=tuple(runs)
+                    )
                 case other:
                     raise frames.FrameError(f"an unknown answer {other!r}")
 
@@ -173,37 +182,69 @@ def _limits(limits: Limits) -> Mapping[str, object]:
 
 
 def _request(job: Job) -> tuple[frames.Header, list[bytes]]:
-    # Lone surrogates cannot be written to a file; the program gets the replacement character.
-    blobs = [job.source.encode("utf-8", "replace")]
-    runs = [_run_header(run, blobs) for run in job.runs]
+    blobs: list[bytes] = []
     header: frames.Header = {
         "op": "job",
-        "source_name": job.source_name,
-        "compile_command": list(job.compile_command),
-        "run_command": list(job.run_command),
-        "runs": runs,
+        "program": _program_header(job.program, blobs),
+        "peer": _program_header(job.peer, blobs) if job.peer else None,
+        "runs": [_run_header(run, blobs) for run in job.runs],
         "limits": _limits(job.limits),
         "compile_limits": _limits(job.compile_limits),
+        "total_cpu_time_s": job.total_cpu_time_s,
         "stop_on_limit": job.stop_on_limit,
     }
     return header, blobs
 
 
+def _blob(data: str | bytes, blobs: list[bytes]) -> int:
+    # Lone surrogates cannot be written to a file; the program gets the replacement character.
+    blobs.append(data.encode("utf-8", "replace") if isinstance(data, str) else data)
+    return len(blobs) - 1
+
+
+def _files(files: Iterable[tuple[str, str | bytes]], blobs: list[bytes]) -> list[list[object]]:
+    return [[name, _blob(data, blobs)] for name, data in files]
+
+
+def _program_header(program: Program, blobs: list[bytes]) -> frames.Header:
+    return {
+        "source_name": program.source_name,
+        "source": _blob(program.source, blobs),
+        "files": _files(program.files, blobs),
+        "compile_command": list(program.compile_command),
+        "run_command": list(program.run_command),
+        "environment": dict(program.environment),
+        "memory_rule": program.memory_rule.value,
+        "overhead_bytes": program.overhead_bytes,
+    }
+
+
 def _run_header(run: Run, blobs: list[bytes]) -> frames.Header:
     match run:
-        case StdioRun(stdin=stdin):
-            blobs.append(stdin)
-            return {"kind": "stdio", "stdin": len(blobs) - 1}
-        case CallRun(entry_point=entry_point, args=args, kwargs=kwargs):
-            return {"kind": "call", "entry_point": entry_point, "args": args, "kwargs": kwargs}
-        case ScriptRun(entry_point=entry_point, script=script, framework=framework):
-            blobs.append(script.encode("utf-8", "replace"))
-            return {"kind": "script", "entry_point": entry_point, "framework": framework, "script": len(blobs) - 1}
+        case StdioRun(stdin=stdin, args=args, files=files):
+            return {"kind": "stdio", "stdin": _blob(stdin, blobs), "args": list(args), "files": _files(files, blobs)}
+        case CallRun(entry_point=entry_point, args=arguments, kwargs=kwargs, in_place=in_place):
+            head = {"entry_point": entry_point, "args": arguments, "kwargs": kwargs, "in_place": in_place}
+            return {"kind": "call", "head": head}
+        case ScriptRun(entry_point=entry_point, script=script, framework=framework, in_place=in_place):
+            head = {"entry_point": entry_point, "framework": framework, "in_place": in_place}
+            return {"kind": "script", "head": head, "script": _blob(script, blobs)}
+        case PairRun():
+            return {"kind": "pair"}
+        case InteractiveRun(args=args, files=files):
+            return {"kind": "interactive", "args": list(args), "files": _files(files, blobs)}
 
 
 def _result(header: frames.Header, blobs: list[bytes]) -> RunResult:
+    peer = header.get("peer")
+    if not isinstance(peer, dict):
+        return _one_result(header, blobs)
+    return replace(_one_result(header, blobs[:3]), peer=_one_result(peer, blobs[3:]))
+
+
+def _one_result(header: frames.Header, blobs: list[bytes]) -> RunResult:
     status = RunStatus(header["status"])
-    if status is RunStatus.SKIPPED:
+    if status in (RunStatus.SKIPPED, RunStatus.BUDGET):
         return RunResult(status=status)
     stdout, stderr, value = blobs
     return RunResult(

@@ -7,6 +7,7 @@ description: nothing a solution writes there can make it right.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -18,18 +19,25 @@ import types
 from . import plain
 
 PAYLOAD, REPORT = 3, 4
+WIRE = 4
 SOURCE_NAME = "solution.py"
 _CHUNK = 1 << 20
 
 
 def read_payload() -> tuple[dict[str, object], str]:
-    """The head and the program from descriptor 3, which is then closed."""
+    """The head and the program from descriptor 3, which is then closed; files that come with them are written."""
     parts = []
     while chunk := os.read(PAYLOAD, _CHUNK):
         parts.append(chunk)
     os.close(PAYLOAD)
-    head, _, source = b"".join(parts).partition(b"\n")
-    return json.loads(head), source.decode("utf-8", "replace")
+    line, _, source = b"".join(parts).partition(b"\n")
+    head = json.loads(line)
+    at = 0
+    for name, size in head.pop("files", ()):
+        with open(name, "wb") as file:
+            file.write(source[at : at + size])
+        at += size
+    return head, source[at:].decode("utf-8", "replace")
 
 
 def write_report(report: dict[str, object], descriptor: int = REPORT) -> None:
@@ -77,8 +85,8 @@ def describe(error: BaseException) -> dict[str, object]:
     return {"error": type(error).__name__, "is_compile_error": False}
 
 
-def _prepare(source: str) -> None:
-    sys.argv = [SOURCE_NAME]
+def _prepare(source: str, args: object = ()) -> None:
+    sys.argv = [SOURCE_NAME, *map(str, args)]  # type: ignore[call-overload]
     sys.path[:] = [os.getcwd(), *sys.path]
     import linecache  # noqa: PLC0415 (already loaded; the name would only be one more global)
 
@@ -105,8 +113,8 @@ def _compiles(source: str) -> bool:
 
 def run_stdio() -> None:
     """Runs a program as ``__main__``."""
-    _, source = read_payload()
-    _prepare(source)
+    head, source = read_payload()
+    _prepare(source, head.get("args", ()))
     if not _compiles(source):
         finish(1)
     code = 0
@@ -150,7 +158,7 @@ def run_call() -> None:
     try:
         module = load_program(source, "solution")
         value = find_entry_point(module, str(head["entry_point"]))(*args, **kwargs)  # type: ignore[operator]
-        report: dict[str, object] = {"value": plain.encode(value)}
+        report: dict[str, object] = {"value": plain.encode(args[0] if head["in_place"] else value)}
     except plain.PlainError as error:
         report = {"error": "Uncrossable", "message": str(error)}
     except BaseException as error:  # noqa: BLE001
@@ -159,18 +167,15 @@ def run_call() -> None:
     os._exit(0 if "value" in report else 1)
 
 
-def run_program(kind: str, process: dict[str, object]) -> None:
-    """Writes the source where it is wanted, and executes a command unless there is none (``place``)."""
-    argv = process["argv"]
-    if process["source_name"]:
-        _, source = read_payload()
-        with open(str(process["source_name"]), "w", encoding="utf-8", newline="") as file:
-            file.write(source)
-    else:
-        os.close(PAYLOAD)
-    if kind == "place" or not isinstance(argv, list) or not argv:
+def run_program(kind: str) -> None:
+    """Writes the files where they are wanted, and executes the command of the payload unless it is ``place``."""
+    head, _ = read_payload()
+    argv, environment = head["argv"], head["environment"]
+    if kind == "place" or not isinstance(argv, list) or not isinstance(environment, dict):
         return
-    os.close(REPORT)
+    with contextlib.suppress(OSError):
+        os.dup2(WIRE, PAYLOAD)  # where there is a wire, it is the first descriptor after the program's own
+        os.close(WIRE)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    os.execve(argv[0], argv, dict(os.environ))  # noqa: S606
+    os.execve(argv[0], argv, {**os.environ, **environment})  # noqa: S606

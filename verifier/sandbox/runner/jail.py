@@ -25,6 +25,8 @@ from pathlib import Path
 from . import walls
 
 UIDS_PER_RUNNER = 256
+RUN_UIDS = 192
+"""How many of them are given to executions in turn; the rest own what was compiled, and nothing runs under them."""
 WORK = "/assay-work"
 """Where children work in a root directory of our own; no toolchain lies below such a name."""
 _FIRST_UID = 1024
@@ -77,6 +79,8 @@ class Limits:
     memory_bytes: int
     file_bytes: int
     processes: int
+    memory_rule: str = "address_space"
+    overhead_bytes: int = 0
 
     def apply(self, *, base_bytes: int, stack_bytes: int, other_tasks: int) -> None:
         """Sets the rlimits of this process.
@@ -327,7 +331,15 @@ def tasks_of_uid(uid: int) -> int:
 
 
 def enter(
-    jail: Jail, *, uid: int, directory: str, limits: Limits, readable: str, descriptors: list[int], is_warm: bool
+    jail: Jail,
+    *,
+    uid: int,
+    directory: str,
+    limits: Limits,
+    readable: str,
+    group: int,
+    descriptors: list[int],
+    is_warm: bool,
 ) -> None:
     """Puts this process, a fresh child, behind every wall. The order matters: each wall may block an earlier step.
 
@@ -337,6 +349,7 @@ def enter(
         directory: the child's own, made here.
         limits: of the child.
         readable: one more directory to read and execute, or empty.
+        group: whose members alone may read it, or 0.
         descriptors: what becomes 0, 1, 2, ...; all others are closed.
         is_warm: the child goes on in this interpreter rather than executing a program.
     """
@@ -345,14 +358,14 @@ def enter(
         os.dup2(descriptor, number)
     other_tasks = 0
     if uid:
-        os.setgroups([])
+        os.setgroups([group] if group else [])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     else:
         other_tasks = tasks_of_uid(os.geteuid())
     os.umask(0o022)
     is_compiling = directory.endswith("-kept")
-    os.mkdir(directory, 0o755 if is_compiling else 0o700)
+    os.mkdir(directory, 0o750 if is_compiling and uid else 0o700)
     os.chdir(directory)
     os.environ.update(HOME=directory, TMPDIR=directory)
     stack_bytes = min(_WARM_STACK_BYTES if is_warm else _STACK_BYTES, limits.memory_bytes)

@@ -91,6 +91,7 @@ class Zygote:
         pids: list[int] = []
         at = 0
         trouble, tell = os.pipe()
+        linger_s = float(str(request["linger_s"]))
         for process in processes:
             own = descriptors[at : at + process["descriptors"]]
             at += len(own)
@@ -101,7 +102,8 @@ class Zygote:
         for descriptor in (*descriptors, tell):
             os.close(descriptor)
         self._send({"pids": pids})
-        ended = self._wait(pids[0], pids)
+        ended = self._wait(pids, linger_s)
+        cut = [pid not in ended for pid in pids]
         is_clean = self._kill_survivors(ended) and is_clean
         is_clean = self._clean(processes) and is_clean
         others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
@@ -114,6 +116,7 @@ class Zygote:
         self._send(
             {
                 "ended": [ended.get(pid) for pid in pids],
+                "cut": cut,
                 "others_cpu_time_s": others_s,
                 "is_clean": is_clean,
                 "broken": broken,
@@ -123,23 +126,25 @@ class Zygote:
     def _send(self, message: dict[str, object]) -> None:
         self._control.send(json.dumps(message).encode("ascii"))
 
-    def _wait(self, leader: int, pids: list[int]) -> dict[int, list[float]]:
-        """Waits until the leader has ended, or the supervisor wants all of them dead."""
+    def _wait(self, pids: list[int], linger_s: float) -> dict[int, list[float]]:
+        """Waits until the leader has ended and the others had their time, or the supervisor wants all of them dead."""
         ended: dict[int, list[float]] = {}
-        while leader not in ended:
-            both: list[socket.socket | int] = [self._control, self._wake_read]
-            ready, _, _ = select.select(both, [], [])
+        both: list[socket.socket | int] = [self._control, self._wake_read]
+        until: float | None = None
+        while True:
+            ready, _, _ = select.select(both, [], [], None if until is None else max(until - time.monotonic(), 0))
             if self._control in ready:
-                order = self._control.recv(MESSAGE_BYTES)
-                if not order:
+                if not self._control.recv(MESSAGE_BYTES):
                     raise ConnectionAbortedError  # caught by nobody: ``serve`` kills what runs, and we end
-                for pid in pids:
-                    if pid not in ended:
-                        os.kill(pid, signal.SIGKILL)
+                return ended
             if self._wake_read in ready:
                 os.read(self._wake_read, MESSAGE_BYTES)
             self._reap(ended)
-        return ended
+            if pids[0] in ended:
+                now = time.monotonic()
+                until = now + linger_s if until is None else until
+                if now >= until or all(pid in ended for pid in pids):
+                    return ended
 
     @staticmethod
     def _reap(ended: dict[int, list[float]]) -> bool:
@@ -223,6 +228,7 @@ class Zygote:
                     directory=str(process["directory"]),
                     limits=limits,
                     readable=str(process["readable"]),
+                    group=int(str(process["group"])),
                     descriptors=descriptors,
                     is_warm=kind in WARM,
                 )
@@ -235,7 +241,7 @@ class Zygote:
                 gc.enable()
                 WARM[kind]()
             else:
-                children.run_program(kind, process)
+                children.run_program(kind)
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
