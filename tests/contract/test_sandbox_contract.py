@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.sandboxes import BACKENDS, opened, runner_of
 from verifier.errors import SandboxError
 from verifier.judging import LANGUAGES
-from verifier.sandbox.base import CallRun, Job, Limits, Program, RunResult, RunStatus, ScriptRun, StdioRun
+from verifier.sandbox.base import CallRun, Job, Limits, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.runner import plain
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -46,12 +46,7 @@ def job(source, *runs, language="python", **fields):
     fields = {"limits": LIMITS} | fields
     return Job(
         toolchain=chosen.toolchain,
-        program=Program(
-            source_name=chosen.source_name,
-            source=source,
-            compile_command=chosen.compile_command,
-            run_command=chosen.run_command,
-        ),
+        program=chosen.program(source),
         runs=runs or (StdioRun(stdin=b""),),
         **fields,
     )
@@ -116,8 +111,11 @@ async def assert_nothing_left(sandbox, before):
 @pytest.mark.parametrize("language", sorted({language.name for language in LANGUAGES.values()}))
 async def test_every_language_runs_its_echo(sandbox, language):
     text = "héllo\n\0 1 2 3\n".encode()
+    limits = replace(LIMITS, cpu_time_s=4, processes=64)
     try:
-        result = await sandbox.run(job(LANGUAGES[language].echo, *[StdioRun(stdin=text)] * 2, language=language))
+        result = await sandbox.run(
+            job(LANGUAGES[language].echo, *[StdioRun(stdin=text)] * 2, language=language, limits=limits)
+        )
     except SandboxError as error:
         if error.reason == "no_toolchain":
             pytest.skip(str(error))

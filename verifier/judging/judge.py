@@ -16,7 +16,6 @@ from verifier.sandbox.base import (
     Job,
     JobResult,
     Limits,
-    Program,
     Run,
     RunResult,
     RunStatus,
@@ -105,12 +104,7 @@ class ProgramJudge:
             program = f"{program}\n{self._reference.script}"
         job = Job(
             toolchain=self.language.toolchain,
-            program=Program(
-                source_name=self.language.source_name,
-                source=program,
-                compile_command=self.language.compile_command,
-                run_command=self.language.run_command,
-            ),
+            program=self.language.program(program),
             runs=self._runs,
             limits=self._limits,
         )

@@ -121,13 +121,13 @@ class Slot:
     def _require_tools(self, job: Job) -> None:
         programs = [job.program, *([job.peer] if job.peer else [])]
         for command in [command for program in programs for command in (program.compile_command, program.run_command)]:
-            tool = command[0] if command else ""
-            if tool and not tool.startswith("{") and tool not in self.tools:
-                raise SandboxError(
-                    "no_toolchain",
-                    f"{tool} is not installed in the sandbox, so {job.toolchain} cannot be judged; install it or use"
-                    " the docker backend with its images",
-                )
+            for tool in _tools_of(command):
+                if tool not in self.tools:
+                    raise SandboxError(
+                        "no_toolchain",
+                        f"{tool} is not installed in the sandbox, so {job.toolchain} cannot be judged; install it or"
+                        " use the docker backend with its images",
+                    )
         executes_work = any(word.startswith("{") for program in programs for word in program.run_command[:1])
         if executes_work and self.ready.get("can_execute_work") is False:
             raise SandboxError(
@@ -160,6 +160,12 @@ class Slot:
                     )
                 case other:
                     raise frames.FrameError(f"an unknown answer {other!r}")
+
+
+def _tools_of(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The tools that a command needs; one of ``sh -c`` names the shell's tool as its ``$0``."""
+    shell = command[3:4] if command[:2] == ("sh", "-c") else ()
+    return tuple(word for word in (*command[:1], *shell) if not word.startswith("{"))
 
 
 async def _read_frame(link: Link) -> tuple[frames.Header, list[bytes]]:

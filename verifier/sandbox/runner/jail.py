@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import resource
 import signal
@@ -34,7 +35,7 @@ LOW_DESCRIPTORS = 64
 """Descriptors below this are the children's own; the runner keeps its own above."""
 _SYSTEM_PATHS = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc/alternatives", "/etc/ld.so.cache",
-    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types",
+    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/ssl/openssl.cnf",
 )  # fmt: skip
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _TMPFS = "tmpfs"
@@ -86,14 +87,16 @@ class Limits:
         """Sets the rlimits of this process.
 
         Args:
-            base_bytes: address space that the runner itself takes in the child.
+            base_bytes: memory that is none of the program's own.
             stack_bytes: size of the main thread's stack.
             other_tasks: tasks of the same uid that are not the child's.
         """
         seconds = int(self.cpu_time_s) + 1
         walls.set_limit(resource.RLIMIT_CPU, seconds + 1, seconds + 2)
-        walls.set_limit(resource.RLIMIT_AS, base_bytes + self.memory_bytes)
+        which = resource.RLIMIT_DATA if self.memory_rule == "data" else resource.RLIMIT_AS
+        walls.set_limit(which, base_bytes + self.memory_bytes + self.overhead_bytes)
         walls.set_limit(resource.RLIMIT_FSIZE, self.file_bytes)
+        # Each thread is one of them too.
         walls.set_limit(resource.RLIMIT_NPROC, other_tasks + self.processes)
         walls.set_limit(resource.RLIMIT_NOFILE, 1024)
         walls.set_limit(resource.RLIMIT_CORE, 0)
@@ -111,7 +114,8 @@ def toolchain_paths() -> list[str]:
     own = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, str(Path(os.__file__).parent)}
     own |= {str(Path(sys.executable).parent), str(Path(sys.executable).resolve().parent)}
     own |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
-    paths = [path for path in _SYSTEM_PATHS if os.path.lexists(path)]
+    # Debian's JDK has its settings there.
+    paths = [path for path in (*_SYSTEM_PATHS, *glob.glob("/etc/java-*")) if os.path.lexists(path)]
     for path in sorted(own, key=len):
         if path not in ("", "/") and os.path.isdir(path) and not any(Path(path).is_relative_to(p) for p in paths):
             paths.append(path)
@@ -368,7 +372,8 @@ def enter(
     os.mkdir(directory, 0o750 if is_compiling and uid else 0o700)
     os.chdir(directory)
     os.environ.update(HOME=directory, TMPDIR=directory)
-    stack_bytes = min(_WARM_STACK_BYTES if is_warm else _STACK_BYTES, limits.memory_bytes)
+    stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
+    stack_bytes = min(stack_bytes, limits.memory_bytes)
     # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
     base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
     limits.apply(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)

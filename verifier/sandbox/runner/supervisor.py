@@ -24,7 +24,9 @@ _SELF_TEST_LIMITS = {
     "cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8, "wall_s": 20,
     "output_bytes": 1 << 16, "report_bytes": 1 << 16,
 }  # fmt: skip
-_TOOLS = ("python3", "g++", "gcc", "node", "java", "javac", "go", "rustc", "bash", "tsc")
+_TOOLS = (
+    "sh", "bash", "python3", "g++", "gcc", "node", "esbuild", "tsc", "java", "javac", "go", "rustc",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
