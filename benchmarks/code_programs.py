@@ -1,68 +1,121 @@
-"""Programs judged a second: warm sandboxes against a container for each completion.
+"""What a judged program costs: warm sandboxes beside a bare fork, ``docker exec`` and ``docker run``.
 
-Every way runs the same program on the same input, so that only the way differs. Ratios are against
-``docker run`` a completion with the same limits and walls, measured in the same run; without an engine, against a
-new interpreter a completion.
+Two tables. The first is CPU milliseconds an execution, from one client, beside the least that a warm interpreter can
+do: a bare fork with no walls, of the same interpreter, in the same place, over the same link (``bare_fork.py``). It
+counts the processes of the runner or server with all that they started; the engine's and this client's own work is
+left out on both sides. The second is executions a second from several clients, beside one ``docker run`` (with
+comparable limits) and one ``docker exec`` a completion, by the command and by the SDK. Every way runs the same
+program on the same input and its output is checked. Ways take turns in rounds, and the median round counts.
 
-    python benchmarks/code_programs.py [--completions N] [--clients N]
+    python benchmarks/code_programs.py [--executions N] [--rounds N] [--clients N] [--image-tag TAG]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
+import json
 import os
+import statistics
+import struct
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+from cpu_time import cpu_time_s
 
 from verifier.errors import SandboxError
-from verifier.sandbox import SANDBOXES, SandboxConfig
-from verifier.sandbox.base import Job, Limits, Program, Run, ScriptRun, StdioRun
+from verifier.sandbox.base import CallRun, Job, Limits, Run, ScriptRun, StdioRun
+from verifier.sandbox.docker import DockerSandbox, _ContainerLink
+from verifier.sandbox.images import connect, image_name
+from verifier.sandbox.local import ENVIRONMENT, RUNNER_DIRECTORY, LocalSandbox, _ProcessLink
+from verifier.sandbox.pool import SlotPool
+from verifier.sandbox.slot import Link
 
 PROGRAM = "a, b = map(int, input().split())\nprint(a + b)\n"
 FUNCTION = "def add(a, b):\n    return a + b\n"
 SCRIPT = "assert add(1, 2) == 3\nassert add(-1, 1) == 0\nassert add(10**20, 1) == 10**20 + 1\n"
 INPUT, OUTPUT = b"1 2\n", b"3\n"
-IMAGE = "assay-sandbox-python:latest"
+PREFIX = "assay-sandbox-"
 CASES = 50
+LENGTH = struct.Struct(">I")
+BARE = "bare fork, no walls"
+RUN = "docker run a completion (command)"
+_NO_ENGINE = (docker.errors.DockerException, requests.RequestException, OSError)
 
 Once = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One way: executions a second, and CPU milliseconds of this process tree an execution."""
+class Way:
+    """One way to run a program."""
 
     name: str
-    rate: float
-    executions: int
+    once: Once
+    pid: int = 0
+    """The tree of processes whose CPU time counts; 0 where it cannot be told apart."""
+    executions: int = 1
+    """Programs that ``once`` runs."""
+    weight: float = 1.0
+    """Its share of the executions of a round: slow ways run fewer."""
 
 
 def job(*runs: Run, source: str = PROGRAM) -> Job:
     """A Python job."""
-    program = Program(source_name="solution.py", source=source)
-    return Job(toolchain="python", program=program, runs=runs, limits=Limits(cpu_time_s=4))
+    return Job(toolchain="python", source_name="solution.py", source=source, runs=runs, limits=Limits(cpu_time_s=4))
 
 
-async def measure(name: str, once: Once, *, count: int, clients: int, executions: int = 1) -> Row:
-    """Runs ``once`` count times from so many clients."""
-    await once()
-    left = count
+# --- ways -------------------------------------------------------------------------------------------------------
 
-    async def client() -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
-            await once()
 
-    started = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    elapsed = time.perf_counter() - started
-    row = Row(name=name, rate=count * executions / elapsed, executions=count * executions)
-    print(f"  {row.name:<46} {row.rate:9.1f}/s", file=sys.stderr)
-    return row
+def ours(sandbox: LocalSandbox | DockerSandbox, pid: int = 0) -> list[Way]:
+    """Our own ways on a backend that has started."""
+
+    async def stdio() -> None:
+        result = await sandbox.run(job(StdioRun(stdin=INPUT)))
+        assert result.runs[0].stdout == OUTPUT
+
+    async def call() -> None:
+        result = await sandbox.run(job(CallRun(entry_point="add", args="[1, 2]", kwargs=""), source=FUNCTION))
+        assert json.loads(result.runs[0].value)["value"] == 3
+
+    async def script() -> None:
+        run = ScriptRun(entry_point="add", script=SCRIPT, framework="plain")
+        result = await sandbox.run(job(run, source=FUNCTION))
+        assert b'"script", true' in result.runs[0].value
+
+    async def many() -> None:
+        result = await sandbox.run(job(*(StdioRun(stdin=INPUT) for _ in range(CASES))))
+        assert all(run.stdout == OUTPUT for run in result.runs)
+
+    return [
+        Way(name="stdio", once=stdio, pid=pid),
+        Way(name="call", once=call, pid=pid),
+        Way(name="script, in a second process", once=script, pid=pid),
+        Way(name=f"stdio, {CASES} cases a completion", once=many, pid=pid, executions=CASES, weight=1 / CASES),
+    ]
+
+
+def bare(link: Link, pid: int) -> Way:
+    """The peer that answers on a link."""
+    request = b"".join(LENGTH.pack(len(blob)) + blob for blob in (PROGRAM.encode(), INPUT))
+
+    async def once() -> None:
+        await link.send(request)
+        (size,) = LENGTH.unpack(await link.read_exactly(LENGTH.size))
+        output = await link.read_exactly(size)
+        (size,) = LENGTH.unpack(await link.read_exactly(LENGTH.size))
+        assert (output, await link.read_exactly(size)) == (OUTPUT, b"")
+
+    return Way(name=BARE, once=once, pid=pid)
 
 
 async def spawned(argv: list[str]) -> None:
@@ -74,115 +127,228 @@ async def spawned(argv: list[str]) -> None:
     assert output == OUTPUT, output
 
 
-async def of_sandbox(name: str, *, count: int, clients: int) -> list[Row]:
-    """Our own ways on one backend."""
-    sandbox = SANDBOXES[name](SandboxConfig(slots=len(os.sched_getaffinity(0))))
+def of_engine(image: str, warm: Any) -> list[Way]:  # noqa: ANN401 (the SDK does not type it)
+    """The engine's own ways; the SDK's have no standard input, so the program gets it as text."""
+    flags = "--rm -i --network none --read-only --cap-drop ALL --user 65534 --memory 512m --pids-limit 64"
+    flags += " --security-opt no-new-privileges --entrypoint python3"
+    command = ["python3", "-I", "-c", PROGRAM]
+    inline = ["python3", "-I", "-c", PROGRAM.replace("input()", repr(INPUT.decode()))]
+
+    def execute() -> None:
+        assert warm.exec_run(inline, user="65534").output == OUTPUT
+
+    def run() -> None:
+        output = warm.client.containers.run(
+            image, inline[1:], entrypoint="python3", remove=True, network_mode="none", read_only=True, user="65534",
+            cap_drop=["ALL"], mem_limit="512m", pids_limit=64, security_opt=["no-new-privileges"],
+        )  # fmt: skip
+        assert output == OUTPUT
+
+    return [
+        Way(name=RUN, once=lambda: spawned(["docker", "run", *flags.split(), image, *command[1:]]), weight=0.03),
+        Way(name="docker run a completion (SDK)", once=lambda: asyncio.to_thread(run), weight=0.03),
+        Way(
+            name="docker exec a completion (command)",
+            once=lambda: spawned(["docker", "exec", "-i", "--user", "65534", warm.id, *command]),
+            weight=0.08,
+        ),
+        Way(name="docker exec a completion (SDK)", once=lambda: asyncio.to_thread(execute), weight=0.08),
+    ]
+
+
+# --- opening them -----------------------------------------------------------------------------------------------
+
+
+def pid_of(sandbox: LocalSandbox | DockerSandbox) -> int:
+    """The first process of the idle runner of a sandbox with one slot."""
+    pool: SlotPool = sandbox._pool  # noqa: SLF001 (a benchmark looks where a caller has no business)
+    (slot,) = [slot for slots in pool._idle.values() for slot in slots]  # noqa: SLF001
+    link = slot.link
+    if isinstance(link, _ContainerLink):
+        return container_pid(link._container)  # noqa: SLF001
+    assert isinstance(link, _ProcessLink)
+    return link._process.pid  # noqa: SLF001
+
+
+def container_pid(container: Any) -> int:  # noqa: ANN401
+    """The first process of a container, or 0 where the engine is on another machine."""
+    container.reload()
+    pid = int(container.attrs["State"]["Pid"])
+    return pid if Path(f"/proc/{pid}").exists() else 0
+
+
+async def open_bare_local(stack: AsyncExitStack) -> Way:
+    """The peer as a child process."""
+    script = str(Path(__file__).with_name("bare_fork.py"))
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-s", script, str(RUNNER_DIRECTORY)],
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT, cwd="/",
+    )  # fmt: skip
+    link = _ProcessLink(process, "/nonexistent")
+    stack.push_async_callback(link.close)
+    return bare(link, process.pid)
+
+
+async def open_bare_docker(stack: AsyncExitStack, client: docker.DockerClient, image: str) -> Way:
+    """The peer as the first process of a container of the same image."""
+    program = Path(__file__).with_name("bare_fork.py").read_text(encoding="utf-8")
+    container = await asyncio.to_thread(
+        functools.partial(
+            client.containers.create, image, entrypoint=["/usr/bin/python3", "-s", "-c"],
+            command=[program, "/opt/assay/runner"], environment=ENVIRONMENT, network_mode="none", stdin_open=True,
+        )
+    )  # fmt: skip
+    attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+    link = _ContainerLink(container, attached)
+    stack.push_async_callback(link.close)
+    await asyncio.to_thread(container.start)
+    return bare(link, await asyncio.to_thread(container_pid, container))
+
+
+async def open_warm(stack: AsyncExitStack, client: docker.DockerClient, image: str) -> Any:  # noqa: ANN401
+    """A container for ``docker exec``."""
+    container = await asyncio.to_thread(
+        functools.partial(client.containers.run, image, ["3600"], entrypoint="sleep", detach=True, network_mode="none")
+    )
+    stack.callback(functools.partial(container.remove, force=True))
+    return container
+
+
+def engine(image: str) -> docker.DockerClient | None:
+    """The Docker engine, if it is here and has the image."""
+    try:
+        client = connect()
+    except _NO_ENGINE:
+        return None
+    try:
+        client.images.get(image)
+    except _NO_ENGINE:
+        print(f"no image {image}: the ways of docker are left out", file=sys.stderr)
+        client.close()
+        return None
+    return client
+
+
+async def started(stack: AsyncExitStack, sandbox: LocalSandbox | DockerSandbox) -> bool:
+    """Starts a sandbox; False, and a line, where the machine cannot give it."""
+    stack.push_async_callback(sandbox.aclose)
     try:
         await sandbox.start()
-
-        async def stdio() -> None:
-            result = await sandbox.run(job(StdioRun(stdin=INPUT)))
-            assert result.runs[0].stdout == OUTPUT
-
-        async def many() -> None:
-            result = await sandbox.run(job(*(StdioRun(stdin=INPUT) for _ in range(CASES))))
-            assert all(run.stdout == OUTPUT for run in result.runs)
-
-        async def script() -> None:
-            run = ScriptRun(entry_point="add", script=SCRIPT, framework="plain")
-            result = await sandbox.run(job(run, source=FUNCTION))
-            assert b'"script", true' in result.runs[0].value
-
-        return [
-            await measure(f"ours, {name}: stdio", stdio, count=count, clients=clients),
-            await measure(
-                f"ours, {name}: {CASES} stdio cases a completion",
-                many,
-                count=max(count // CASES, 4),
-                clients=clients,
-                executions=CASES,
-            ),
-            await measure(f"ours, {name}: script in a second process", script, count=count, clients=clients),
-        ]
-    finally:
-        await sandbox.aclose()
-
-
-async def has_engine() -> bool:
-    """Whether the Docker command, an engine and the image are here."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "docker", "image", "inspect", IMAGE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
-    except FileNotFoundError:
+    except SandboxError as error:
+        print(f"{type(sandbox).__name__} is left out: {error}", file=sys.stderr)
         return False
-    return await process.wait() == 0
+    return True
 
 
-async def of_docker(*, count: int, clients: int) -> list[Row]:
-    """The peers: one container, or one ``docker exec``, a completion."""
-    flags = [
-        "--rm",
-        "-i",
-        "--network",
-        "none",
-        "--read-only",
-        "--cap-drop",
-        "ALL",
-        "--user",
-        "65534",
-        "--memory",
-        "512m",
-    ]
-    flags += ["--security-opt", "no-new-privileges", "--pids-limit", "64", "--entrypoint", "python3"]
-    run = ["docker", "run", *flags, IMAGE, "-I", "-c", PROGRAM]
-    rows = [await measure("docker run a completion", lambda: spawned(run), count=max(count // 20, 8), clients=clients)]
-    warm = await asyncio.create_subprocess_exec(
-        *["docker", "run", "-d", "--rm", "--network", "none", "--entrypoint", "sleep", IMAGE, "3600"],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    name = (await warm.communicate())[0].decode().strip()
-    try:
-        argv = ["docker", "exec", "-i", "--user", "65534", name, "python3", "-I", "-c", PROGRAM]
-        rows.append(
-            await measure("docker exec a completion", lambda: spawned(argv), count=max(count // 10, 8), clients=clients)
+# --- measuring --------------------------------------------------------------------------------------------------
+
+
+async def measured(way: Way, count: int, clients: int) -> tuple[float, float]:
+    """CPU milliseconds an execution, and executions a second, of one round."""
+    left = count
+
+    async def client() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            await way.once()
+
+    cpu, wall = cpu_time_s(way.pid) if way.pid else 0.0, time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    wall, cpu = time.perf_counter() - wall, (cpu_time_s(way.pid) if way.pid else 0.0) - cpu
+    return 1e3 * cpu / count / way.executions, count * way.executions / wall
+
+
+async def in_rounds(ways: Mapping[str, Way], count: int, rounds: int, clients: int) -> dict[str, tuple[float, float]]:
+    """The medians of all rounds; ways take turns, so that a busy moment meets all of them."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for way in ways.values():
+        await way.once()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name].append(await measured(way, max(round(count * way.weight), clients), clients))
+            print(f"  {name:<44} {found[name][-1][0]:8.2f} ms {found[name][-1][1]:9.1f}/s", file=sys.stderr)
+    return {
+        name: (statistics.median(cpu for cpu, _ in pairs), statistics.median(rate for _, rate in pairs))
+        for name, pairs in found.items()
+    }
+
+
+async def cpu_table(options: argparse.Namespace) -> None:
+    """The first table: one client, one runner, beside a bare fork in the same place."""
+    image = image_name(PREFIX, "python", options.image_tag)
+    client = engine(image)
+    print("CPU ms an execution, one client; ratio to a bare fork in the same place")
+    print(f"{'place':<8}{'way':<40}{'CPU ms':>8}{'ratio':>8}{'wall ms':>9}")
+    for place in ("local", "docker"):
+        async with AsyncExitStack() as stack:
+            if place == "docker" and client is None:
+                continue
+            sandbox = (
+                LocalSandbox(slots=1, mode=options.mode)
+                if place == "local"
+                else DockerSandbox(slots=1, image_prefix=PREFIX, image_tag=options.image_tag)
+            )
+            if not await started(stack, sandbox):
+                continue
+            peer = await (
+                open_bare_docker(stack, client, image) if client and place == "docker" else open_bare_local(stack)
+            )
+            ways = {way.name: way for way in (peer, *ours(sandbox, pid_of(sandbox)))}
+            found = await in_rounds(ways, options.executions, options.rounds, 1)
+            for name, (cpu, rate) in found.items():
+                print(f"{place:<8}{name:<40}{cpu:>8.2f}{cpu / found[BARE][0]:>7.2f}x{1e3 / rate:>9.2f}")
+    if client is not None:
+        client.close()
+
+
+async def rate_table(options: argparse.Namespace) -> None:
+    """The second table: several clients."""
+    image = image_name(PREFIX, "python", options.image_tag)
+    client = engine(image)
+    slots = len(os.sched_getaffinity(0))
+    async with AsyncExitStack() as stack:
+        ways = {}
+        if client is not None:
+            warm = await open_warm(stack, client, image)
+            ways = {way.name: way for way in of_engine(image, warm)}
+        new = [sys.executable, "-I", "-c", PROGRAM]
+        ways["new interpreter, no walls"] = Way(name="new", once=lambda: spawned(new), weight=0.25)
+        local = LocalSandbox(slots=slots, mode=options.mode)
+        if await started(stack, local):
+            ways |= {f"ours, local: {way.name}": way for way in ours(local)}
+        if client is not None:
+            contained = DockerSandbox(slots=slots, image_prefix=PREFIX, image_tag=options.image_tag)
+            if await started(stack, contained):
+                ways |= {f"ours, docker: {way.name}": way for way in ours(contained)}
+        found = await in_rounds(ways, options.executions, options.rounds, options.clients)
+        run = max((rate for name, (_, rate) in found.items() if "docker run" in name), default=0.0)
+        execute = max((rate for name, (_, rate) in found.items() if "docker exec" in name), default=0.0)
+        print(
+            f"\nexecutions a second, {options.clients} clients, {slots} processors; ratios to the faster form of each"
         )
-    finally:
-        await (
-            await asyncio.create_subprocess_exec("docker", "rm", "-f", name, stdout=asyncio.subprocess.DEVNULL)
-        ).wait()
-    return rows
-
-
-async def run(count: int, clients: int) -> None:
-    """Measures every way and prints the table."""
-    rows: list[Row] = []
-    docker = await has_engine()
-    if docker:
-        rows += await of_docker(count=count, clients=clients)
-    argv = [sys.executable, "-I", "-c", PROGRAM]
-    rows.append(
-        await measure("new interpreter, no walls", lambda: spawned(argv), count=max(count // 4, 8), clients=clients)
-    )
-    for name in ("local", "docker") if docker else ("local",):
-        try:
-            rows += await of_sandbox(name, count=count, clients=clients)
-        except SandboxError as error:
-            print(f"{name}: skipped: {error}", file=sys.stderr)
-    base = rows[0]
-    print(f"{clients} clients, {len(os.sched_getaffinity(0))} processors; ratio to: {base.name}")
-    print(f"{'way':<48}{'executions/s':>14}{'ratio':>9}")
-    for row in rows:
-        print(f"{row.name:<48}{row.rate:>14.1f}{row.rate / base.rate:>8.1f}x")
+        print(f"{'way':<44}{'/s':>9}{'docker run':>12}{'docker exec':>13}")
+        for name, (_, rate) in found.items():
+            ratios = f"{rate / run:>11.1f}x{rate / execute:>12.1f}x" if run and execute else ""
+            print(f"{name:<44}{rate:>9.1f}{ratios}")
+    if client is not None:
+        client.close()
 
 
 def main() -> None:
     """Reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--completions", type=int, default=600, help="completions a way (fewer for the slow ones)")
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--executions", type=int, default=200, help="executions a way and round (fewer for slow ones)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clients", type=int, default=8, help="clients of the second table")
+    parser.add_argument("--mode", default="", help="insist on a jail of the local backend")
+    parser.add_argument("--image-tag", default=os.environ.get("ASSAY_IMAGE_TAG", "latest"))
+    parser.add_argument("--table", choices=("cpu", "rate", "both"), default="both")
     options = parser.parse_args()
-    asyncio.run(run(options.completions, options.clients))
+    if options.table in ("cpu", "both"):
+        asyncio.run(cpu_table(options))
+    if options.table in ("rate", "both"):
+        asyncio.run(rate_table(options))
 
 
 if __name__ == "__main__":
