@@ -33,6 +33,7 @@ import requests
 from cpu_time import cpu_time_s
 
 from verifier.errors import SandboxError
+from verifier.sandbox import StartableSandbox
 from verifier.sandbox.base import CallRun, Job, Limits, Run, ScriptRun, StdioRun
 from verifier.sandbox.docker import DockerSandbox, _ContainerLink
 from verifier.sandbox.images import connect, image_name
@@ -76,7 +77,7 @@ def job(*runs: Run, source: str = PROGRAM) -> Job:
 # --- ways -------------------------------------------------------------------------------------------------------
 
 
-def ours(sandbox: LocalSandbox | DockerSandbox, pid: int = 0) -> list[Way]:
+def ours(sandbox: StartableSandbox, pid: int = 0) -> list[Way]:
     """Our own ways on a backend that has started."""
 
     async def stdio() -> None:
@@ -159,15 +160,17 @@ def of_engine(image: str, warm: Any) -> list[Way]:  # noqa: ANN401 (the SDK does
 # --- opening them -----------------------------------------------------------------------------------------------
 
 
-def pid_of(sandbox: LocalSandbox | DockerSandbox) -> int:
-    """The first process of the idle runner of a sandbox with one slot."""
-    pool: SlotPool = sandbox._pool  # noqa: SLF001 (a benchmark looks where a caller has no business)
-    (slot,) = [slot for slots in pool._idle.values() for slot in slots]  # noqa: SLF001
-    link = slot.link
-    if isinstance(link, _ContainerLink):
-        return container_pid(link._container)  # noqa: SLF001
-    assert isinstance(link, _ProcessLink)
-    return link._process.pid  # noqa: SLF001
+def pids_of(sandbox: StartableSandbox) -> list[int]:
+    """The first process of each idle runner of a sandbox."""
+    pool: SlotPool = sandbox._pool  # type: ignore[attr-defined]  # noqa: SLF001 (no caller has business there)
+    found = []
+    for slot in (slot for slots in pool._idle.values() for slot in slots):  # noqa: SLF001
+        link = slot.link
+        if isinstance(link, _ContainerLink):
+            found.append(container_pid(link._container))  # noqa: SLF001
+        elif isinstance(link, _ProcessLink):
+            found.append(link._process.pid)  # noqa: SLF001
+    return found
 
 
 def container_pid(container: Any) -> int:  # noqa: ANN401
@@ -229,7 +232,7 @@ def engine(image: str) -> docker.DockerClient | None:
     return client
 
 
-async def started(stack: AsyncExitStack, sandbox: LocalSandbox | DockerSandbox) -> bool:
+async def started(stack: AsyncExitStack, sandbox: StartableSandbox) -> bool:
     """Starts a sandbox; False, and a line, where the machine cannot give it."""
     stack.push_async_callback(sandbox.aclose)
     try:
@@ -294,7 +297,7 @@ async def cpu_table(options: argparse.Namespace) -> None:
             peer = await (
                 open_bare_docker(stack, client, image) if client and place == "docker" else open_bare_local(stack)
             )
-            ways = {way.name: way for way in (peer, *ours(sandbox, pid_of(sandbox)))}
+            ways = {way.name: way for way in (peer, *ours(sandbox, *pids_of(sandbox)))}
             found = await in_rounds(ways, options.executions, options.rounds, 1)
             for name, (cpu, rate) in found.items():
                 print(f"{place:<8}{name:<40}{cpu:>8.2f}{cpu / found[BARE][0]:>7.2f}x{1e3 / rate:>9.2f}")
