@@ -34,7 +34,7 @@ from cpu_time import cpu_time_s
 
 from verifier.errors import SandboxError
 from verifier.sandbox import StartableSandbox
-from verifier.sandbox.base import CallRun, Job, Limits, Run, ScriptRun, StdioRun
+from verifier.sandbox.base import CallRun, Job, Limits, Program, Run, ScriptRun, StdioRun
 from verifier.sandbox.docker import DockerSandbox, _ContainerLink
 from verifier.sandbox.images import connect, image_name
 from verifier.sandbox.local import ENVIRONMENT, RUNNER_DIRECTORY, LocalSandbox, _ProcessLink
@@ -71,7 +71,8 @@ class Way:
 
 def job(*runs: Run, source: str = PROGRAM) -> Job:
     """A Python job."""
-    return Job(toolchain="python", source_name="solution.py", source=source, runs=runs, limits=Limits(cpu_time_s=4))
+    program = Program(source_name="solution.py", source=source)
+    return Job(toolchain="python", program=program, runs=runs, limits=Limits(cpu_time_s=4))
 
 
 # --- ways -------------------------------------------------------------------------------------------------------
