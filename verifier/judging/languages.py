@@ -138,6 +138,12 @@ _RUSTC = (
 )  # fmt: skip
 _MIB = 1 << 20
 
+
+def check_javascript(name: str) -> tuple[str, ...]:
+    """The command that checks the syntax of a file, and makes it a module where it parses as that alone."""
+    return ("node", "--no-warnings", "--experimental-vm-modules", "-e", _NODE_CHECK, name)
+
+
 _LANGUAGES = (
     Language(
         name="python",
@@ -202,7 +208,7 @@ _LANGUAGES = (
         tags=("javascript", "js", "node", "nodejs", "mjs", "cjs"),
         toolchain="javascript",
         source_name="main.js",
-        compile_command=("node", "--no-warnings", "--experimental-vm-modules", "-e", _NODE_CHECK, "main.js"),
+        compile_command=check_javascript("main.js"),
         run_command=(*_NODE, "{source}"),
         memory_rule=MemoryRule.DATA,
         overhead_bytes=256 * _MIB,

@@ -5,8 +5,15 @@ from types import MappingProxyType
 
 from verifier.judging.bridges.base import CALLS, Bridge, TesterExit
 from verifier.judging.bridges.bash import BashBridge
+from verifier.judging.bridges.javascript import JavaScriptBridge
 
 __all__ = ["BRIDGES", "CALLS", "Bridge", "TesterExit"]
 
-BRIDGES: Mapping[str, Bridge] = MappingProxyType({"bash": BashBridge()})
+BRIDGES: Mapping[str, Bridge] = MappingProxyType(
+    {
+        "bash": BashBridge(),
+        "javascript": JavaScriptBridge("javascript"),
+        "typescript": JavaScriptBridge("typescript"),
+    }
+)
 """By the name of the language. A script in a language that is not here is UNSCORABLE."""

@@ -25,6 +25,8 @@ class TesterExit(IntEnum):
     """The solution's process ended, or sent what is no answer."""
     VACUOUS = 4
     """The script ended without a call of the solution."""
+    BROKEN = 5
+    """The script uses what does not exist here (a name, a module, a value that cannot be sent): the task's fault."""
 
 
 class Bridge(Protocol):

@@ -1,0 +1,232 @@
+// The tests' side: the script, with a stub in the place of the entry point. How this process ends is the finding.
+'use strict';
+
+const assert = require('assert');
+const path = require('path');
+const { createHook } = require('async_hooks');
+const { createRequire } = require('module');
+const { Channel, Gone, Uncrossable, check } = require('./channel.cjs');
+const { evaluator, isModule, loadModule, moduleOf, read } = require('./loading.cjs');
+const { suite } = require('./suite.cjs');
+const { entry, is_in_place: isInPlace } = require('./task.json');
+
+const [PASSED, FAILED, RAISED, GONE, VACUOUS, BROKEN] = [0, 1, 2, 3, 4, 5];
+const { reallyExit } = process;
+const end = reallyExit.bind(process);
+const raised = new Set(); // what the solution threw
+const pending = new Set(); // promises of the script that nothing has settled
+const called = new Set(); // functions of the script that the solution called
+let finding = PASSED; // worse than passing, whatever the script makes of it
+let calls = 0;
+let left = 0; // promises that stay pending though all is done
+let isLoaded = false;
+
+function find(worse) {
+  if (finding === PASSED) finding = worse;
+}
+
+function guarded(action) {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Gone) end(GONE);
+    if (error instanceof Uncrossable) end(RAISED);
+    throw error;
+  }
+}
+
+class Tester extends Channel {
+  answer([kind, isPromise, bundle, changes], objects = []) {
+    if (kind === 'refuse') end(RAISED);
+    if (kind === 'raise') {
+      const [error] = this.unpack(bundle).values;
+      raised.add(error);
+      if (isPromise) return Promise.reject(error);
+      throw error;
+    }
+    const isNothing = Array.isArray(bundle) && Array.isArray(bundle[1]?.[0]) && bundle[1][0][0] === 'u';
+    const isTold = Array.isArray(changes) && (isInPlace || isNothing);
+    const [value] = this.unpack(bundle, isTold ? objects : [], isTold ? changes : []).values;
+    return isPromise === true ? Promise.resolve(value) : value;
+  }
+
+  // What cannot be sent to the solution is the script's fault.
+  pack(...args) {
+    try {
+      return super.pack(...args);
+    } catch (error) {
+      if (error instanceof Uncrossable) end(BROKEN);
+      throw error;
+    }
+  }
+
+  call(number, args) {
+    calls += 1;
+    return guarded(() => super.call(number, args));
+  }
+
+  make(number, args) {
+    calls += 1;
+    return guarded(() => {
+      const { bundle, objects } = this.pack(args);
+      return this.answer(this.ask(['new', number, bundle]), objects);
+    });
+  }
+
+  // The solution calls a function that the script gave it.
+  serve([kind, number, bundle]) {
+    check(kind === 'call' && typeof this.own[number] === 'function');
+    const { values } = this.unpack(bundle);
+    called.add(number);
+    try {
+      const value = this.own[number](...values);
+      if (value instanceof Promise) end(BROKEN);
+      return ['return', false, this.pack([value]).bundle, null];
+    } catch (error) {
+      // What fails here has failed, though the solution may catch it.
+      if (error instanceof assert.AssertionError) find(FAILED);
+      return ['raise', false, this.pack([error]).bundle];
+    }
+  }
+
+  get(number, name) {
+    return guarded(() => this.answer(this.ask(['get', number, name])));
+  }
+
+  // An object of the entry point, which is asked for its fields; compared with data it is unequal, unasked.
+  instance(number) {
+    if (!this.stubs.has(-1 - number)) this.stubs.set(-1 - number, this.handle(number));
+    return this.stubs.get(-1 - number);
+  }
+
+  handle(number) {
+    const mark = 'an object of the solution';
+    const target = Object.create(stub.prototype, { [mark]: { value: true, enumerable: true, configurable: true } });
+    const isOurs = (name) => typeof name === 'symbol' || name === 'constructor' || isSilent(name) || name === mark;
+    const made = new Proxy(target, {
+      get: (_, name) => (isOurs(name) ? target[name] : this.get(number, name)),
+      has: (_, name) => (isOurs(name) ? name in target : this.get(number, name) !== undefined),
+      set: (_, name, value) => {
+        if (isOurs(name)) return false;
+        guarded(() => this.answer(this.ask(['set', number, name, this.pack([value]).bundle])));
+        return true;
+      },
+      defineProperty: () => false,
+      deleteProperty: () => false,
+      setPrototypeOf: () => false,
+    });
+    this.originals.set(made, number);
+    return made;
+  }
+}
+
+const isSilent = (name) => ['then', 'valueOf', 'toString', 'toJSON', 'toLocaleString', 'inspect'].includes(name);
+let tester;
+const own = function (...args) {
+  return new.target ? tester.make(0, args) : tester.call(0, args);
+};
+Object.defineProperty(own, 'name', { value: entry });
+// Static members of a class.
+const stub = new Proxy(own, {
+  get: (target, name) => (name in target || typeof name === 'symbol' || isSilent(name) ? target[name] : tester.get(0, name)),
+});
+
+function isBroken(error) {
+  if (raised.has(error)) return false;
+  return error instanceof ReferenceError || ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(error?.code);
+}
+
+function judge(error) {
+  console.error(error);
+  if (error instanceof Gone) end(GONE);
+  if (isBroken(error)) find(BROKEN);
+  else find(raised.has(error) ? RAISED : FAILED);
+}
+
+// A function that asserts something was given to the solution to be called; one that says it must not be was not.
+function isUncalled(target, number) {
+  if (typeof target !== 'function' || called.has(number)) return false;
+  const text = Function.prototype.toString.call(target);
+  return /\b(assert|expect)\b/.test(text) && !/fail|throw/i.test(text);
+}
+
+function verdict(code) {
+  if (finding !== PASSED) return finding;
+  if (tester.own.some(isUncalled)) return FAILED;
+  if (code) return FAILED;
+  return calls > 0 ? PASSED : VACUOUS;
+}
+
+// There is no other file: whatever is loaded by a path is the program.
+const given = Object.assign(Object.create(null), { [entry]: stub, default: stub });
+const isPath = (name) => /^\.{0,2}\//.test(name);
+
+function resolver(file) {
+  const real = createRequire(file);
+  const exported = new Proxy(own, {
+    get: (_, name) => (name === entry || name === 'default' ? stub : stub[name]),
+  });
+  return (name) => (isPath(name) ? exported : real(name));
+}
+
+const print = console.assert.bind(console);
+console.assert = (isRight, ...words) => {
+  print(isRight, ...words);
+  if (!isRight) {
+    find(FAILED);
+    throw new assert.AssertionError({ message: 'console.assert' });
+  }
+};
+
+async function main() {
+  const file = path.join(__dirname, 'script.js');
+  const resolve = resolver(file);
+  let evaluate;
+  try {
+    evaluate = await evaluator(path.join(__dirname, 'prelude.js'), resolve);
+  } catch {
+    end(BROKEN);
+  }
+  tester = new Tester({ isTester: true, lookup: evaluate.lookup });
+  tester.originals.set(stub, 0);
+  const tests = suite();
+  const text = read(file);
+  process.on('uncaughtException', (error) => {
+    judge(error);
+    process.exit();
+  });
+  // A script that waits for what never comes has not come to its end.
+  const hook = createHook({ init: (id, type) => type === 'PROMISE' && pending.add(id), promiseResolve: (id) => pending.delete(id) });
+  process.on('beforeExit', () => {
+    if (!isLoaded || tests.isOpen() || pending.size > left) find(FAILED);
+    process.exit();
+  });
+  process.reallyExit = (code) => {
+    if (tests.isOpen()) find(FAILED);
+    end(verdict(code));
+  };
+  hook.enable();
+  try {
+    if (evaluate.head || isModule(text)) {
+      Object.assign(globalThis, tests.names, { [entry]: stub });
+      // A module that awaits leaves one promise of V8's own.
+      left = /\bawait\b/.test(text) ? 1 : 0;
+      await loadModule(file, moduleOf([evaluate.head + text]) ?? text, (name) => (isPath(name) ? given : undefined));
+    } else {
+      const outer = [...Object.keys(tests.names), entry];
+      const inner = ['exports', 'require', 'module', '__filename', '__dirname'];
+      const made = evaluate(
+        `(function (${outer.join(', ')}) { return function (${inner.join(', ')}) {${text}\n}; })`,
+      )(...Object.values(tests.names), stub);
+      const module = { exports: {} };
+      made.call(module.exports, module.exports, resolve, module, file, __dirname);
+    }
+    isLoaded = true;
+    await tests.run();
+  } catch (error) {
+    judge(error);
+    process.exit();
+  }
+}
+
+main();
