@@ -8,7 +8,7 @@ from typing import Literal
 
 from verifier.errors import UnscorableError
 from verifier.formats.fields import FieldError, Fields, json_text, list_of, object_of, parse_row, shown, text_of
-from verifier.judging.judge import MAX_MEMORY_BYTES, MAX_TIME_LIMIT_S, MIN_MEMORY_BYTES
+from verifier.judging.limits import MAX_MEMORY_BYTES, MAX_TIME_LIMIT_S, MIN_MEMORY_BYTES
 from verifier.types import CallTest, CodeReference, StdioTest
 
 Text = Literal["lines", "list"]

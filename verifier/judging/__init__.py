@@ -2,5 +2,6 @@
 
 from verifier.judging.judge import Judged, ProgramJudge
 from verifier.judging.languages import LANGUAGES, Language
+from verifier.judging.limits import Bounds
 
-__all__ = ["LANGUAGES", "Judged", "Language", "ProgramJudge"]
+__all__ = ["LANGUAGES", "Bounds", "Judged", "Language", "ProgramJudge"]

@@ -1,0 +1,273 @@
+"""The ways to judge a program, one for each kind of test. To add one: a class here, and its line in ``way_for``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from verifier.errors import SandboxError, UnscorableError
+from verifier.judging.bridges import BRIDGES
+from verifier.judging.checkers import Case, Checker
+from verifier.judging.ends import compile_error, ended, is_compiled, report_of
+from verifier.judging.interactors import Interactor
+from verifier.judging.judge_programs import file_bytes
+from verifier.judging.languages import Language
+from verifier.judging.limits import judge_limits
+from verifier.judging.outputs import matcher
+from verifier.judging.preludes import with_prelude
+from verifier.judging.results import ACCEPTED, SKIPPED, WRONG, CaseResult, of_finding
+from verifier.judging.scripts import NAME, read_pair, read_report
+from verifier.judging.values import parse_expected, value_matches
+from verifier.sandbox.base import (
+    CallRun,
+    Job,
+    Limits,
+    PairRun,
+    Program,
+    Run,
+    RunResult,
+    Sandbox,
+    ScriptRun,
+    StdioRun,
+)
+from verifier.types import CodeReference, Comparison, Framework, TestStatus
+
+
+class Way(Protocol):
+    """How the programs of one reference are run, and what their runs mean.
+
+    ``names`` are those of the test cases, ``runs`` what is run for each, ``peer`` the program that runs beside, and
+    ``toolchain`` the image.
+    """
+
+    names: tuple[str, ...]
+    runs: tuple[Run, ...]
+    peer: Program | None
+    toolchain: str
+
+    async def check(self) -> None:
+        """Tries what the reference brings to judge with, before any completion.
+
+        Raises:
+            UnscorableError: it does not work.
+            SandboxError: it could not be tried.
+        """
+        ...
+
+    def program(self, source: str) -> Program:
+        """What is run for a program."""
+        ...
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """What the runs mean: one result for each, or those that a script of tests names."""
+        ...
+
+
+def way_for(reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> Way:
+    """The way for a reference whose shape was checked.
+
+    Raises:
+        UnscorableError: nothing can judge it safely.
+    """
+    if reference.interactor:
+        return Talking(reference, language, sandbox, limits)
+    if reference.checker:
+        return Checking(reference, language, sandbox, limits)
+    if reference.stdio:
+        return Comparing(reference, language)
+    if reference.calls:
+        return Calling(reference, language)
+    if not language.run_command:
+        return Testing(reference, language)
+    return Bridging(reference, language, sandbox, limits)
+
+
+class _Plain:
+    """What the ways share that run a program by itself."""
+
+    peer: Program | None = None
+
+    def __init__(self, reference: CodeReference, language: Language) -> None:
+        self._reference = reference
+        self._language = language
+        self.toolchain = language.toolchain
+
+    async def check(self) -> None:
+        """There is nothing to try."""
+
+    def program(self, source: str) -> Program:
+        """The program, after the prelude of the reference."""
+        language = self._language
+        prelude = self._reference.prelude
+        return language.program(with_prelude(language.name, prelude, source, source_name=language.source_name))
+
+
+class Comparing(_Plain):
+    """Whole outputs against expected ones."""
+
+    def __init__(self, reference: CodeReference, language: Language) -> None:
+        super().__init__(reference, language)
+        self.names = _names("stdio", reference.stdio)
+        self.runs: tuple[Run, ...] = tuple(StdioRun(stdin=file_bytes(test.input)) for test in reference.stdio)
+        self._matches = matcher(Comparison(reference.comparison), reference.tolerance)
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """Accepted is what equals one of the outputs that the reference takes."""
+        return tuple(self._read_one(at, run) for at, run in enumerate(runs))
+
+    def _read_one(self, at: int, run: RunResult) -> CaseResult:
+        status, detail = ended(run, self._language)
+        if status is not TestStatus.AC:
+            return CaseResult(status=status, detail=detail)
+        test = self._reference.stdio[at]
+        is_right = any(self._matches(run.stdout, file_bytes(output)) for output in (test.output, *test.accepted))
+        return ACCEPTED if is_right else WRONG
+
+
+class Checking(_Plain):
+    """Whole outputs by the task's own checker."""
+
+    def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
+        super().__init__(reference, language)
+        assert reference.checker is not None  # noqa: S101 (for the type checker)
+        self.names = _names("stdio", reference.stdio)
+        self.runs: tuple[Run, ...] = tuple(StdioRun(stdin=file_bytes(test.input)) for test in reference.stdio)
+        self._checker = Checker(reference.checker, language, sandbox, limits)
+
+    async def check(self) -> None:
+        """Tries the checker on the task's own answers."""
+        await self._checker.check(self._reference.stdio)
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """Asks the checker about the outputs of the runs that ended well."""
+        found: dict[int, CaseResult] = {}
+        asked: list[int] = []
+        for at, run in enumerate(runs):
+            status, detail = ended(run, self._language)
+            if status is TestStatus.AC:
+                asked.append(at)
+            else:
+                found[at] = CaseResult(status=status, detail=detail)
+        cases = [Case(test=self._reference.stdio[at], output=runs[at].stdout) for at in asked]
+        for at, finding in zip(asked, await self._checker.findings(cases), strict=True):
+            found[at] = SKIPPED if finding is None else of_finding(finding, breaks="breaks_checker")
+        return tuple(found[at] for at in range(len(runs)))
+
+
+class Talking(_Plain):
+    """A talk with the task's own interactor."""
+
+    def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
+        super().__init__(reference, language)
+        assert reference.interactor is not None  # noqa: S101 (for the type checker)
+        self.names = _names("stdio", reference.stdio)
+        self._interactor = Interactor(reference.interactor, language, sandbox, limits)
+        self.runs: tuple[Run, ...] = self._interactor.runs(reference.stdio)
+        self.peer = self._interactor.program
+        self.toolchain = self._interactor.toolchain
+
+    async def check(self) -> None:
+        """Tries whether the interactor compiles."""
+        await self._interactor.check(self._reference.stdio)
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """What the interactor says of each talk."""
+        return tuple(self._interactor.read(run) for run in runs)
+
+
+class Calling(_Plain):
+    """Calls of a Python function, whose values are compared here."""
+
+    def __init__(self, reference: CodeReference, language: Language) -> None:
+        super().__init__(reference, language)
+        self.names = _names("calls", reference.calls)
+        self.runs: tuple[Run, ...] = tuple(
+            CallRun(entry_point=reference.entry_point, args=test.args, kwargs=test.kwargs, in_place=reference.in_place)
+            for test in reference.calls
+        )
+        self._expected = tuple(
+            parse_expected(test.expected, f"reference.code.calls[{at}].expected")
+            for at, test in enumerate(reference.calls)
+        )
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """Accepted is what equals the expected value."""
+        return tuple(self._read_one(at, run) for at, run in enumerate(runs))
+
+    def _read_one(self, at: int, run: RunResult) -> CaseResult:
+        status, detail = ended(run, self._language)
+        if status is not TestStatus.AC:
+            return CaseResult(status=status, detail=detail)
+        report = report_of(run)
+        if "value" not in report:
+            return CaseResult(status=TestStatus.RE, detail="the call did not return")
+        is_right = value_matches(report["value"], self._expected[at], self._reference.tolerance)
+        return ACCEPTED if is_right else WRONG
+
+
+class Testing(_Plain):
+    """A Python script of tests, in which the solution is a proxy."""
+
+    names: tuple[str, ...] = (NAME,)
+
+    def __init__(self, reference: CodeReference, language: Language) -> None:
+        super().__init__(reference, language)
+        self.runs: tuple[Run, ...] = (
+            ScriptRun(
+                entry_point=reference.entry_point,
+                script=reference.script,
+                framework=reference.framework or Framework.PLAIN.value,
+                in_place=reference.in_place,
+            ),
+        )
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """What the tester reports."""
+        return read_report(runs[0], self._language)
+
+
+class Bridging(_Plain):
+    """A script of tests in another language, in a process of its own."""
+
+    names: tuple[str, ...] = (NAME,)
+    runs: tuple[Run, ...] = (PairRun(),)
+
+    def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
+        super().__init__(reference, language)
+        bridge = BRIDGES.get(language.name)
+        if bridge is None:
+            raise UnscorableError(
+                "unisolated_script",
+                f"reference.code.script in {language.name} would share a process with the solution, which could fake a"
+                f" pass; use stdio; a script can be in python, {', '.join(sorted(BRIDGES))}",
+            )
+        self._bridge = bridge
+        self._sandbox = sandbox
+        self._limits = limits
+        self._tester = bridge.tester(reference)
+        self.peer = self._tester
+
+    async def check(self) -> None:
+        """Tries whether the tester compiles, without any solution."""
+        job = Job(toolchain=self.toolchain, program=self._tester, runs=(), limits=judge_limits(self._limits, 0))
+        try:
+            result = await self._sandbox.run(job)
+        except SandboxError as error:
+            if not error.is_own_doing:
+                raise
+            raise UnscorableError("bad_script", "reference.code.script takes its sandbox down") from error
+        if result.compile is not None and not is_compiled(result.compile):
+            why = compile_error(result.compile, self._language)
+            raise UnscorableError("bad_script", f"reference.code.script does not compile: {why}")
+
+    def program(self, source: str) -> Program:
+        """The program, with the prelude and what answers calls."""
+        return self._bridge.solution(self._reference, source)
+
+    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+        """How the tester ended."""
+        return (read_pair(runs[0], self._language),)
+
+
+def _names(kind: str, tests: Sequence[object]) -> tuple[str, ...]:
+    return tuple(f"{kind}[{at}]" for at in range(len(tests)))
