@@ -83,7 +83,7 @@ def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
     shards = find_shards(recipe.globs)
-    check_columns(shards, recipe.columns)
+    check_columns(shards, recipe.columns, recipe.rows)
     return RunPlan(recipe=recipe, steps=steps, shards=shards, output=Path(recipe.output), retries_failed=retries_failed)
 
 

@@ -7,11 +7,12 @@ To let another name be found by itself, add it to ``ROLES``; the first that a sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from curation.errors import InputError, near
+from verifier.formats import FORMATS
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt", "problem", "question", "messages"),
@@ -30,6 +31,21 @@ _REQUIRED = ("prompt", "completions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowFormat:
+    """How the tests of a row are read where they are written as a public dataset writes them.
+
+    Args:
+        name: of ``verifier.formats.FORMATS``.
+        fields: field of the format -> column, where they have different names.
+        program_language: of the programs, where the tests fit any; empty keeps the row's.
+    """
+
+    name: str
+    fields: Mapping[str, str]
+    program_language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """How the rows of one shard are read.
 
@@ -37,26 +53,36 @@ class Layout:
         columns: part -> column, for the parts that the shard has.
         is_list: a row is a prompt with a list of completions; else a row is one completion.
         is_chat: the prompt is a list of messages; else a text.
+        rows: how the tests of a row are read; None for the product's own JSON.
+        row_columns: field of the format -> column, for the fields that the shard has.
     """
 
     columns: Mapping[str, str]
     is_list: bool
     is_chat: bool
+    rows: RowFormat | None = None
+    row_columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that is read, once."""
+        return tuple(dict.fromkeys((*self.columns.values(), *self.row_columns.values())))
 
 
-def find_layout(schema: pa.Schema, mapping: Mapping[str, str], *, path: str) -> Layout:
+def find_layout(schema: pa.Schema, mapping: Mapping[str, str], *, path: str, rows: RowFormat | None = None) -> Layout:
     """The layout of a shard with this schema.
 
     Args:
         schema: of the Parquet file.
         mapping: part -> column, as the recipe says.
         path: of the shard, for messages.
+        rows: how the tests of a row are read; None for the product's own JSON.
 
     Raises:
         InputError: a column is missing or of a type that cannot play its part.
     """
     columns = {}
-    for role, candidates in ROLES.items():
+    for role, candidates in _roles(rows).items():
         column = _column(role, candidates, schema.names, mapping, path=path)
         if column is not None:
             columns[role] = column
@@ -72,7 +98,39 @@ def find_layout(schema: pa.Schema, mapping: Mapping[str, str], *, path: str) -> 
         columns=columns,
         is_list=_is_list(types["completions"]),
         is_chat=_is_list(types["prompt"]),
+        rows=rows,
+        row_columns=_row_columns(schema.names, rows, path=path) if rows else {},
     )
+
+
+def _roles(rows: RowFormat | None) -> Mapping[str, tuple[str, ...]]:
+    """The names of each part; those of a dataset's format come first, and its solutions are no answers."""
+    if rows is None:
+        return ROLES
+    dataset = FORMATS[rows.name]
+    own = {"prompt": dataset.prompts, "id": dataset.ids}
+    return {
+        role: tuple(dict.fromkeys((*own.get(role, ()), *names))) if role not in ("answer", "tests") else ()
+        for role, names in ROLES.items()
+    }
+
+
+def _row_columns(names: list[str], rows: RowFormat, *, path: str) -> Mapping[str, str]:
+    dataset = FORMATS[rows.name]
+    for name, column in rows.fields.items():
+        if column not in names:
+            raise InputError(
+                f"{path}: [input.fields] maps {name} to {column!r}, which the shard does not have; "
+                f"{near(column, names)}"
+            )
+    found = {name: rows.fields.get(name, name) for name in dataset.columns}
+    missing = [name for name in dataset.needed if found[name] not in names]
+    if missing:
+        raise InputError(
+            f"{path}: the format {rows.name} needs the field {missing[0]}; the shard has {', '.join(names)}. "
+            f'Name its column in the recipe: [input.fields] {missing[0]} = "..."'
+        )
+    return {name: column for name, column in found.items() if column in names}
 
 
 def _column(

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.columns import ROLES
+from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
+from verifier.formats import FORMATS
 
 Option = str | int | float | bool
 
@@ -51,6 +52,7 @@ class Recipe:
 
     globs: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    rows: RowFormat | None = None
     output: str = ""
     steps: tuple[StepSpec, ...] = ()
     verify: VerifySpec = field(default_factory=VerifySpec)
@@ -83,7 +85,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         raise RecipeError(name, f"is not TOML: {error}") from error
     _known(tables, ("input", "output", "steps", "verify"), where="")
     source = _table(tables, "input")
-    _known(source, ("globs", "columns"), where="input")
+    _known(source, ("globs", "columns", "format", "fields", "program_language"), where="input")
     columns = _table(source, "columns", where="input.columns")
     _known(columns, ROLES, where="input.columns")
     output = _table(tables, "output")
@@ -92,9 +94,28 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
     return Recipe(
         globs=_texts(source.get("globs", []), where="input.globs"),
         columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
+        rows=_rows(source),
         output=_text(output.get("dir", ""), where="output.dir"),
         steps=steps,
         verify=_verify(tables, steps),
+    )
+
+
+def _rows(source: Mapping[str, object]) -> RowFormat | None:
+    if "format" not in source:
+        for key in ("fields", "program_language"):
+            if key in source:
+                raise RecipeError(f"input.{key}", 'says how rows of a dataset are read; add format = "..." in [input]')
+        return None
+    name = _text(source["format"], where="input.format")
+    if name not in FORMATS:
+        raise RecipeError("input.format", f"unknown format {name!r}; {near(name, FORMATS)}")
+    fields = _table(source, "fields", where="input.fields")
+    _known(fields, FORMATS[name].columns, where="input.fields")
+    return RowFormat(
+        name=name,
+        fields={key: _text(column, where=f"input.fields.{key}") for key, column in fields.items()},
+        program_language=_text(source.get("program_language", ""), where="input.program_language"),
     )
 
 

@@ -17,7 +17,9 @@ import polars as pl
 import pyarrow as pa
 
 from curation.columns import Layout, plain_type
-from verifier.formats.fields import FieldError, object_of, parse_message
+from verifier.errors import UnscorableError
+from verifier.formats import FORMATS, Task
+from verifier.formats.fields import FieldError, object_of, parse_row
 from verifier.formats.own import reference_from_fields
 from verifier.types import MathReference, Reference
 
@@ -82,6 +84,8 @@ OUTPUT_DROPPED = pa.schema(
 )
 """Columns of ``rejected/`` and ``failed/``: without ``messages``, which would hold each completion once more."""
 
+_FIELD = "field:"
+_LANGUAGE = "program_language"
 _CODE_DOMAINS = ("code", "coding", "program")
 
 
@@ -96,8 +100,8 @@ def samples_from_rows(batch: pa.RecordBatch, layout: Layout, *, first_row: int, 
     """
     rows = _checked(batch, layout)
     rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
-    rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows), *_texts(rows))
-    rows = rows.with_columns(_domain(), _prompt(layout))
+    rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows, layout), *_texts(rows))
+    rows = rows.with_columns(_domain(layout), _prompt(layout))
     rows = rows.with_columns(_group_keys(rows))
     rows = _exploded(rows) if layout.is_list else rows.with_columns(completion_index=pl.lit(0, pl.Int32))
     rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
@@ -116,7 +120,8 @@ def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     bad_row: list[bool] | None = None
     bad_completions: list[object] | None = None
-    for role, name in layout.columns.items():
+    parts = {**layout.columns, **{f"{_FIELD}{name}": column for name, column in layout.row_columns.items()}}
+    for role, name in parts.items():
         array = batch.column(name)
         try:
             array.validate(full=True)
@@ -202,7 +207,12 @@ def _answers(rows: pl.DataFrame) -> pl.Expr:
     return pl.when(answer.is_not_null()).then(pl.concat_list(answer.cast(pl.String))).alias("answers")
 
 
-def _tests(rows: pl.DataFrame) -> pl.Expr:
+def _tests(rows: pl.DataFrame, layout: Layout) -> pl.Expr:
+    if layout.rows is not None:
+        # Only put together here: a row is converted when it is judged, so that what is dropped before costs nothing.
+        fields = pl.struct(pl.col(f"{_FIELD}{name}").alias(name) for name in layout.row_columns)
+        row = pl.struct(fields.alias(layout.rows.name), pl.lit(layout.rows.program_language).alias(_LANGUAGE))
+        return row.struct.json_encode().alias("tests")
     if isinstance(rows.schema["tests"], pl.Struct):
         return pl.when(pl.col("tests").is_not_null()).then(pl.col("tests").struct.json_encode()).alias("tests")
     return pl.col("tests")
@@ -213,7 +223,9 @@ def _texts(rows: pl.DataFrame) -> Iterable[pl.Expr]:
     return [pl.col(name).cast(pl.String) for name in names if rows.schema[name] != pl.String]
 
 
-def _domain() -> pl.Expr:
+def _domain(layout: Layout) -> pl.Expr:
+    if layout.rows is not None:
+        return pl.col("domain").fill_null("code")
     derived = (
         pl.when(pl.col("answers").is_not_null())
         .then(pl.lit("math"))
@@ -304,14 +316,15 @@ class BadReference:
 
 def reference_from_columns(
     answers: Sequence[str] | None, tests: str | None, domain: str
-) -> Reference | BadReference | None:
-    """The reference of a row; None where it has none.
+) -> Reference | Task | BadReference | None:
+    """The reference of a row, or its task where a dataset's format was read; None where it has none.
 
     Where a row has both an answer and tests, the tests win if its domain is code, and the answer else.
 
     Args:
         answers: gold answers of a mathematical problem.
-        tests: JSON text in the product's own form: ``{"code": {...}}`` or ``{"math": {...}}``.
+        tests: JSON text in the product's own form, ``{"code": {...}}`` or ``{"math": {...}}``, or with the fields of a
+            dataset's format, ``{"apps": {...}}``.
         domain: of the row.
     """
     has_answers = bool(answers)
@@ -321,11 +334,17 @@ def reference_from_columns(
     return MathReference(answers=tuple(answers)) if answers else None
 
 
-def _reference_from_json(text: str) -> Reference | BadReference:
+def _reference_from_json(text: str) -> Reference | Task | BadReference:
     try:
-        reference = reference_from_fields(object_of(parse_message(text, "tests"), "tests"))
+        value = object_of(parse_row(text, "tests"), "tests")
+        name = next((name for name in value.values if name in FORMATS), None)
+        if name is not None:
+            return FORMATS[name].task(object_of(value.values[name], ""), language=value.text(_LANGUAGE))
+        reference = reference_from_fields(value)
     except FieldError as error:
         return BadReference(reason="bad_reference", detail=str(error))
+    except UnscorableError as error:
+        return BadReference(reason=error.reason, detail=error.detail)
     if reference is None:
         return BadReference(reason="bad_reference", detail='tests: expected {"code": {...}} or {"math": {...}}')
     return reference

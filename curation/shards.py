@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.columns import Layout, find_layout
+from curation.columns import Layout, RowFormat, find_layout
 from curation.errors import InputError, ShardError
 from curation.rows import samples_from_rows
 
@@ -72,7 +72,7 @@ def _name(path: str, *, is_unique: bool) -> str:
     return stem if is_unique else f"{stem}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str]) -> None:
+def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str], rows: RowFormat | None = None) -> None:
     """Refuses shards without the columns that are needed, before any work.
 
     A file that cannot be read at all is passed over here: it is one failed shard, not a mistake of the recipe.
@@ -85,7 +85,7 @@ def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str]) -> None
             schema = pq.read_schema(shard.path)
         except (OSError, pa.ArrowException):
             continue
-        find_layout(schema, mapping, path=shard.path)
+        find_layout(schema, mapping, path=shard.path, rows=rows)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -105,6 +105,7 @@ class ShardReader:
         shard: the file.
         mapping: part -> column, as the recipe says.
         sha256: of the file.
+        rows: how the tests of a row are read; None for the product's own JSON.
         rewrite: applied to each frame as it is read.
         cache_bytes: size of samples up to which they stay in memory between passes.
     """
@@ -115,6 +116,7 @@ class ShardReader:
         mapping: Mapping[str, str],
         *,
         sha256: str,
+        rows: RowFormat | None = None,
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
         cache_bytes: int = _CACHE_BYTES,
     ) -> None:
@@ -127,8 +129,8 @@ class ShardReader:
             self._state = _state(shard.path)
             with pq.ParquetFile(shard.path) as file:
                 self.rows = int(file.metadata.num_rows)
-                self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path)
-                self._bytes = _bytes(file, set(self.layout.columns.values()))
+                self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path, rows=rows)
+                self._bytes = _bytes(file, set(self.layout.names))
             self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, self._bytes // max(1, self.rows))))
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error)) from error
@@ -163,7 +165,7 @@ class ShardReader:
         try:
             # Without these two pyarrow holds all that it has read of the file, or a whole row group.
             with pq.ParquetFile(self._shard.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                columns = list(dict.fromkeys(self.layout.columns.values()))
+                columns = list(self.layout.names)
                 for batch in file.iter_batches(batch_size=self._batch_rows, columns=columns, use_threads=False):
                     samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag)
                     yield self._rewrite(samples)

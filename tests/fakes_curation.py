@@ -144,7 +144,7 @@ def run_fake(
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
     shards = find_shards(parsed.globs)
-    check_columns(shards, parsed.columns)
+    check_columns(shards, parsed.columns, parsed.rows)
     plan = RunPlan(
         recipe=parsed, steps=build_steps(parsed), shards=shards, output=output, retries_failed=retries_failed
     )

@@ -12,6 +12,7 @@ from curation.errors import AccountingError, EngineStoppedError
 from curation.rows import VERDICT, BadReference, reference_from_columns
 from verifier.engines.base import Engine
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
+from verifier.formats import Task, as_answer
 from verifier.types import Group, Outcome, Scored, Verdict
 
 VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
@@ -111,10 +112,14 @@ def _request(
         verdict = Verdict.unscorable("reference", reference.reason, reference.detail)
         yield from ((place, Scored(reward=None, verdicts=(verdict,))) for place in places)
         return
+    completions = tuple(_str(row["completion"]) for row in rows)
+    if isinstance(reference, Task):
+        stub, reference = reference.stub, reference.reference
+        completions = tuple(as_answer(text, language=reference.language, stub=stub) for text in completions)
     group = Group(
         id=_str(head["group_id"]),
         prompt=_str(head["prompt"]),
-        completions=tuple(_str(row["completion"]) for row in rows),
+        completions=completions,
         reference=reference,
         language=_str(head["language"]),
         recipe=recipe,

@@ -153,7 +153,8 @@ async def _run_shard(run: _Run, shard: Shard) -> tuple[ShardEntry, bool]:
         return entry, False
     directory.forget(shard.name)
     try:
-        reader = ShardReader(shard, plan.recipe.columns, sha256=sha256, rewrite=partial(rewritten, steps=plan.steps))
+        rewrite = partial(rewritten, steps=plan.steps)
+        reader = ShardReader(shard, plan.recipe.columns, sha256=sha256, rows=plan.recipe.rows, rewrite=rewrite)
         run.observer.shard_started(shard, reader.rows)
         return await curate_shard(shard, reader, directory, run.work, key=key, sha256=sha256), True
     except ShardError as error:

@@ -73,6 +73,7 @@ def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
     """What of a recipe the output depends on: columns and steps, with all defaults written out."""
     parts = {
         "columns": dict(recipe.columns),
+        "rows": None if recipe.rows is None else dataclasses.asdict(recipe.rows),
         "steps": [{"name": step.name, **dataclasses.asdict(step)} for step in steps],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

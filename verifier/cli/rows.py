@@ -10,7 +10,7 @@ from verifier.cli.samples import FIELDS, Sample, SampleFile, samples_of_row
 from verifier.errors import UnscorableError
 from verifier.formats import Format, Task, as_answer
 from verifier.formats.fields import FieldError, Fields, object_of, parse_row
-from verifier.types import Group, GroupResult, Scored, Verdict
+from verifier.types import CodeReference, Group, GroupResult, Scored, Verdict
 from verifier.wire.jsonl import MAX_LINE_BYTES, MalformedLineError, group_from_line
 from verifier.wire.unicode import well_formed, well_formed_group
 
@@ -114,6 +114,16 @@ class RowReader:
         if not task.solution:
             raise UnscorableError("no_solution", f"{self.dataset.name}: the row has no solution of the dataset's own")
         return task.solution
+
+
+def characters(group: Group) -> int:
+    """About how long a group is: its completions and its tests."""
+    count = sum(map(len, group.completions))
+    if isinstance(group.reference, CodeReference):
+        count += len(group.reference.script)
+        count += sum(len(test.input) + len(test.output) for test in group.reference.stdio)
+        count += sum(len(test.args) + len(test.expected) for test in group.reference.calls)
+    return count
 
 
 def with_recipe(item: Group | GroupResult, recipe: str) -> Group | GroupResult:

@@ -17,7 +17,7 @@ import click
 
 from verifier.bootstrap import open_engine
 from verifier.cli.lines import read_lines
-from verifier.cli.rows import GroupReader, LineReader, RowReader, with_recipe
+from verifier.cli.rows import GroupReader, LineReader, RowReader, characters, with_recipe
 from verifier.cli.samples import opened_samples
 from verifier.cli.table import TableWriter
 from verifier.engines.admission import Admission
@@ -237,8 +237,11 @@ async def score_lines(
             # The engine answers at once a group that is too large for it; here it need only be able to pass.
             places = min(len(group.completions), max_completions)
             await completions.acquire(places)
+            # Completions that were joined, and tests that were packed, take more room than the line.
+            more = max(0, min(characters(group), _MAX_BYTES) - len(line))
+            await size.acquire(more)
             work = tasks.create_task(answer(engine, group))
-            await pending.put(_Pending(work=work, completions=places, size_bytes=len(line)))
+            await pending.put(_Pending(work=work, completions=places, size_bytes=len(line) + more))
         for result in reader.rest():
             counts.groups += 1
             await pending.put(_Pending(work=result, completions=0, size_bytes=0))

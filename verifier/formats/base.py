@@ -53,6 +53,11 @@ class Format:
         """Every field that is read, without brackets."""
         return tuple(field.strip("[]") for field in self.fields)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Every field that a row must have."""
+        return tuple(field for field in self.fields if not field.startswith("["))
+
     def task(self, row: Fields, *, language: str = "") -> Task:
         """The task of a row.
 

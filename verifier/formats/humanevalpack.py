@@ -52,7 +52,7 @@ def read_humanevalpack(row: Fields) -> Task:
         prompt = row.text("prompt") or declaration
         prelude = before_definition(prompt, entry_point)
         call = "" if re.search(rf"^check\([ \t]*{re.escape(entry_point)}[ \t]*\)", test, re.MULTILINE) else "\n"
-        script = f"{test}\n\ncheck({entry_point})\n" if call else f"{test}\n"
+        script = prelude + (f"{test}\n\ncheck({entry_point})\n" if call else f"{test}\n")
         return Task(
             reference=CodeReference(language=language, script=script, entry_point=entry_point, prelude=prelude),
             stub=Stub(language=language, entry_point=entry_point, head=prompt[len(prelude) :]),
