@@ -108,6 +108,11 @@ def read_pair(run: RunResult, language: Language) -> CaseResult:
     match TesterExit(tester.exit_code):
         case TesterExit.VACUOUS:
             raise _vacuous()
+        case TesterExit.BROKEN:
+            raise UnscorableError(
+                "bad_script",
+                "reference.code.script uses a name or a module that is not there; declare it in the prelude",
+            )
         case TesterExit.GONE:
             status, detail = ended(run, language)
             return _DIED if status is TestStatus.AC else CaseResult(status=status, detail=detail)

@@ -5,6 +5,7 @@
 * Functions cross as stubs that ask the other side, both ways. Objects of the entry point's class stay with the
   solution and are asked for their fields. Other classes cross if they are the prelude's.
 * What an asynchronous entry point returns is awaited there, and is a promise here.
+* What stands before the entry point in ``CodeReference.signature`` is there for both sides, as the prelude is.
 * The script finds the entry point by its name, and by any ``require`` or ``import`` of a path. It may use ``describe``,
   ``it``, ``test`` and ``expect`` in the common part of Jest. ``console.assert`` fails the script.
 """
@@ -23,6 +24,11 @@ from verifier.sandbox.base import Program
 from verifier.types import CodeReference
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
+_WORD = re.compile(r"[\w$]+", re.ASCII)
+_DECLARED = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?(?:const|let|var|function\*?|class)[ \t]+([\w$]+)",
+    re.ASCII | re.MULTILINE,
+)
 _TRANSPILE = '"$0" ./*.ts --outdir=. --platform=node --target=node18 --log-level=error'
 
 
@@ -54,7 +60,8 @@ class JavaScriptBridge:
     def _program(
         self, reference: CodeReference, main: str, name: str, text: str, files: tuple[tuple[str, str], ...] = ()
     ) -> Program:
-        task = {"entry": _entry_point(reference), "is_in_place": reference.in_place}
+        entry = _entry_point(reference)
+        task = {"entry": entry, "is_in_place": reference.in_place}
         is_typed = self.language == "typescript"
         end = "ts" if is_typed else "js"
         files = (
@@ -62,7 +69,7 @@ class JavaScriptBridge:
             ("channel.cjs", _text("channel.js")),
             ("loading.cjs", _text("loading.js")),
             ("task.json", json.dumps(task)),
-            (f"prelude.{end}", reference.prelude),
+            (f"prelude.{end}", f"{reference.prelude}\n{_helpers(reference, entry)}"),
             (f"{name}.{end}", text),
         )
         language = LANGUAGES[self.language]
@@ -76,8 +83,16 @@ class JavaScriptBridge:
         )  # fmt: skip
 
 
+def _helpers(reference: CodeReference, entry: str) -> str:
+    """What stands before the entry point in its declaration: functions that program and script may both call."""
+    found = [one for one in _DECLARED.finditer(reference.signature) if one[1] == entry]
+    return reference.signature[: found[0].start()] if found else ""
+
+
 def _entry_point(reference: CodeReference) -> str:
     """The name that the script calls: ``Solution`` of ``Solution.twoSum``.
+
+    A script that does not have the name (data sets differ in capitals) may have that of the declaration.
 
     Raises:
         UnscorableError: it is no name.
@@ -87,4 +102,6 @@ def _entry_point(reference: CodeReference) -> str:
         raise UnscorableError(
             "bad_reference", "reference.code.entry_point is not the name of a JavaScript function or class"
         )
-    return name
+    words = set(_WORD.findall(reference.script))
+    declared = [one[1] for one in _DECLARED.finditer(reference.signature) if one[1] in words]
+    return name if name in words or not declared else declared[-1]
