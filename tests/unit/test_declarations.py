@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.judging.bridges.declarations import find_declaration
+from verifier.judging.bridges.declarations import find_declaration, is_declared
 from verifier.judging.bridges.tokens import MAX_CHARACTERS, tokens
+from verifier.types import CodeReference
 
 LANGUAGES = ("cpp", "go", "rust", "java")
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "cases/declarations.jsonl").read_text().splitlines()]
@@ -100,3 +101,27 @@ def test_any_text_is_read_and_no_token_is_empty(language, text):
 )
 def test_long_hostile_texts_are_read_in_time(language, piece):
     find_declaration(language, piece * (MAX_CHARACTERS // len(piece)), "f", "")
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("function g() {}\nfunction f(a) {}", "f"),
+        ("const f = (a) => a;\nlet other = 1;", "f"),
+        ("export default async function f() {}", "f"),
+        ("class Stack {}\n  const f = 1;", "Stack"),
+        ("  function f() {}", ""),
+        ("const own = 1;", ""),
+    ],
+)
+def test_the_name_that_a_script_in_javascript_tests_is_found(program, name):
+    found = find_declaration("javascript", program, "const own = f(1); new Stack()", "")
+    assert (found.entry_point if found else "") == name
+
+
+def test_only_what_a_reference_leaves_out_is_read_from_programs():
+    assert is_declared("cpp", CodeReference(language="cpp", signature="int f();"))
+    assert not is_declared("cpp", CodeReference(language="cpp", entry_point="f"))
+    assert is_declared("javascript", CodeReference(language="javascript", entry_point="f"))
+    assert not is_declared("javascript", CodeReference(language="javascript"))
+    assert is_declared("bash", CodeReference(language="bash"))

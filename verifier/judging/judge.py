@@ -10,8 +10,8 @@ from verifier.judging.limits import Bounds, limits_of
 from verifier.judging.results import CaseResult
 from verifier.judging.scoring import score_of
 from verifier.judging.shape import check_shape, language_of
-from verifier.judging.ways import way_for
-from verifier.sandbox.base import Job, JobResult, Program, RunResult, RunStatus, Sandbox
+from verifier.judging.ways import Programs, way_for
+from verifier.sandbox.base import Job, JobResult, RunResult, RunStatus, Sandbox
 from verifier.types import CodeReference, Scoring, TestResult, TestStatus
 
 MAX_LIMITS_PASSED = 5
@@ -75,17 +75,24 @@ class ProgramJudge:
             SandboxError: it could not be run.
             UnscorableError: the script of tests is at fault.
         """
-        result = await self._run(self._way.program(source))
+        programs = self._way.programs(source)
+        if programs is None:
+            return self._unbuilt("the program declares nothing, in plain types, that the tests call")
+        result = await self._run(programs)
         if result.compile is not None and not is_compiled(result.compile):
-            failed = CaseResult(status=TestStatus.CE, detail=compile_error(result.compile, self.language))
-            return self._judged((failed,) * len(self._way.names))
+            return self._unbuilt(compile_error(result.compile, self.language))
+        if result.peer_compile is not None and not is_compiled(result.peer_compile) and not programs.is_peer_ours:
+            return self._unbuilt("the tests do not compile with the declaration in the program")
         if len(result.runs) != len(self._way.runs):
             raise SandboxError("sandbox_broken", "what the reference brings to judge with does not compile any more")
         return self._judged(await self._way.read(result.runs))
 
-    async def _run(self, program: Program) -> JobResult:
+    def _unbuilt(self, detail: str) -> Judged:
+        return self._judged((CaseResult(status=TestStatus.CE, detail=detail),) * len(self._way.names))
+
+    async def _run(self, programs: Programs) -> JobResult:
         """Runs all test cases; where each can earn by itself, also those after one that passed a limit."""
-        result = await self._sandbox.run(self._job(program, tuple(range(len(self._way.runs))), spent_s=0.0))
+        result = await self._sandbox.run(self._job(programs, tuple(range(len(self._way.runs))), spent_s=0.0))
         if self._reference.scoring == Scoring.ALL or not result.runs:
             return result
         runs = list(result.runs)
@@ -93,7 +100,7 @@ class ProgramJudge:
             todo = self._worth_running(runs)
             if not todo:
                 break
-            more = await self._sandbox.run(self._job(program, todo, spent_s=sum(run.cpu_time_s for run in runs)))
+            more = await self._sandbox.run(self._job(programs, todo, spent_s=sum(run.cpu_time_s for run in runs)))
             if len(more.runs) != len(todo):
                 raise SandboxError("sandbox_broken", "the program compiled before, and now does not")
             for at, run in zip(todo, more.runs, strict=True):
@@ -110,12 +117,12 @@ class ProgramJudge:
         lost = {tests[at].group for at, run in enumerate(runs) if run.status not in unlimited}
         return tuple(at for at in skipped if tests[at].group not in lost)
 
-    def _job(self, program: Program, todo: tuple[int, ...], *, spent_s: float) -> Job:
+    def _job(self, programs: Programs, todo: tuple[int, ...], *, spent_s: float) -> Job:
         total_s = self._bounds.total_time_limit_s
         return Job(
             toolchain=self._way.toolchain,
-            program=program,
-            peer=self._way.peer,
+            program=programs.program,
+            peer=programs.peer,
             runs=tuple(self._way.runs[at] for at in todo),
             limits=self._limits,
             total_cpu_time_s=max(total_s - spent_s, 0.0) if total_s else None,

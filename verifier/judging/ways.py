@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from verifier.errors import SandboxError, UnscorableError
 from verifier.judging.bridges import BRIDGES
+from verifier.judging.bridges.declarations import find_declaration, is_declared
 from verifier.judging.checkers import Case, Checker
 from verifier.judging.ends import compile_error, ended, is_compiled, report_of
 from verifier.judging.interactors import Interactor
@@ -33,16 +35,29 @@ from verifier.sandbox.base import (
 from verifier.types import CodeReference, Comparison, Framework, TestStatus
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """What is run for one program of a completion.
+
+    Args:
+        program: the program.
+        peer: runs beside it.
+        is_peer_ours: the peer is made from the reference alone, so that only the reference can break it.
+    """
+
+    program: Program
+    peer: Program | None = None
+    is_peer_ours: bool = True
+
+
 class Way(Protocol):
     """How the programs of one reference are run, and what their runs mean.
 
-    ``names`` are those of the test cases, ``runs`` what is run for each, ``peer`` the program that runs beside, and
-    ``toolchain`` the image.
+    ``names`` are those of the test cases, ``runs`` what is run for each, and ``toolchain`` the image.
     """
 
     names: tuple[str, ...]
     runs: tuple[Run, ...]
-    peer: Program | None
     toolchain: str
 
     async def check(self) -> None:
@@ -54,8 +69,8 @@ class Way(Protocol):
         """
         ...
 
-    def program(self, source: str) -> Program:
-        """What is run for a program."""
+    def programs(self, source: str) -> Programs | None:
+        """What is run for a program; None if it has not what the tests call."""
         ...
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
@@ -85,8 +100,6 @@ def way_for(reference: CodeReference, language: Language, sandbox: Sandbox, limi
 class _Plain:
     """What the ways share that run a program by itself."""
 
-    peer: Program | None = None
-
     def __init__(self, reference: CodeReference, language: Language) -> None:
         self._reference = reference
         self._language = language
@@ -95,8 +108,11 @@ class _Plain:
     async def check(self) -> None:
         """There is nothing to try."""
 
-    def program(self, source: str) -> Program:
+    def programs(self, source: str) -> Programs | None:
         """The program, after the prelude of the reference."""
+        return Programs(program=self._program(source))
+
+    def _program(self, source: str) -> Program:
         language = self._language
         prelude = self._reference.prelude
         return language.program(with_prelude(language.name, prelude, source, source_name=language.source_name))
@@ -163,12 +179,15 @@ class Talking(_Plain):
         self.names = _names("stdio", reference.stdio)
         self._interactor = Interactor(reference.interactor, language, sandbox, limits)
         self.runs: tuple[Run, ...] = self._interactor.runs(reference.stdio)
-        self.peer = self._interactor.program
         self.toolchain = self._interactor.toolchain
 
     async def check(self) -> None:
         """Tries whether the interactor compiles."""
         await self._interactor.check(self._reference.stdio)
+
+    def programs(self, source: str) -> Programs | None:
+        """The program, and the interactor beside it."""
+        return Programs(program=self._program(source), peer=self._interactor.program)
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
         """What the interactor says of each talk."""
@@ -227,7 +246,10 @@ class Testing(_Plain):
 
 
 class Bridging(_Plain):
-    """A script of tests in another language, in a process of its own."""
+    """A script of tests in another language, in a process of its own.
+
+    Where the reference brings no declaration of the entry point, that of each program is read, in plain types alone.
+    """
 
     names: tuple[str, ...] = (NAME,)
     runs: tuple[Run, ...] = (PairRun(),)
@@ -244,11 +266,12 @@ class Bridging(_Plain):
         self._bridge = bridge
         self._sandbox = sandbox
         self._limits = limits
-        self._tester = bridge.tester(reference)
-        self.peer = self._tester
+        self._tester = bridge.tester(reference) if is_declared(language.name, reference) else None
 
     async def check(self) -> None:
         """Tries whether the tester compiles, without any solution."""
+        if self._tester is None:
+            return
         job = Job(toolchain=self.toolchain, program=self._tester, runs=(), limits=judge_limits(self._limits, 0))
         try:
             result = await self._sandbox.run(job)
@@ -260,9 +283,22 @@ class Bridging(_Plain):
             why = compile_error(result.compile, self._language)
             raise UnscorableError("bad_script", f"reference.code.script does not compile: {why}")
 
-    def program(self, source: str) -> Program:
-        """The program, with the prelude and what answers calls."""
-        return self._bridge.solution(self._reference, source)
+    def programs(self, source: str) -> Programs | None:
+        """The program, with the prelude and what answers calls, and the tester beside it."""
+        reference = self._reference
+        if self._tester is not None:
+            return Programs(program=self._bridge.solution(reference, source), peer=self._tester)
+        found = find_declaration(self._language.name, source, reference.script, reference.entry_point)
+        if found is None:
+            return None
+        reference = replace(
+            reference,
+            entry_point=found.entry_point,
+            signature=found.signature,
+            prelude=f"{found.prelude}{reference.prelude}",
+        )
+        program, tester = self._bridge.solution(reference, source), self._bridge.tester(reference)
+        return Programs(program=program, peer=tester, is_peer_ours=False)
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
         """How the tester ended."""

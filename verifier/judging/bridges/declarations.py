@@ -15,22 +15,35 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from verifier.judging.bridges.tokens import MAX_CHARACTERS, closing, tokens
+from verifier.types import CodeReference
 
 _MAX_WORDS, _MAX_FOUND, _MAX_ALIASES, _MAX_DIGITS = 400, 64, 64, 7
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """An entry point, and its declaration as ``CodeReference.signature`` takes it."""
+    """An entry point, and its declaration as ``CodeReference.signature`` takes it.
+
+    ``prelude`` is what the program would have of a script that stands in the same file.
+    """
 
     entry_point: str
     signature: str
+    prelude: str = ""
+
+
+def is_declared(language: str, reference: CodeReference) -> bool:
+    """Whether a reference says of its entry point what a tester needs, so that no program is asked."""
+    if language in _UNTYPED:
+        return bool(reference.entry_point)
+    return bool(reference.signature) or language not in _FINDERS
 
 
 def find_declaration(language: str, program: str, script: str, entry_point: str) -> Declaration | None:
     """The declaration of the function that a script tests.
 
-    The entry point is the last function of the program that the script names and does not declare itself.
+    The entry point is the last function of the program that the script names and does not declare itself. It is one
+    alone, so a program that declares what the script means by other names makes its tests fail.
 
     Args:
         language: name of the language, such as ``cpp``.
@@ -41,6 +54,8 @@ def find_declaration(language: str, program: str, script: str, entry_point: str)
     Returns:
         None if there is no such function, or its types are not plain.
     """
+    if language in _UNTYPED:
+        return _untyped(program, script, entry_point)
     find = _FINDERS.get(language)
     if find is None:
         return None
@@ -52,8 +67,25 @@ def find_declaration(language: str, program: str, script: str, entry_point: str)
     matches = (found for found in find(tokens(program, language), named, used) if found.entry_point in named)
     last = next(iter(deque(itertools.islice(matches, _MAX_FOUND), maxlen=1)), None)
     if last is not None and language == "cpp":
-        return Declaration(last.entry_point, f"{_cpp_head(program)}{last.signature}")
+        return Declaration(last.entry_point, f"{_cpp_head(program)}{last.signature}", _cpp_head(script))
     return last
+
+
+_UNTYPED = ("javascript", "typescript")
+_NAMED = re.compile(
+    r"^(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?"
+    r"(?:function\b[ \t]*\*?|(?:const|let|var|class)\b)[ \t]*([\w$]{1,200})",
+    re.MULTILINE | re.ASCII,
+)
+_WORD = re.compile(r"[\w$]+", re.ASCII)
+
+
+def _untyped(program: str, script: str, entry_point: str) -> Declaration | None:
+    """The last name that stands at the left edge of the program, and in the script but not at its edge."""
+    used = set(_WORD.findall(script)) - set(_NAMED.findall(script))
+    names = [name for name in _NAMED.findall(program[:MAX_CHARACTERS]) if name in used]
+    name = entry_point or (names[-1] if names else "")
+    return Declaration(name, "") if name else None
 
 
 def _words(text: str) -> frozenset[str]:
