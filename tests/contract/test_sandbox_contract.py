@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.sandboxes import BACKENDS, opened, runner_of
 from verifier.errors import SandboxError
 from verifier.judging import LANGUAGES
-from verifier.sandbox.base import CallRun, Job, Limits, RunResult, RunStatus, ScriptRun, StdioRun
+from verifier.sandbox.base import CallRun, Job, Limits, Program, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.runner import plain
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -142,6 +142,51 @@ async def test_the_same_program_does_the_same_in_another_runner(sandbox):
     with pytest.raises(asyncio.CancelledError):
         await killed
     assert (await run(sandbox, source)).stdout == first.stdout
+
+
+ARGUMENTS = "import sys\nprint(sys.argv[1:], open('a b').read(), input())"
+
+
+@pytest.mark.parametrize("run_command", [(), ("python3", "{source}")])
+async def test_a_program_gets_its_arguments_and_its_files_anew_in_each_run(sandbox, run_command):
+    program = Program(
+        source_name="main.py", source=ARGUMENTS + "\nopen('a b', 'a').write('more')", run_command=run_command
+    )
+    runs = [
+        StdioRun(stdin=b"in", args=("x", "é y", ""), files=(("a b", text), ("c", b"\0" * 100_000)))
+        for text in (b"one", b"two")
+    ]
+    result = await sandbox.run(Job(toolchain="python", program=program, runs=tuple(runs), limits=LIMITS))
+    assert [one.stdout.decode() for one in result.runs] == [f"['x', 'é y', ''] {text} in\n" for text in ("one", "two")]
+
+
+async def test_a_program_finds_the_files_beside_it_and_its_environment(sandbox):
+    source = "import os, sys\nimport other\nprint(other.VALUE, os.environ.get('NAME', '').replace(sys.path[0], ''))"
+    for run_command, name in (((), ""), (("python3", "{source}"), "/x 512")):
+        program = Program(
+            source_name="main.py",
+            source=source,
+            files=(("other.py", "VALUE = 5"),),
+            run_command=run_command,
+            environment=(("NAME", "{dir}/x {memory_mib}"),),
+        )
+        limits = replace(LIMITS, memory_bytes=512 << 20)
+        result = await sandbox.run(Job(toolchain="python", program=program, runs=(StdioRun(),), limits=limits))
+        assert result.runs[0].stdout.decode() == f"5 {name}\n", result
+
+
+async def test_a_call_in_place_reports_its_first_argument_as_it_is_after_it(sandbox):
+    source = "def f(x, y):\n    x.append(y)\n    return 'returned'"
+    runs = [CallRun(entry_point="f", args="[[1], 2]", kwargs="", in_place=in_place) for in_place in (True, False)]
+    result = await sandbox.run(job(source, *runs))
+    assert [report(one)["value"] for one in result.runs] == [[1, 2], "returned"]
+
+
+async def test_a_job_whose_cpu_time_in_all_is_spent_runs_no_more(sandbox):
+    source = "import time\nwhile time.process_time() < 0.2: pass"
+    runs = [StdioRun()] * 5
+    found = (await sandbox.run(job(source, *runs, total_cpu_time_s=0.3))).runs
+    assert [one.status for one in found] == [RunStatus.EXITED] * 2 + [RunStatus.BUDGET] * 3
 
 
 @pytest.mark.parametrize(

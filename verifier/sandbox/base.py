@@ -195,6 +195,16 @@ class Job:
     stop_on_limit: bool = True
     """After a run that passed a limit the rest is SKIPPED, so that one completion cannot cost its limit n times."""
 
+    def __post_init__(self) -> None:
+        for run in self.runs:
+            if isinstance(run, PairRun | InteractiveRun) and self.peer is None:
+                raise ValueError("a run of two programs needs a peer")
+            executed = (self.program, self.peer) if isinstance(run, PairRun) else ()
+            if any(program is not None and not program.run_command for program in executed):
+                raise ValueError("both programs of a PairRun are executed, so each needs a run_command")
+            if isinstance(run, CallRun | ScriptRun) and self.program.run_command:
+                raise ValueError("calls and scripts need a program in Python, without a run_command")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:

@@ -30,7 +30,7 @@ from verifier.sandbox.base import (
 )
 from verifier.sandbox.runner import frames
 from verifier.sandbox.runner.jail import UIDS_PER_RUNNER
-from verifier.sandbox.runner.programs import PEER_WALL_S
+from verifier.sandbox.runner.programs import PEER_WALL_S, WALL_STRETCH
 
 _START_S = 60.0
 _GRACE_S = 30.0
@@ -140,7 +140,7 @@ class Slot:
         compiled: dict[str, RunResult] = {}
         runs: list[RunResult] = []
         # A run killed from outside is repeated, hence twice; a peer may be at work as long again.
-        longest_s = max(wall_time_s(job.limits), wall_time_s(job.compile_limits))
+        longest_s = WALL_STRETCH * max(wall_time_s(job.limits), wall_time_s(job.compile_limits))
         patience_s = 2 * (longest_s if job.peer is None else longest_s + PEER_WALL_S) + _GRACE_S
         while True:
             async with asyncio.timeout(patience_s):

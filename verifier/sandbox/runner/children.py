@@ -176,6 +176,7 @@ def run_program(kind: str) -> None:
     with contextlib.suppress(OSError):
         os.dup2(WIRE, PAYLOAD)  # where there is a wire, it is the first descriptor after the program's own
         os.close(WIRE)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    # One that talks to a program judges it also when the program has gone away.
+    for number in (signal.SIGXFSZ,) if head.get("survives_pipes") else (signal.SIGXFSZ, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     os.execve(argv[0], argv, {**os.environ, **environment})  # noqa: S606

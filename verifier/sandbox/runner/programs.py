@@ -16,8 +16,10 @@ from . import frames
 PEER_EXTRA_S = 10.0
 """CPU time that a tester or interactor has besides that of the program."""
 PEER_MEMORY_BYTES = 1 << 30
-PEER_WALL_S = 120.0
-"""By which a peer's own work can lengthen a run at most."""
+WALL_STRETCH = 10.0
+"""Times the wall time that an execution may take in all, while it works or would on a machine that is less busy."""
+PEER_WALL_FACTOR, PEER_WALL_S = 4.0, 120.0
+"""By which a peer's own CPU time lengthens a run, and at most."""
 
 Files = Sequence[tuple[str, bytes]]
 

@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import execution, frames, jail, programs, walls, zygote
-from .execution import Broken, Gone, Outcome, Process
 from .programs import Program
+from .watch import Broken, Limits, Outcome, Process
 
 _CHUNK = 1 << 20
 _COMPILE_OUTPUT_BYTES = 64 << 10
+_LINGER_S = 1.0
+"""How long a program may go on when its interactor has ended: to print what is left, and to end as it would."""
 _SELF_TEST_LIMITS = {
     "cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8, "wall_s": 20,
     "output_bytes": 1 << 16, "report_bytes": 1 << 16,
@@ -27,6 +29,10 @@ _SELF_TEST_LIMITS = {
 _TOOLS = (
     "sh", "bash", "python3", "g++", "gcc", "node", "esbuild", "tsc", "java", "javac", "go", "rustc",
 )  # fmt: skip
+
+
+class _Gone(Exception):  # noqa: N818 (not an error: the host has closed the connection)
+    """The host has gone; so do we."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,12 @@ class _Job:
     blobs: list[bytes]
     program: Program
     peer: Program | None
-    limits: execution.Limits
+    limits: Limits
     kept: _Kept = _Kept()
     peer_kept: _Kept = _Kept()
 
     @property
-    def peer_limits(self) -> execution.Limits:
+    def peer_limits(self) -> Limits:
         """A peer is the reference's own, so its limits are wide."""
         return {
             **self.limits,
@@ -76,7 +82,7 @@ class Supervisor:
         while len(self._buffer) < count:
             chunk = os.read(0, max(_CHUNK, count - len(self._buffer)))
             if not chunk:
-                raise Gone
+                raise _Gone
             self._buffer += chunk
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
@@ -117,11 +123,11 @@ class Supervisor:
             except Broken as broken:
                 self._tell({"op": "broken", "reason": str(broken)})
                 return
-            except (Gone, BrokenPipeError):
+            except (_Gone, BrokenPipeError):
                 return
 
     def _self_test(self) -> list[str]:
-        limits: execution.Limits = dict(_SELF_TEST_LIMITS)
+        limits: Limits = dict(_SELF_TEST_LIMITS)
         kernel: dict[str, object] = {name: limits[name] for name in programs.KERNEL}
         uid, directory = self._next()
         payload = programs.payload({})
@@ -195,6 +201,10 @@ class Supervisor:
                 return self._executor.execute([self._process(job, head, kind="call")])
             case "script":
                 return [self._script(job, run)]
+            case "pair":
+                return self._pair(job)
+            case "interactive":
+                return self._interactive(job, run)
             case kind:
                 raise frames.FrameError(f"an unknown run {kind!r}")
 
@@ -206,7 +216,7 @@ class Supervisor:
         self,
         program: Program,
         kept: _Kept,
-        limits: execution.Limits,
+        limits: Limits,
         head: frames.Header,
         *,
         kind: str,
@@ -220,16 +230,19 @@ class Supervisor:
         memory_bytes = limits["memory_bytes"]
         args = head.get("args", [])
         assert isinstance(args, list)
-        argv = program.command(program.run_command, kept.directory, memory_bytes) + args
-        surroundings = program.surroundings(kept.directory, memory_bytes)
-        payload = programs.payload({"argv": argv, "environment": surroundings}, files)
+        told: frames.Header = {
+            **head,
+            "argv": program.command(program.run_command, kept.directory, memory_bytes) + args,
+            "environment": program.surroundings(kept.directory, memory_bytes),
+        }
+        payload = programs.payload(told, files)
         return Process("exec", limits, kernel, payload, uid, directory, readable=kept.directory, group=kept.uid)
 
     def _script(self, job: _Job, run: Mapping[str, object]) -> Outcome:
         """The tester leads; the solution's server hangs on the other end of a socket pair."""
         limits = job.limits
         ours, theirs = socket.socketpair()
-        own: execution.Limits = {
+        own: Limits = {
             **limits,
             "memory_bytes": programs.PEER_MEMORY_BYTES,
             "cpu_time_s": limits["cpu_time_s"] + programs.PEER_EXTRA_S,
@@ -247,6 +260,32 @@ class Supervisor:
             judged.status = leader.status
         leader.status, leader.cpu_time_s, leader.memory_bytes = judged.status, judged.cpu_time_s, judged.memory_bytes
         return leader
+
+    def _pair(self, job: _Job) -> list[Outcome]:
+        """The peer asks the program through a socket pair; when it has ended the program is ended."""
+        assert job.peer is not None
+        ours, theirs = socket.socketpair()
+        tester = self._start(job.peer, job.peer_kept, job.peer_limits, {}, kind="stdio")
+        tester.is_strict = False
+        tester.wire = ours.detach()
+        program = self._process(job, {})
+        program.wire = theirs.detach()
+        return self._executor.execute([tester, program])[::-1]
+
+    def _interactive(self, job: _Job, run: Mapping[str, object]) -> list[Outcome]:
+        """The program and the interactor write to each other.
+
+        The pipes are theirs, so a message costs no turn of ours. What flows there is bounded by the pipes and by the
+        CPU time that writing takes; nothing of it is kept.
+        """
+        assert job.peer is not None
+        head: frames.Header = {"args": run["args"], "survives_pipes": True}
+        files = programs.parse_files(run["files"], job.blobs)
+        peer = self._start(job.peer, job.peer_kept, job.peer_limits, head, kind="stdio", files=files)
+        program = self._process(job, {})
+        peer.stdin, program.stdout = os.pipe()
+        program.stdin, peer.stdout = os.pipe()
+        return self._executor.execute([peer, program], linger_s=_LINGER_S, drain=os.dup(peer.stdin))[::-1]
 
     def _compile(self, program: Program, job: _Job) -> tuple[_Kept, Outcome]:
         """Writes the files of a program into a directory that stays, and compiles them there."""

@@ -142,7 +142,10 @@ class Zygote:
             self._reap(ended)
             if pids[0] in ended:
                 now = time.monotonic()
-                until = now + linger_s if until is None else until
+                if until is None:
+                    until = now + linger_s
+                    if linger_s and not all(pid in ended for pid in pids):
+                        self._send({"leader_ended": True})
                 if now >= until or all(pid in ended for pid in pids):
                     return ended
 
