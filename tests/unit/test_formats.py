@@ -129,6 +129,13 @@ def test_tests_that_read_standard_input_fit_any_language_and_scripts_do_not():
     assert FORMATS["acecode"].task(statements, language="rust").reference.language == "python"
 
 
+def test_a_time_limit_is_given_where_the_row_has_none():
+    limited = Fields({"input_output": '{"inputs": ["1"], "outputs": ["1"]}', "time_limit": "2 seconds"})
+    assert FORMATS["taco"].task(limited, time_limit_s=9.0).reference.time_limit_s == 2.0
+    assert FORMATS["apps"].task(limited, time_limit_s=9.0).reference.time_limit_s == 9.0
+    assert FORMATS["apps"].task(limited).reference.time_limit_s is None
+
+
 def test_an_id_that_samples_write_with_a_prefix_is_the_rows_own():
     assert FORMATS["mbppplus"].id(Fields({"task_id": "Mbpp/17"}), 0) == "17"
     assert FORMATS["apps"].id(Fields({"task_id": None, "problem_id": 0}), 5) == "0"

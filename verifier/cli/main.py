@@ -115,6 +115,7 @@ def serve(
 @click.option("--completions", metavar="FILE", help="Completions, joined to the rows of --format by the task's id.")
 @click.option("--solutions", is_flag=True, help="Judge the own solutions of the dataset of --format.")
 @click.option("--language", metavar="NAME", help="Language of the programs, where the tests of --format fit any.")
+@click.option("--time-limit", "time_limit_s", type=float, metavar="SECONDS", help="CPU time, where a row gives none.")
 @click.option("--server", metavar="HOST:PORT", help="Judge on this server instead of in this process.")
 @click.option("--recipe", metavar="NAME", help="Recipe of every group, in place of the one its line names.")
 @_sandbox
@@ -131,6 +132,7 @@ def score(
     completions: str | None,
     solutions: bool,
     language: str | None,
+    time_limit_s: float | None,
     server: str | None,
     recipe: str | None,
     sandbox: str | None,
@@ -146,7 +148,11 @@ def score(
     settings = load_settings(config, server=server, sandbox=sandbox, recipes_file=recipes, workers=workers)
     set_up_logging(settings.log_level)
     rows = score_command.RowOptions(
-        format=format_name or "", completions=completions or "", is_own=solutions, language=language or ""
+        format=format_name or "",
+        completions=completions or "",
+        is_own=solutions,
+        language=language or "",
+        time_limit_s=time_limit_s,
     )
     score_command.score(settings, source=source, output=output, recipe=recipe or "", is_table=table, rows=rows)
 

@@ -50,12 +50,14 @@ class RowReader:
         samples: completions joined by the id of the task; None takes those in the row itself.
         is_own: judge the dataset's own solutions.
         language: of the programs, where the tests fit any; empty keeps the row's.
+        time_limit_s: where a row gives none; None leaves the choice to the verifier.
     """
 
     dataset: Format
     samples: SampleFile | None = None
     is_own: bool = False
     language: str = ""
+    time_limit_s: float | None = None
     _rows: int = 0
 
     def read(self, line: bytes, number: int) -> Group | GroupResult:
@@ -83,7 +85,7 @@ class RowReader:
     def _group(self, row: Fields, task_id: str) -> Group | GroupResult:
         samples = self._samples(row, task_id)
         try:
-            task = self.dataset.task(row, language=self.language)
+            task = self.dataset.task(row, language=self.language, time_limit_s=self.time_limit_s)
             completions = [Sample(text=self._own(task), is_program=True)] if samples is None else samples
         except UnscorableError as error:
             return _unscorable(task_id, len(samples or [""]), error.reason, error.detail)

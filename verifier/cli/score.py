@@ -77,12 +77,14 @@ class RowOptions:
         completions: path of the completions that are joined to the rows; empty takes those in the rows.
         is_own: judge the dataset's own solutions in the place of completions.
         language: of the programs, where the tests fit any.
+        time_limit_s: where a row gives none; None leaves the choice to the verifier.
     """
 
     format: str = ""
     completions: str = ""
     is_own: bool = False
     language: str = ""
+    time_limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,17 +129,19 @@ def score(
 def _opened_reader(rows: RowOptions) -> Iterator[LineReader]:
     if not rows.format:
         if rows != RowOptions():
-            raise InvalidRequestError("--completions, --solutions and --language need --format; see verifier formats")
+            raise InvalidRequestError(
+                "--completions, --solutions, --language and --time-limit need --format; see verifier formats"
+            )
         yield GroupReader()
         return
     dataset = find_format(rows.format)
     if not rows.completions:
-        yield RowReader(dataset=dataset, is_own=rows.is_own, language=rows.language)
+        yield RowReader(dataset=dataset, is_own=rows.is_own, language=rows.language, time_limit_s=rows.time_limit_s)
         return
     if rows.is_own:
         raise InvalidRequestError("--solutions judges the dataset's own, so --completions has no place beside it")
     with opened_samples(rows.completions, dataset) as samples:
-        yield RowReader(dataset=dataset, samples=samples, language=rows.language)
+        yield RowReader(dataset=dataset, samples=samples, language=rows.language, time_limit_s=rows.time_limit_s)
 
 
 async def _score(settings: Settings, descriptor: int, write: Write, recipe: str, reader: LineReader) -> Counts:

@@ -58,12 +58,13 @@ class Format:
         """Every field that a row must have."""
         return tuple(field for field in self.fields if not field.startswith("["))
 
-    def task(self, row: Fields, *, language: str = "") -> Task:
+    def task(self, row: Fields, *, language: str = "", time_limit_s: float | None = None) -> Task:
         """The task of a row.
 
         Args:
             row: of the dataset.
             language: of the program, for tests that read standard input and fit any language; empty keeps the row's.
+            time_limit_s: where the row gives none; None leaves the choice to the verifier.
 
         Raises:
             UnscorableError: the row cannot be judged; the detail names the field and the remedy.
@@ -72,9 +73,12 @@ class Format:
             task = self.read(row)
         except FieldError as error:
             raise UnscorableError("bad_row", f"{self.name}: {error}") from error
-        if language and task.reference.stdio:
-            task = replace(task, reference=replace(task.reference, language=language))
-        return task
+        reference = task.reference
+        if language and reference.stdio:
+            reference = replace(reference, language=language)
+        if reference.time_limit_s is None:
+            reference = replace(reference, time_limit_s=time_limit_s)
+        return replace(task, reference=reference)
 
     def id(self, row: Fields, number: int) -> str:
         """The id of a row, or its number in the file where it has none.
