@@ -127,13 +127,21 @@ class Runner:
         return found | _below(self.pid)
 
     @property
+    def kept(self) -> list[Path]:
+        """Directories of compiled programs."""
+        inside = max(_below(self.pid) or {self.pid})
+        return sorted(Path(f"/proc/{inside}/root{self.work}").glob("*-kept"))
+
+    @property
     def left_behind(self) -> list[str]:
-        """Files in its work directory and shared memory."""
+        """Files in its work directory and shared memory, but for what is kept of compiled programs."""
         found: list[str] = []
         inside = max(_below(self.pid) or {self.pid})
         own_shared_memory = ["/dev/shm"] if self.work in ("/work", "/assay-work") else []  # noqa: S108 (the jail's own)
         for directory in (self.work, *own_shared_memory):
-            found += [entry.name for entry in Path(f"/proc/{inside}/root{directory}").iterdir()]
+            found += [
+                entry.name for entry in Path(f"/proc/{inside}/root{directory}").iterdir() if entry not in self.kept
+            ]
         return found
 
 

@@ -342,28 +342,99 @@ int main(int, char** argv) {
     assert [one.stdout for one in result.runs] == [b"safe\n"] * 2
 
 
-async def test_what_was_compiled_is_gone_before_the_next_program_runs(sandbox):
-    await cpp(sandbox, "int main() {}")
-    runner = runner_of(sandbox)
-    source = "import time\nprint('up', flush=True)\ntime.sleep(0.4)"
-    waiting = asyncio.create_task(sandbox.run(job(source)))
-    if runner.work == runner_of_running(sandbox, runner):
-        await asyncio.sleep(0.2)
-        assert [name for name in runner.left_behind if name.endswith("-kept")] == []
-    await waiting
-
-
-def runner_of_running(sandbox, runner):
-    """The docker backend has another container for the other toolchain: there is nothing to look at."""
-    return None if type(sandbox).__name__ == "DockerSandbox" else runner.work
-
-
 async def test_a_compiler_that_reads_without_end_is_stopped(sandbox):
     limits = replace(LIMITS, cpu_time_s=2, wall_floor_s=6, memory_bytes=300 << 20)
     result = await cpp(sandbox, '#include "/dev/zero"\nint main() {}', compile_limits=limits)
     assert result.compile is not None
     assert result.compile.status is not RunStatus.EXITED or result.compile.exit_code
     assert result.runs == ()
+
+
+COUNTS_RUNS = """
+#include <cstdio>
+#include <cstring>
+#include <initializer_list>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(int count, char** args) {
+    char home[999];
+    strcpy(home, args[0]);
+    *strrchr(home, '/') = 0;
+    for (int mode : {0777, 0, 0644}) chmod(args[0], mode), chmod(home, mode);
+    char other[999];
+    snprintf(other, 999, "%s/other", home);
+    bool hit = !truncate(args[0], 0) || fopen(args[0], "r+") || !unlink(args[0]) || !rename(args[0], other);
+    hit = hit || !symlink("/", other) || !mkdir(other, 0777) || fopen(other, "w");
+    hit = hit || !rmdir(home) || !rename(home, "home");
+    puts(hit ? "HIT" : "safe");
+}
+"""
+
+
+async def test_what_was_compiled_is_kept_and_no_run_can_spoil_it(sandbox):
+    for _ in range(3):
+        result = await cpp(sandbox, COUNTS_RUNS, *[StdioRun()] * 2)
+        assert [one.stdout for one in result.runs] == [b"safe\n"] * 2
+
+
+async def test_the_same_program_is_compiled_once_and_another_anew(sandbox):
+    source = "#include <cstdio>\nint main() { printf(NAME); }"
+    command = ("g++", "-O0", "-o", "{binary}", "{source}")
+
+    async def told(name, text=source):
+        program = Program(
+            source_name="m.cpp",
+            source=text,
+            compile_command=(*command, f'-DNAME="{name}"'),
+            run_command=("{binary}",),
+        )
+        try:
+            return await sandbox.run(Job(toolchain="cpp", program=program, runs=(StdioRun(),), limits=LIMITS))
+        except SandboxError as error:
+            if error.reason == "no_toolchain":
+                pytest.skip(str(error))
+            raise
+
+    first, same, other, worse = [await told(*of) for of in (("a",), ("a",), ("b",), ("a", source + "\nnot C++"))]
+    assert [one.runs[0].stdout for one in (first, same, other)] == [b"a", b"a", b"b"]
+    assert same.compile == first.compile
+    assert other.compile != first.compile
+    assert worse.compile.exit_code == 1
+    assert (await told("a", source + "\nnot C++")).compile == worse.compile
+
+
+async def test_what_is_kept_can_be_read_by_its_own_program_alone(sandbox):
+    kept = Program(
+        source_name="SECRET.py",
+        source="# SECRET\nimport sys, os\nprint(os.path.dirname(sys.argv[0]))",
+        run_command=("python3", "{source}"),
+    )
+    mine = Job(toolchain="python", program=kept, runs=(StdioRun(),), limits=LIMITS)
+    directory = (await sandbox.run(mine)).runs[0].stdout.decode().strip()
+    spy = f"""
+import os
+kept = {directory!r}
+for act in (
+    lambda: os.listdir(kept), lambda: open(kept + '/SECRET.py').read(), lambda: open(kept + '/new', 'w'),
+    lambda: os.rename(kept, 'x'), lambda: os.chmod(kept, 0), lambda: os.truncate(kept + '/SECRET.py', 0),
+):
+    try: print('HIT', act())
+    except OSError: print('safe')
+"""
+    for program in (Program(source_name="a.py", source=spy), replace(kept, source_name="a.py", source=spy)):
+        found = (await sandbox.run(replace(mine, program=program))).runs[0]
+        assert b"HIT" not in found.stdout, found
+        assert found.stdout.count(b"safe") == 6
+    assert (await sandbox.run(mine)).runs[0].stdout.decode().strip() == directory
+
+
+async def test_no_more_is_kept_than_fits(sandbox):
+    command = ("python3", "{source}")
+    for number in range(60):
+        program = Program(source_name="a.py", source=f"print({number})", run_command=command)
+        result = await sandbox.run(Job(toolchain="python", program=program, runs=(StdioRun(),), limits=LIMITS))
+        assert result.runs[0].stdout == b"%d\n" % number
+    assert 0 < len(runner_of(sandbox).kept) <= 50
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

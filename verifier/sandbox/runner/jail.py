@@ -31,6 +31,8 @@ RUN_UIDS = 192
 WORK = "/assay-work"
 """Where children work in a root directory of our own; no toolchain lies below such a name."""
 _FIRST_UID = 1024
+SCRATCH = ".scratch"
+"""Where a compiler has its home and temporary files, in the directory that stays; it goes when it has ended."""
 LOW_DESCRIPTORS = 64
 """Descriptors below this are the children's own; the runner keeps its own above."""
 _SYSTEM_PATHS = (
@@ -65,6 +67,11 @@ class Jail:
     landlock_abi: int
     rules: tuple[tuple[int, int, bool], ...]
     shm: str
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether no program can change what was compiled of another; truncation is Landlock's from version 3 on."""
+        return bool(self.uid_base) or self.landlock_abi >= walls.TRUNCATE_ABI
 
     @property
     def owns_pid_namespace(self) -> bool:
@@ -371,7 +378,10 @@ def enter(
     is_compiling = directory.endswith("-kept")
     os.mkdir(directory, 0o750 if is_compiling and uid else 0o700)
     os.chdir(directory)
-    os.environ.update(HOME=directory, TMPDIR=directory)
+    home = os.path.join(directory, SCRATCH) if is_compiling else directory
+    if is_compiling:
+        os.mkdir(home, 0o700)
+    os.environ.update(HOME=home, TMPDIR=home)
     stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
     stack_bytes = min(stack_bytes, limits.memory_bytes)
     # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
@@ -390,7 +400,7 @@ def enter(
     # 0 is the child's own process group: it leads a session of its own.
     signal_pids = None if guarded else (os.getpid(), 0)
     # A linker must make its program executable; it is no stranger's code.
-    keeps_metadata = jail.mode == "landlock" and not is_compiling
+    keeps_metadata = not uid and not is_compiling
     walls.seccomp(walls.seccomp_program(signal_pids, keeps_metadata=keeps_metadata))
 
 

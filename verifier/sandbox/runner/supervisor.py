@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import execution, frames, jail, programs, walls, zygote
+from .cache import NOTHING, CompileCache, Entry, Kept, key_of
 from .programs import Program
 from .watch import Broken, Limits, Outcome, Process
 
@@ -35,14 +36,6 @@ class _Gone(Exception):  # noqa: N818 (not an error: the host has closed the con
     """The host has gone; so do we."""
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Where a program lies that was placed or compiled; nothing that it runs can write there."""
-
-    directory: str = ""
-    uid: int = 0
-
-
 @dataclass
 class _Job:
     """A job while it runs."""
@@ -52,8 +45,8 @@ class _Job:
     program: Program
     peer: Program | None
     limits: Limits
-    kept: _Kept = _Kept()
-    peer_kept: _Kept = _Kept()
+    kept: Kept = NOTHING
+    peer_kept: Kept = NOTHING
 
     @property
     def peer_limits(self) -> Limits:
@@ -75,6 +68,7 @@ class Supervisor:
         self._buffer = bytearray()
         self._kept_uids = [built.uid_base + jail.RUN_UIDS + at for at in range(jail.UIDS_PER_RUNNER - jail.RUN_UIDS)]
         self._executor = execution.Executor(control, zygote_pid, self._listen)
+        self._cache = CompileCache(self._leave, **({} if built.can_keep else {"max_entries": 0}))
 
     # --- the host ---
 
@@ -146,25 +140,18 @@ class Supervisor:
         assert isinstance(limits, dict)
         peer = programs.parse_program(header["peer"], blobs) if header["peer"] else None
         job = _Job(header, blobs, programs.parse_program(header["program"], blobs), peer, limits)
-        try:
-            if self._prepare(job):
-                self._run_all(job)
-        finally:
-            self._leave(job.kept)
-            self._leave(job.peer_kept)
+        if self._prepare(job):
+            self._run_all(job)
+        self._cache.trim()
         self._tell({"op": "done", "is_spent": self._executor.is_spent})
 
     def _prepare(self, job: _Job) -> bool:
         """Places and compiles what is executed; whether there is something to run."""
         is_ready = True
         if not job.program.is_warm:
-            job.kept, compiled = self._compile(job.program, job)
-            self._tell({"op": "compiled", "of": "program", **compiled.header()}, compiled.blobs)
-            is_ready = _is_well(compiled)
+            job.kept, is_ready = self._compiled("program", job.program, job)
         if is_ready and job.peer is not None and not job.peer.is_warm:
-            job.peer_kept, compiled = self._compile(job.peer, job)
-            self._tell({"op": "compiled", "of": "peer", **compiled.header()}, compiled.blobs)
-            is_ready = _is_well(compiled)
+            job.peer_kept, is_ready = self._compiled("peer", job.peer, job)
         return is_ready
 
     def _run_all(self, job: _Job) -> None:
@@ -215,7 +202,7 @@ class Supervisor:
     def _start(
         self,
         program: Program,
-        kept: _Kept,
+        kept: Kept,
         limits: Limits,
         head: frames.Header,
         *,
@@ -287,12 +274,28 @@ class Supervisor:
         program.stdin, peer.stdout = os.pipe()
         return self._executor.execute([peer, program], linger_s=_LINGER_S, drain=os.dup(peer.stdin))[::-1]
 
-    def _compile(self, program: Program, job: _Job) -> tuple[_Kept, Outcome]:
-        """Writes the files of a program into a directory that stays, and compiles them there."""
+    def _compiled(self, name: str, program: Program, job: _Job) -> tuple[Kept, bool]:
+        """Where a program lies, compiled now or before, and whether there is something to run."""
         limits = job.header["compile_limits"]
         assert isinstance(limits, dict)
+        key = key_of(program, limits)
+        entry = self._cache.get(key)
+        if entry is None:
+            kept, outcome = self._compile(program, limits)
+            if not _is_well(outcome):
+                self._leave(kept)
+                kept = NOTHING
+            entry = Entry(kept, outcome)
+            # What a limit or a stranger ended is not known to end so again.
+            if outcome.status == "exited" and not outcome.signal:
+                self._cache.put(key, entry)
+        self._tell({"op": "compiled", "of": name, **entry.outcome.header()}, entry.outcome.blobs)
+        return entry.kept, bool(entry.kept.directory)
+
+    def _compile(self, program: Program, limits: Limits) -> tuple[Kept, Outcome]:
+        """Writes the files of a program into a directory that stays, and compiles them there."""
         self._counter += 1
-        kept = _Kept(f"{self._jail.work}/{self._counter}-kept", self._kept_uids.pop() if self._jail.uid_base else 0)
+        kept = Kept(f"{self._jail.work}/{self._counter}-kept", self._kept_uids.pop() if self._jail.uid_base else 0)
         head: frames.Header = {
             "argv": program.command(program.compile_command, kept.directory, limits["memory_bytes"]),
             "environment": program.surroundings(kept.directory, limits["memory_bytes"]),
@@ -311,12 +314,11 @@ class Supervisor:
         (outcome,) = self._executor.execute([process])
         return kept, outcome
 
-    def _leave(self, kept: _Kept) -> None:
+    def _leave(self, kept: Kept) -> None:
         """Has a directory removed before the next execution."""
-        if kept.directory:
-            self._executor.forget.append([kept.directory, kept.uid])
-            if kept.uid:
-                self._kept_uids.insert(0, kept.uid)
+        self._executor.forget.append([kept.directory, kept.uid])
+        if kept.uid:
+            self._kept_uids.insert(0, kept.uid)
 
     def _next(self) -> tuple[int, str]:
         self._counter += 1

@@ -103,6 +103,9 @@ class Outcome:
     memory_bytes: int = 0
     is_cut: bool = False
     """Ended by us though it had not passed a limit: another one had, or the leader had ended."""
+    kept_bytes: int = 0
+    kept_files: int = 0
+    """Of the directory that stays, where one does."""
     stdout: bytes = b""
     stderr: bytes = b""
     report: bytes = b""
@@ -303,6 +306,7 @@ class Watch:
         ends, cut, others_s = end["ended"], end["cut"], float(str(end["others_cpu_time_s"]))
         assert isinstance(ends, list)
         assert isinstance(cut, list)
+        self._outcomes[0].kept_bytes, self._outcomes[0].kept_files = map(int, end["kept"])  # type: ignore[call-overload]
         for at, process in enumerate(self._processes):
             self._judge(at, process, ends[at], is_cut=cut[at], others_s=others_s if process is self._judged else 0.0)
 

@@ -106,6 +106,7 @@ class Zygote:
         cut = [pid not in ended for pid in pids]
         is_clean = self._kill_survivors(ended) and is_clean
         is_clean = self._clean(processes) and is_clean
+        kept = self._measure(processes[0]) if processes[0]["keep"] else [0, 0]
         others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
         os.set_blocking(trouble, False)
         try:
@@ -119,6 +120,7 @@ class Zygote:
                 "cut": cut,
                 "others_cpu_time_s": others_s,
                 "is_clean": is_clean,
+                "kept": kept,
                 "broken": broken,
             }
         )
@@ -189,6 +191,24 @@ class Zygote:
                 self._as_uid(uid, lambda: _remove_inside(self._jail.shm))
             is_clean = not os.listdir(self._jail.shm) and is_clean
         return is_clean
+
+    def _measure(self, process: dict[str, object]) -> list[int]:
+        """Bytes and files of a directory that stays, after what only the compiler needed has been removed."""
+        directory = str(process["directory"])
+        read, write = os.pipe()
+
+        def tell() -> None:
+            scratch = os.path.join(directory, jail.SCRATCH)
+            _remove_tree(scratch)
+            os.rmdir(scratch)
+            os.write(write, json.dumps(_size_of(directory)).encode("ascii"))
+
+        has_told = self._as_uid(int(str(process["uid"])), tell)
+        os.close(write)
+        try:
+            return json.loads(os.read(read, MESSAGE_BYTES)) if has_told else [1 << 62, 1 << 62]
+        finally:
+            os.close(read)
 
     def _remove(self, dirty: object) -> bool:
         assert isinstance(dirty, list)
@@ -276,6 +296,18 @@ def descendants(root: int) -> list[int]:
         found += below
         todo += below
     return found
+
+
+def _size_of(directory: str) -> tuple[int, int]:
+    """Bytes and files below a directory."""
+    size, count, todo = 0, 0, [directory]
+    while todo:
+        for entry in os.scandir(todo.pop()):
+            size += entry.stat(follow_symlinks=False).st_blocks * 512
+            count += 1
+            if entry.is_dir(follow_symlinks=False):
+                todo.append(entry.path)
+    return size, count
 
 
 def _remove_empty(directory: str) -> bool:
