@@ -130,6 +130,7 @@ _ESBUILD = (
     "|| { cat messages >&2; exit 1; }"
 )
 _NODE = ("node", "--stack-size=100000", "--max-old-space-size={memory_mib}")
+_NODE_ENVIRONMENT = (("NODE_PATH", f"{PREBUILT}/node:/usr/share/nodejs"),)
 _NODE_MEMORY = ("JavaScript heap out of memory", "Array buffer allocation failed")
 # One unit compiles faster than sixteen on few cores. Crates are looked for only where a program uses them.
 _RUSTC = (
@@ -210,6 +211,7 @@ _LANGUAGES = (
         source_name="main.js",
         compile_command=check_javascript("main.js"),
         run_command=(*_NODE, "{source}"),
+        environment=_NODE_ENVIRONMENT,
         memory_rule=MemoryRule.DATA,
         overhead_bytes=256 * _MIB,
         memory_marks=_NODE_MEMORY,
@@ -222,6 +224,7 @@ _LANGUAGES = (
         source_name="main.ts",
         compile_command=("sh", "-c", _ESBUILD, "esbuild", "main.ts"),
         run_command=(*_NODE, "{dir}/program.js"),
+        environment=_NODE_ENVIRONMENT,
         memory_rule=MemoryRule.DATA,
         overhead_bytes=256 * _MIB,
         compile_error=re.compile(r"\[ERROR\] (.+)"),
