@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 MAX_CHARACTERS = 200_000
 """What is read of a text; no honest program is longer."""
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _WORD = frozenset(string.ascii_letters + string.digits + "_")
 _PAIRS = ("::", "->", "&&")
+
+
+class Token(NamedTuple):
+    """A token and where it stands; of a literal the text is its first quote alone."""
+
+    text: str
+    start: int
+    end: int
 
 
 def tokens(text: str, language: str) -> list[str]:
@@ -23,8 +32,11 @@ def tokens(text: str, language: str) -> list[str]:
         text: the program, of whatever quality.
         language: ``cpp``, ``java``, ``go`` or ``rust``.
     """
-    text = text[:MAX_CHARACTERS]
-    found: list[str] = []
+    return [token.text for token in placed_tokens(text[:MAX_CHARACTERS], language)]
+
+
+def placed_tokens(text: str, language: str) -> Iterator[Token]:
+    """The tokens of a whole text, with their places."""
     at, size = 0, len(text)
     is_line_start = True
     while at < size:
@@ -42,10 +54,9 @@ def tokens(text: str, language: str) -> list[str]:
             at = _comment_end(text, at, is_nested=language == "rust")
         else:
             is_line_start = False
-            end = _token_end(text, at, language)
-            found.append(text[at:end] if text[at] not in "\"'`" else text[at])
+            end = min(_token_end(text, at, language), size)
+            yield Token(text[at:end] if char not in "\"'`" else char, at, end)
             at = end
-    return found
 
 
 def _token_end(text: str, at: int, language: str) -> int:
