@@ -127,7 +127,10 @@ def _main(declared: JavaType) -> str:
 def _data(prelude: JavaSource, signature: JavaSource, stubbed: Iterable[tuple[Method, ...]]) -> list[str]:
     """Names of the types whose instances cross by their fields."""
     names: list[str] = []
-    for declared, stubs in (*((declared, ()) for declared in prelude.types), *zip(signature.types, stubbed, strict=True)):
+    for declared, stubs in (
+        *((declared, ()) for declared in prelude.types),
+        *zip(signature.types, stubbed, strict=True),
+    ):
         names += [f"{declared.name}${name}" for name in declared.inner]
         if not stubs and declared.kind != "interface":
             names.append(declared.name)

@@ -183,7 +183,7 @@ def _members(text: str, found: Sequence[Token], owner: str) -> tuple[tuple[Metho
         if found[stop].text == "(" and not _KINDS & set(words):
             end = _closing(found, stop)
             body = _find(found, end + 1, "{", ";", "=")
-            methods.append(_method(text, found, start, stop, body, owner))
+            methods.append(_method(text, found[start:], stop - start, body - start, owner))
             at = _closing(found, body) + 1 if body < len(found) and found[body].text == "{" else body + 1
         elif found[stop].text == "(":
             stop = _find(found, _closing(found, stop) + 1, "{", ";")  # the header of a record
@@ -199,19 +199,20 @@ def _members(text: str, found: Sequence[Token], owner: str) -> tuple[tuple[Metho
     return tuple(methods), tuple(inner)
 
 
-def _method(text: str, found: Sequence[Token], start: int, opened: int, body: int, owner: str) -> Method:
+def _method(text: str, found: Sequence[Token], opened: int, body: int, owner: str) -> Method:
+    """The method whose parameters open at a token; what comes before it is its own alone."""
     closed = _closing(found, opened)
-    before = list(found[start : opened - 1])
+    before = list(found[: opened - 1])
     modifiers = set[str]()
     while before and (before[0].text in _MODIFIERS or before[0].text == "@"):
         if before[0].text == "@":
-            skipped = _closing(before, 2) + 1 if len(before) > 2 and before[2].text == "(" else 2
-            before = before[skipped:]
+            has_arguments = [token.text for token in before[2:3]] == ["("]
+            before = before[_closing(before, 2) + 1 if has_arguments else 2 :]
         else:
             modifiers.add(before.pop(0).text)
     if before and before[0].text == "<":
         before = before[_angle(before, 0) :]
-    name = found[opened - 1].text if opened > start else ""
+    name = found[opened - 1].text if opened else ""
     is_open = body >= len(found) or found[body].text != "{"
     end = body if is_open else _closing(found, body)
     return Method(
