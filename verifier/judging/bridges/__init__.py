@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 from verifier.judging.bridges.base import CALLS, Bridge, TesterExit
 from verifier.judging.bridges.bash import BashBridge
+from verifier.judging.bridges.go import GoBridge
+from verifier.judging.bridges.java import JavaBridge
 from verifier.judging.bridges.javascript import JavaScriptBridge
 
 __all__ = ["BRIDGES", "CALLS", "Bridge", "TesterExit"]
@@ -12,6 +14,8 @@ __all__ = ["BRIDGES", "CALLS", "Bridge", "TesterExit"]
 BRIDGES: Mapping[str, Bridge] = MappingProxyType(
     {
         "bash": BashBridge(),
+        "go": GoBridge(),
+        "java": JavaBridge(),
         "javascript": JavaScriptBridge("javascript"),
         "typescript": JavaScriptBridge("typescript"),
     }

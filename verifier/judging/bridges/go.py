@@ -218,4 +218,4 @@ def _wire(side: str) -> tuple[tuple[str, str], ...]:
 
 
 def _source(name: str) -> str:
-    return files("verifier.judging.bridges").joinpath("sources", "go", f"{name}.go").read_text("utf-8")
+    return files("verifier.judging.bridges").joinpath("golang", f"{name}.go").read_text("utf-8")

@@ -1,7 +1,7 @@
 """The assertions of testify's packages ``assert`` and ``require`` that tests of public data sets use.
 
 Each has four forms, which differ in nothing but how they are called, so the table holds one line for each; what an
-assertion means is in ``sources/go/assert.go``. To add one: its line.
+assertion means is in ``golang/assert.go``. To add one: its line.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ ASSERTION_NAMES = frozenset(
 
 def assertions_source(*, package: str) -> str:
     """The source of the package ``assert``, or of ``require``, whose assertions end a test that fails one."""
-    text = files("verifier.judging.bridges").joinpath("sources", "go", "assert.go").read_text("utf-8")
+    text = files("verifier.judging.bridges").joinpath("golang", "assert.go").read_text("utf-8")
     if package == "require":
         text = text.replace("package assert\n", "package require\n").replace("failsNow = false", "failsNow = true")
     return text + "".join(

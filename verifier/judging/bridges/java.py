@@ -98,7 +98,7 @@ def _flags(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def _source(name: str) -> str:
-    return files("verifier.judging.bridges").joinpath("sources", "java", f"{name}.java").read_text("utf-8")
+    return files("verifier.judging.bridges").joinpath("jvm", f"{name}.java").read_text("utf-8")
 
 
 def _imports(*sources: JavaSource) -> list[str]:
