@@ -173,7 +173,7 @@ def _types(source: GoSource, declarations: Iterable[Declaration]) -> tuple[str, 
 
 
 def _registry(types: Iterable[str]) -> str:
-    entries = "".join(f'\t\t"{name}": reflect.TypeOf((*{name})(nil)).Elem(),\n' for name in types)
+    entries = "".join(f'\t\t"{name}": reflect.TypeOf((*{name})(nil)).Elem(),\n' for name in dict.fromkeys(types))
     return f"func assayTypes() map[string]reflect.Type {{\n\treturn map[string]reflect.Type{{\n{entries}\t}}\n}}\n"
 
 
