@@ -1,8 +1,9 @@
 """A task's own interactor: a program that talks with the solution and says how it did.
 
-What decides, in this order: a limit that the solution passed; what the interactor says is wrong; how the solution
-ended; then the rest of what the interactor says. An interactor that breaks while a solution talks with it gives no
-credit, because only its compiling can be tried without a solution.
+What decides, in this order: what the interactor says is wrong; how the solution ended, by itself or at a limit; then
+the rest of what the interactor says. (An interactor that was still at work when the solution passed a limit says
+nothing.) One that breaks while a solution talks with it gives no credit, because only its compiling can be tried
+without a solution.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Interactor:
     def read(self, run: RunResult) -> CaseResult:
         """What one talk came to."""
         status, detail = ended(run, self._beside)
-        if run.status is not RunStatus.EXITED:
+        if run.status in (RunStatus.SKIPPED, RunStatus.BUDGET):
             return CaseResult(status=status, detail=detail)
         if run.peer is None:
             raise SandboxError("sandbox_lost", "the interactor sent no report")

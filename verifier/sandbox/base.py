@@ -153,7 +153,7 @@ class PairRun:
 class InteractiveRun:
     """Run the program and the job's peer (an interactor), each one's output being the other's input.
 
-    When the peer has ended the program sees the end of its input, and is ended if it goes on for long.
+    When the peer has ended the program sees the end of its input, and has to end by itself within its limits.
 
     Args:
         args: of the peer.

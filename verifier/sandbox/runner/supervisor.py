@@ -21,8 +21,8 @@ from .watch import Broken, Limits, Outcome, Process
 
 _CHUNK = 1 << 20
 _COMPILE_OUTPUT_BYTES = 64 << 10
-_LINGER_S = 1.0
-"""How long a program may go on when its interactor has ended: to print what is left, and to end as it would."""
+_LINGER_S = 1e6
+"""When its interactor has ended a program may print what is left, and has to end by itself: its limits still hold."""
 _SELF_TEST_LIMITS = {
     "cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8, "wall_s": 20,
     "output_bytes": 1 << 16, "report_bytes": 1 << 16,

@@ -71,8 +71,6 @@ class Process:
     is_strict: bool = True
     output_kept: int = UNREAD_BYTES
     pid: int = 0
-    cpu_time_s_when_led: float | None = None
-    """CPU time that it had used when its leader ended."""
 
     def request(self, descriptors: int) -> dict[str, object]:
         """What the zygote is told of it."""
@@ -80,11 +78,6 @@ class Process:
             "kind": self.kind, "limits": self.kernel, "descriptors": descriptors, "readable": self.readable,
             "group": self.group, "uid": self.uid, "directory": self.directory, "keep": self.keep,
         }  # fmt: skip
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether it went on after its leader."""
-        return self.cpu_time_s_when_led is not None
 
     @property
     def memory_bytes(self) -> float:
@@ -235,7 +228,7 @@ class Watch:
                 drained_by = min(drained_by, now + _DRAIN_S)
                 if now > drained_by:
                     return
-            elif now >= checked + tick and not self._is_killed and not self._judged.is_alone:
+            elif now >= checked + tick and not self._is_killed:
                 self._check(passed_s=now - started, since_s=now - checked)
                 checked, tick = now, _TICK_S
 
@@ -252,8 +245,7 @@ class Watch:
                 raise Broken(str(message["broken"]))
             self._end = message
             return False
-        # We read on in the leader's place; what the program has used counts up to now.
-        self._judged.cpu_time_s_when_led = tree_use([self._judged.pid]).cpu_time_s
+        # We read on in the leader's place, and the limits of the program go on.
         for pipe in self._pipes:
             if pipe.name == DRAINED:
                 os.set_blocking(pipe.descriptor, False)
@@ -317,10 +309,6 @@ class Watch:
         outcome.cpu_time_s = max(cpu_time_s + others_s, self._ledgers[at].seen_s)
         outcome.memory_bytes = int(memory_bytes)
         outcome.is_cut = is_cut and outcome.status == "exited"
-        if process.is_alone:
-            # What it did since then is not held against it.
-            outcome.cpu_time_s = process.cpu_time_s_when_led or 0.0
-            outcome.is_cut = outcome.is_cut or code == -_XCPU
         if outcome.is_cut:
             code = 0
         outcome.code, outcome.signal = (code, 0) if code >= 0 else (0, -code)
