@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from tests.sandboxes import opened
 from verifier.errors import InfrastructureError, UnscorableError
+from verifier.judging.bridges import BRIDGES
 from verifier.sandbox import StartableSandbox
 from verifier.types import CodeReference, Group, TestStatus
 from verifier.verifiers.base import Tools
@@ -68,6 +69,7 @@ def read(path: Path) -> tuple[dict[str, Group], dict[str, dict[str, str]]]:
 
 
 GROUPS, RECORDS = read(CASES / "attacks.jsonl")
+OTHER_GROUPS, OTHER_RECORDS = read(CASES / "attacks_other_languages.jsonl")
 SHARED_GROUPS, SHARED_RECORDS = read(SHARED_ATTACKS)
 CODE = [json.loads(line) for line in (CASES / "code.jsonl").read_bytes().splitlines()]
 
@@ -81,6 +83,13 @@ async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[StartableSand
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def found(sandbox: StartableSandbox) -> dict[str, Found]:
     return await all_judged(sandbox, GROUPS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def other_found() -> dict[str, Found]:
+    """On one backend: the same runner works in the others."""
+    async with opened("local") as opened_sandbox:
+        return await all_judged(opened_sandbox, OTHER_GROUPS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -109,11 +118,20 @@ async def test_every_honest_program_is_paid(found, name):
     assert found[name].outcome == "CORRECT", found[name]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHER_RECORDS)
+async def test_no_attack_in_another_language_is_paid_and_honest_programs_are(other_found, name):
+    if other_found[name].reason == "no_toolchain":
+        pytest.skip(other_found[name].detail)
+    expected = {"NOT_CORRECT": "INCORRECT"}.get(OTHER_RECORDS[name]["expect"], "CORRECT")
+    assert other_found[name].outcome == expected, other_found[name]
+
+
 def shared_expectation(record):
-    """Other languages and unisolated scripts cannot be judged safely, and are not."""
+    """Scripts in a language without a bridge cannot be judged safely, and are not."""
     code = SHARED_GROUPS[record["id"]].reference
     assert isinstance(code, CodeReference)
-    if code.language not in ("python", "cpp") or (code.language == "cpp" and code.script):
+    if code.script and code.language not in ("python", *BRIDGES):
         return "UNSCORABLE"
     return {"NOT_CORRECT": "INCORRECT"}.get(record["expect"], record["expect"])
 
@@ -122,6 +140,8 @@ def shared_expectation(record):
 @pytest.mark.skipif(not SHARED_ATTACKS.exists(), reason="../shared is not here")
 @pytest.mark.parametrize("name", [name for name, record in SHARED_RECORDS.items() if record["expect"] != "aside"])
 async def test_documented_attacks_are_not_paid_and_their_controls_are(shared_found, name):
+    if shared_found[name].reason == "no_toolchain":
+        pytest.skip(shared_found[name].detail)
     assert shared_found[name].outcome == shared_expectation(SHARED_RECORDS[name]), shared_found[name]
 
 
