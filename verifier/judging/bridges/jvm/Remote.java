@@ -122,7 +122,7 @@ public final class Remote extends Thread {
     private static synchronized Object ask(
             char kind, int handle, String owner, String name, String[] types, String result, Object[] args,
             boolean inPlace) {
-        calls++;
+        if (kind != 'N') calls++;
         try {
             Wire.Writer request = wire.message();
             request.tag(kind);

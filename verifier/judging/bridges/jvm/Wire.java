@@ -30,7 +30,7 @@ final class Wire {
     private static final int MAX_DEPTH = 100;
     private static final int MAX_CHAIN = 20_000;
     /** Room for the deepest chain, and for honest recursion. */
-    static final long STACK_BYTES = 256L << 20;
+    static final long STACK_BYTES = 64L << 20;
 
     /** A value that is no plain data, or bytes that are no message. */
     static final class Uncrossable extends Exception {
