@@ -67,12 +67,15 @@ def read_humanevalpack(row: Fields) -> Task:
         owns_imports=_OWN[language],
     )
     setup = row.text("test_setup")
+    # In Go the declaration is of the last function alone; those before it, which tests use too, are in the prompt.
+    prompt = row.text("prompt") if language == "go" else ""
+    declared = prompt if len(re.findall(_NAMES["go"], prompt, re.MULTILINE)) > 1 else declaration
     return Task(
         reference=CodeReference(
             language=language,
             script=f"{setup}\n{test}" if setup else test,
             entry_point=entry_point,
-            signature=f"{imports}\n{declaration}" if language == "go" else declaration,
+            signature=f"{imports}\n{declared}" if language == "go" else declaration,
         ),
         stub=stub,
         solution=solution and stub.head + solution,
