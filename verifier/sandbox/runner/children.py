@@ -158,7 +158,8 @@ def run_call() -> None:
     try:
         module = load_program(source, "solution")
         value = find_entry_point(module, str(head["entry_point"]))(*args, **kwargs)  # type: ignore[operator]
-        report: dict[str, object] = {"value": plain.encode(args[0] if head["in_place"] else value)}
+        shown = args[0] if head["in_place"] else value
+        report: dict[str, object] = {"value": plain.Encoder(is_json=True).encode(shown)}
     except plain.PlainError as error:
         report = {"error": "Uncrossable", "message": str(error)}
     except BaseException as error:  # noqa: BLE001

@@ -10,10 +10,11 @@ LIMIT = 1 << 20
 
 
 class Printed(io.RawIOBase):
-    """Takes the place of descriptor 1 below ``sys.stdout``; what passes the limit goes to the descriptor itself."""
+    """Takes the place of a descriptor below ``sys.stdout`` or ``sys.stderr``; what passes the limit goes to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
+        self._descriptor = descriptor
         self._data = bytearray()
         self.stream = io.TextIOWrapper(io.BufferedWriter(self), encoding="utf-8", errors="replace", write_through=True)
         """The text stream above this."""
@@ -22,7 +23,7 @@ class Printed(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        return 1
+        return self._descriptor
 
     def write(self, data: object) -> int:
         text = bytes(data)  # type: ignore[call-overload]
@@ -30,7 +31,7 @@ class Printed(io.RawIOBase):
         self._data += text[:room]
         rest = memoryview(text)[room:]
         while rest:
-            rest = rest[os.write(1, rest) :]
+            rest = rest[os.write(self._descriptor, rest) :]
         return len(text)
 
     def taken(self) -> str:

@@ -1,41 +1,36 @@
-"""The solution as a script of tests sees it: proxies that hold nothing but a number.
+"""The tester's end of the connection: it asks the solution, and trusts nothing of what comes back.
 
-Rules that keep a solution from judging itself:
-
-* what comes back is plain data of exact types, or a handle; a handle never equals plain data, and is never ordered
-  against it, and the solution is not asked;
-* operators with a plain operand are passed on only for objects that the script made itself by calling a class that
-  it spells with a capital, so an expected value never becomes an operand of what a function returned; the result
-  must be an object again, and is never turned into a number or a truth value;
+* What comes back is plain data of exact types, an object of a class that the script lent, or a proxy (``proxies.py``).
 * ``StopIteration`` crosses only where an iterator is asked for its next item: out of a call it would end the script's
-  own loops early;
-* an exception crosses as a local one, with its text, arguments and attributes; what is no ``Exception``
+  own loops early.
+* An exception crosses as a local one, with its text, arguments and attributes; what is no ``Exception``
   (``SystemExit``, a test framework's skip) is the solution's death.
+* An assertion of the script that fails in a function which the solution calls fails the script, unless the exception
+  comes back to it.
 """
 
 from __future__ import annotations
 
-import builtins
+import asyncio
+import inspect
 import sys
+import threading
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from . import plain
+from . import plain, proxies, specials
+from .borrowed import ERROR_MODULES
 from .channel import Channel, Message, PeerGoneError
+from .owned import Owned
+from .patches import Patches
+from .proxies import Remote, RemoteErrorType, RemoteType
 
-BINARY = (
-    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift", "rshift",
-    "lt", "le", "gt", "ge", "eq", "ne",
-)  # fmt: skip
-UNARY = ("neg", "pos", "invert", "abs")
-ITEMS = ("getitem", "setitem", "delitem")
-CONVERSIONS = ("len", "iter", "next", "hash", "repr", "str", "bool", "int", "float", "reversed")
-COPIES = ("copy", "deepcopy")
-_ORDERINGS = ("lt", "le", "gt", "ge")
+_MAX_DETAIL = 200
 
 
 class SolutionDiedError(BaseException):
-    """The solution's process has ended, or a call raised what is no ``Exception``."""
+    """The solution's process has ended, or a call gave what cannot cross or raised what is no ``Exception``."""
 
 
 class UnscorableScriptError(BaseException):
@@ -45,201 +40,374 @@ class UnscorableScriptError(BaseException):
 class Link:
     """The tester's end of the connection.
 
+    Args:
+        descriptor: of the connection.
+        entry_point: the name under test.
+        script: the tests.
+        prelude: what the tester's own run of the prelude defined.
+        in_place: whether what every call changes in its arguments is changed for the script.
+
     Attributes:
         calls: how often the solution was asked for anything.
-        is_dead: whether it died; a script cannot pass any more, whatever it catches.
+        death: why the solution is dead; a script cannot pass any more, whatever it catches. Empty while it lives.
         unscorable: what the script passed that cannot cross, or empty.
     """
 
-    def __init__(self, descriptor: int, entry_point: str = "") -> None:
-        self._entry_point = entry_point
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        entry_point: str = "",
+        script: str = "",
+        prelude: dict[str, object] | None = None,
+        in_place: bool = False,
+    ) -> None:
+        self.prelude = prelude or {}
         self.channel = Channel(descriptor, self._answer)
         self.calls = 0
-        self.is_dead = False
+        self.death = ""
         self.unscorable = ""
-        self._functions: list[object] = []
-        self._exceptions: dict[str, type[BaseException]] = {}
+        self._entry_point = entry_point
+        self._in_place = in_place
+        self._owned = Owned(self.prelude)
+        self._patches = Patches(script)
+        self._raising = _lines_that_raise(script)
+        self._loop = specials.Loop()
+        self._operations = specials.operations(self._loop)
+        self._remotes: dict[object, Any] = {}
+        self._errors: dict[object, BaseException] = {}
+        self._failed: list[BaseException] = []
+        self._crossed: list[BaseException] = []
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an assertion failed that the solution has kept from the script."""
+        return bool(self._failed)
 
     # --- out ---
 
     def present(self, names: Iterable[str]) -> list[str]:
         """Those of the names that the solution has."""
         wanted = list(names)
-        found = self._reply({"do": "has", "names": wanted})
+        found = self._reply({"do": "has", "names": wanted, "shared": list(self._owned.shared)})
         return [name for name in wanted if isinstance(found, list) and name in found]
 
-    def find(self, name: str) -> object:
+    def find(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
         """The solution's object of this name; AttributeError if it has none."""
         value = self._reply({"do": "find", "name": name})
-        if isinstance(value, Remote):
-            value._may_make = value._kind == "class" and name[:1].isupper()
-        if isinstance(value, type) and name == self._entry_point:
-            # An exception class is made here, so using it asks the solution for nothing; it is no vacuous script.
+        if name == self._entry_point and isinstance(value, RemoteErrorType):
+            # An exception class is derived from here, so using it asks the solution for nothing; it is no vacuous script.
             self.calls += 1
+        return self._spelled(value, name)
+
+    @staticmethod
+    def _spelled(value: object, name: str) -> object:
+        if isinstance(value, RemoteType) and name[:1].isupper():
+            value._assay_may_make = True
         return value
 
-    def call(self, target: Remote, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    def put(self, name: str, *value: object) -> None:
+        """Sets a name of the solution's module, or deletes it."""
+        message: Message = {"do": "set", "name": name}
+        if value:
+            message["value"] = self.encode(value[0])
+        self._reply(message)
+
+    def call(self, target: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Calls an object of the solution; arguments are copies."""
         self.calls += 1
+        containers: list[object] = []
+        encoder = plain.Encoder(self._node_of, containers=containers)
         message: Message = {
             "do": "call",
-            "target": target._node(),
-            "args": [self.encode(arg) for arg in args],
-            "kwargs": {name: self.encode(arg) for name, arg in kwargs.items()},
+            "target": self._handle_of(target),
+            "args": [encoder.encode(arg) for arg in args],
         }
+        if kwargs:
+            message["kwargs"] = {name: encoder.encode(arg) for name, arg in kwargs.items()}
+        if self._in_place:
+            message["in_place"] = True
         reply = self._ask(message)
         value = self._value(reply)
-        changed = reply.get("args")
-        if value is None and isinstance(changed, list) and len(changed) == len(args):
-            for arg, node in zip(args, changed, strict=True):
-                self._take_change(arg, node)
-        if isinstance(value, Remote) and target._may_make:
-            value._is_made = True
-        return value
+        if value is None or self._in_place:
+            self._take_states(reply, containers)
+        maker = target if isinstance(target, RemoteType) and target._assay_may_make else None
+        if isinstance(target, Remote):
+            maker = target._assay_maker  # type: ignore[assignment]
+        return self.made(value) if maker is not None and isinstance(value, Remote) and type(value) is maker else value
 
-    def operate(self, name: str, *args: object) -> object:
-        """An operation of ``script._OPERATIONS`` on the solution's objects."""
+    def operate(self, name: str, *args: object, may_stop: bool = False) -> Any:  # noqa: ANN401 (whatever it gives)
+        """An operation of ``specials.operations`` on the solution's objects."""
         self.calls += 1
         reply = self._ask({"do": "operate", "name": name, "args": [self.encode(arg) for arg in args]})
-        return self._value(reply, may_stop=name == "next")
+        return self._value(reply, may_stop=may_stop)
+
+    def attribute(self, owner: Any, name: str) -> object:  # noqa: ANN401 (a proxy of any kind)
+        """An attribute of one of the solution's objects."""
+        value = self._spelled(self.operate("getattr", owner, name), name)
+        if isinstance(value, Remote) and not value._assay_is_made:
+            may_make = owner if isinstance(owner, RemoteType) and owner._assay_may_make else None
+            value._assay_maker = type(owner) if isinstance(owner, Remote) and owner._assay_is_made else may_make
+        return value
+
+    def made(self, value: object, by: Remote | None = None) -> Any:  # noqa: ANN401
+        """The proxy of an object that the script made itself, or that one which it made (``by``) gave."""
+        if not isinstance(value, Remote) or value._assay_is_made or (by is not None and not by._assay_is_made):
+            return value
+        # What a function returned before keeps its own proxy, which may do less.
+        again = proxies.new(type(value), value._assay_handle, value._assay_name, is_made=True)
+        self._remotes[value._assay_handle] = again
+        return again
+
+    def signature(self, target: object) -> inspect.Signature:
+        """Of one of the solution's functions or classes."""
+        self.calls += 1
+        node = self._ask({"do": "signature", "target": self._handle_of(target)})
+        return self._told(node, lambda value: proxies.signature_of(value, self._decode))
+
+    def code(self, target: object) -> types.CodeType:
+        """Of one of the solution's functions."""
+        self.calls += 1
+        return self._told(self._ask({"do": "code", "target": self._handle_of(target)}), proxies.code_of)
+
+    def _told(self, reply: Message, read: Callable[[object], Any]) -> Any:  # noqa: ANN401
+        if "raised" in reply:
+            self._raise(reply["raised"], may_stop=False)
+        try:
+            return read(reply.get("value"))
+        except (ValueError, TypeError) as error:
+            raise TypeError("the solution's function says nothing of itself") from error
+
+    def may_swallow(self, error: object) -> bool:
+        """Whether a ``with`` of the solution's may end an exception: one that a ``raise`` of the script raised."""
+        if not isinstance(error, Exception) or isinstance(error, AssertionError):
+            return False
+        if any(error is one for one in self._crossed):
+            return False
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        return trace is not None and trace.tb_lineno in self._raising
 
     def encode(self, value: object) -> plain.Node:
         """The node of an argument."""
         return plain.encode(value, self._node_of)
 
+    def _handle_of(self, target: Any) -> dict[str, object]:  # noqa: ANN401 (a proxy of any kind)
+        if isinstance(target, type):
+            return {"t": "handle", "h": target._assay_class}  # type: ignore[attr-defined]
+        if isinstance(target, BaseException):
+            return {"t": "error", "h": target.__dict__["_assay_handle"]}
+        return {"t": "handle", "h": target._assay_handle}
+
     def _node_of(self, value: object) -> plain.Node:
-        if isinstance(value, Remote):
-            return value._node()
-        if isinstance(value, type) and isinstance(getattr(value, "_assay_handle", None), dict):
-            return value._assay_handle  # type: ignore[attr-defined]
-        if callable(value) and not isinstance(value, type):
-            self._functions.append(value)
-            return {"t": "callback", "h": len(self._functions) - 1}
-        self.unscorable = f"an argument of type {type(value).__name__} cannot cross to the solution"
-        raise UnscorableScriptError(self.unscorable)
+        if isinstance(value, Remote | RemoteType | RemoteErrorType):
+            return self._handle_of(value)
+        if isinstance(value, BaseException) and value.__dict__.get("_assay_handle") is not None:
+            return self._handle_of(value)
+        node = self._owned.node_of(value, self.encode)
+        if node is None:
+            self.unscorable = f"an argument of type {type(value).__name__} cannot cross to the solution"
+            raise UnscorableScriptError(self.unscorable)
+        return node
 
     # --- back ---
 
+    def die(self, why: str) -> SolutionDiedError:
+        """Remembers that the solution is dead, and gives the exception that says so."""
+        self.death = self.death or why[:_MAX_DETAIL]
+        return SolutionDiedError(self.death)
+
     def _ask(self, message: Message) -> Message:
+        self._patches.add_to(message, self.encode)
+        self._owned.add_objects(message, self.encode)
+        self._owned.add_classes(message)
         try:
-            return self._shown(self.channel.ask(message))
+            reply = self._shown(self.channel.ask(message))
         except PeerGoneError as error:
-            self.is_dead = True
-            raise SolutionDiedError("the solution ended") from error
+            raise self.die("the solution ended") from error
+        if "uncrossable" in reply:
+            raise self.die(str(reply["uncrossable"]))
+        return reply
 
     @staticmethod
     def _shown(message: Message) -> Message:
         """Prints what the solution printed, where the script may capture it."""
-        text = message.get("printed")
-        if isinstance(text, str):
-            sys.stdout.write(text.encode("utf-8", "replace").decode())
+        for name, stream in (("printed", sys.stdout), ("complained", sys.stderr)):
+            text = message.get(name)
+            if isinstance(text, str):
+                stream.write(text.encode("utf-8", "replace").decode())
         return message
 
     def _reply(self, message: Message) -> object:
         return self._value(self._ask(message))
 
     def _value(self, reply: Message, *, may_stop: bool = False) -> object:
-        raised = reply.get("raised")
-        if raised is not None:
-            self._raise(raised, may_stop=may_stop)
+        in_place = self._in_place or ("raised" not in reply and reply.get("value") is None)
         try:
-            return plain.decode(reply.get("value"), self._take)
+            if "objects" in reply:
+                self._owned.receive(reply, self._decode, in_place=in_place)
+            raised = reply.get("raised")
+            value = self._decode(reply.get("value") if raised is None else raised)
         except plain.PlainError as error:
-            self.is_dead = True
-            raise SolutionDiedError(str(error)) from error
+            raise self.die(str(error)) from error
+        if raised is not None:
+            self._raise(value, may_stop=may_stop)
+        return value
+
+    def _decode(self, node: object) -> object:
+        return plain.decode(node, self._take)
 
     def _take(self, node: dict[str, object]) -> object:
-        bases = node.get("bases")
-        if isinstance(bases, list) and "BaseException" in bases:
-            return self._exception(str(node.get("n")), [str(base) for base in bases], node)
-        remote = Remote(self, node)
-        return _awaited(remote) if remote._kind == "coroutine" else remote
+        match node.get("t"), node.get("h"):
+            case "handle", int(handle):
+                known = self._remotes.get(handle)
+                return self._met(node, handle) if known is None else known
+            case "error", _:
+                return self._error(node)
+            case "stdlib", _:
+                return _library_error(node)
+            case _:
+                return self._owned.take(node)
 
-    def _exception(self, name: str, bases: list[str], node: object = None) -> type[BaseException]:
-        known = getattr(builtins, name, None)
-        if bases and bases[0] == name and isinstance(known, type) and issubclass(known, BaseException):
-            return known
-        if name not in self._exceptions:
-            base = getattr(builtins, bases[0], Exception) if bases else Exception
-            if not (isinstance(base, type) and issubclass(base, BaseException)):
-                base = Exception
-            body = {"_assay_handle": node, "__str__": _text_of}
-            self._exceptions[name] = type(name if name.isidentifier() else "Error", (base,), body)
-        return self._exceptions[name]
+    def _met(self, node: dict[str, object], handle: int) -> object:
+        if node.get("k") == "class":
+            bases = node.get("b")
+            kinds = [self._decode(base) for base in bases] if isinstance(bases, list) else []
+            value: Any = proxies.new_class(self, node, [kind for kind in kinds if isinstance(kind, type)])
+        else:
+            kind = self._decode(node.get("c"))
+            if not isinstance(kind, RemoteType):
+                raise plain.PlainError("an object without a class")
+            value = proxies.new(kind, handle, str(node.get("n") or ""))
+            if kind.__name__ == "coroutine":
+                return _awaited(value)
+        self._remotes[handle] = value
+        return value
 
-    def _raise(self, raised: object, *, may_stop: bool) -> None:
-        if not isinstance(raised, dict) or raised.get("fatal"):
-            self.is_dead = True
-            raise SolutionDiedError("the solution tried to end the test")
-        bases = raised.get("bases")
-        kind = self._exception(
-            str(raised.get("name")), [str(base) for base in bases] if isinstance(bases, list) else []
-        )
-        if not issubclass(kind, Exception):
-            self.is_dead = True
-            raise SolutionDiedError("the solution tried to end the test")
-        if issubclass(kind, StopIteration | StopAsyncIteration) and not may_stop:
-            kind = RuntimeError
-        raise self._made(kind, raised)
+    def _error(self, node: dict[str, object]) -> BaseException:
+        number = node.get("o")
+        if isinstance(number, int) and 0 <= number < len(self._owned.errors):
+            return self._owned.errors[number]
+        handle = node.get("h")
+        known = self._errors.get(handle) if isinstance(handle, int) else None
+        return self._new_error(node, handle) if known is None else known
 
-    def _made(self, kind: type[Exception], raised: dict[str, object]) -> Exception:
-        text = str(raised.get("text"))
-        args, attributes = self._parts(raised)
+    def _new_error(self, node: dict[str, object], handle: object) -> BaseException:
+        kind, nodes, held, text = self._decode(node.get("c")), node.get("v"), node.get("a"), node.get("text")
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise plain.PlainError("an exception of no exception class")
+        args = tuple(map(self._decode, nodes)) if isinstance(nodes, list) else (str(text),)
         try:
-            error = kind(*args) if args is not None else kind(text)
-        except (TypeError, ValueError):  # UnicodeDecodeError and its like want other arguments
-            return Exception(text)
-        error.__dict__.update({name: value for name, value in attributes.items() if not name.startswith("_")})
-        if kind.__str__ is _text_of:
+            error = kind.__new__(kind, *args)
+            if not isinstance(kind, RemoteErrorType):
+                error.__init__(*args)  # type: ignore[misc]
+        except (TypeError, ValueError):
+            # The class wants other arguments than it kept; what it is and says stays.
+            error = BaseException.__new__(kind)
+        error.args = args
+        if isinstance(held, dict):
+            for name, value in held.items():
+                if not name.startswith("_"):
+                    error.__dict__[name] = self._decode(value)
+        if isinstance(kind, RemoteErrorType):
             error.__dict__["_assay_text"] = text
+        if isinstance(handle, int):
+            error.__dict__["_assay_handle"] = handle
+            self._errors[handle] = error
+        if "cause" in node:
+            cause = self._decode(node["cause"])
+            error.__cause__ = cause if isinstance(cause, BaseException) else None
         return error
 
-    def _parts(self, raised: dict[str, object]) -> tuple[list[object] | None, dict[str, object]]:
-        nodes, pairs = raised.get("args"), raised.get("attributes")
-        if not isinstance(nodes, list) or not isinstance(pairs, dict):
-            return None, {}
-        try:
-            args = [plain.decode(node, self._take) for node in nodes]
-            return args, {name: plain.decode(node, self._take) for name, node in pairs.items()}
-        except plain.PlainError:
-            return None, {}
+    def _raise(self, error: object, *, may_stop: bool) -> None:
+        if not isinstance(error, BaseException):
+            error = self._decode(error)
+        if not isinstance(error, Exception):
+            raise self.die("the solution tried to end the test")
+        self._failed = [one for one in self._failed if one is not error]
+        if isinstance(error, StopIteration | StopAsyncIteration) and not may_stop:
+            error = RuntimeError(str(error))
+        self._crossed.append(error)
+        raise error.with_traceback(None)
 
-    def _take_change(self, arg: object, node: object) -> None:
-        if node is None:
+    def _take_states(self, reply: Message, containers: list[object]) -> None:
+        states = reply.get("states")
+        if not isinstance(states, list):
             return
+        decoder = plain.Decoder(self._take, containers=containers)
         try:
-            value = plain.decode(node, self._take)
+            for container, node in zip(containers[:], states, strict=False):
+                plain.replace(container, decoder.state(node))
         except plain.PlainError as error:
-            self.is_dead = True
-            raise SolutionDiedError(str(error)) from error
-        if type(arg) is list and type(value) is list:
-            arg[:] = value
-        elif (type(arg) is dict and type(value) is dict) or (type(arg) is set and type(value) is set):
-            arg.clear()
-            arg.update(value)
-        elif type(arg) is bytearray and type(value) is bytearray:
-            arg[:] = value
+            raise self.die(str(error)) from error
+
+    # --- what the solution asks ---
 
     def _answer(self, message: Message) -> Message:
-        """The solution calls back a function that the script passed to it."""
-        functions = self._functions
         self._shown(message)
-        number, nodes, pairs = message.get("h"), message.get("args"), message.get("kwargs")
-        if not isinstance(number, int) or not isinstance(nodes, list) or not isinstance(pairs, dict):
-            raise PeerGoneError("not a message")
-        if not 0 <= number < len(functions):
-            raise PeerGoneError("no such function")
         try:
-            args = [plain.decode(node, self._take) for node in nodes]
-            kwargs = {str(name): plain.decode(node, self._take) for name, node in pairs.items()}
-            value = functions[number](*args, **kwargs)  # type: ignore[operator]
-            return {"value": plain.encode(value, self._answer_node)}
-        except Exception as error:  # noqa: BLE001 (the script's own function; the solution sees that it raised)
-            return {"raised": {"name": type(error).__name__}}
-        except (SystemExit, KeyboardInterrupt) as error:
+            if "objects" in message:
+                self._owned.receive(message, self._decode, in_place=False)
+            function = self._asked(message)
+            nodes, pairs = message.get("args"), message.get("kwargs")
+            if function is None or not isinstance(nodes, list) or not isinstance(pairs, dict):
+                raise PeerGoneError("not a message")
+            containers: list[object] = []
+            decoder = plain.Decoder(self._take, containers=containers)
+            args = [decoder.decode(node) for node in nodes]
+            kwargs = {str(name): decoder.decode(node) for name, node in pairs.items()}
+        except plain.PlainError as error:
+            raise PeerGoneError("not a message") from error
+        reply = self._called(function, args, kwargs, containers)
+        self._owned.add_objects(reply, self._answered)
+        self._owned.add_classes(reply)
+        return reply
+
+    def _called(
+        self, function: Callable[..., object], args: list[object], kwargs: dict[str, object], containers: list[object]
+    ) -> Message:
+        try:
+            value = _finished(function(*args, **kwargs))
+            reply: Message = {"value": self._answered(value)}
+            if value is None and containers:
+                encoder = plain.Encoder(self._answer_node, containers=containers)
+                reply["states"] = [encoder.state(container) for container in containers[:]]
+        except Exception as error:  # noqa: BLE001 (the script's own function; the solution sees what it raised)
+            if isinstance(error, AssertionError):
+                self._failed.append(error)
+            return {"raised": self._owned.error(error, self._answered)}
+        except (SolutionDiedError, UnscorableScriptError):
+            raise
+        except BaseException as error:
             # The solution chose the arguments, so it is the solution that ends the script.
-            self.is_dead = True
-            raise SolutionDiedError("the solution had the script end itself") from error
+            raise self.die("the solution had the script end itself") from error
+        return reply
+
+    def _asked(self, message: Message) -> Callable[..., object] | None:
+        owned, number, name = self._owned, message.get("v", message.get("h")), message.get("name")
+        match message.get("do"), number:
+            case "callback", int(at) if 0 <= at < len(owned.functions):
+                return owned.functions[at]
+            case "method", int(at) if at in owned.objects and name in specials.defined_by(type(owned.objects[at])):
+                one = owned.objects[at]
+                if name == "call":
+                    return one  # type: ignore[return-value]
+                return lambda *args: self._operations[str(name)](one, *args)
+            case "attribute", int(at) if at in owned.objects and isinstance(name, str) and not name.startswith("_"):
+                one = owned.objects[at]
+                return lambda: getattr(one, name)
+            case "make", int(at) if 0 <= at < len(owned.classes):
+                return owned.classes[at]
+            case "input", _:
+                return lambda *prompt: input(*prompt)
+            case "stdin", _ if message.get("how") in ("read", "readline"):
+                return getattr(sys.stdin, str(message["how"]))  # type: ignore[no-any-return]
+            case _:
+                return None
+
+    def _answered(self, value: object) -> plain.Node:
+        return plain.encode(value, self._answer_node)
 
     def _answer_node(self, value: object) -> plain.Node:
         # What a callback gives can depend on what the solution gave it, so it never shows that the task is at fault.
@@ -251,172 +419,43 @@ class Link:
             raise plain.PlainError("a result that cannot cross") from error
 
 
-def _text_of(error: BaseException) -> str:
-    """The text that the solution's own class made, also where its arguments would make another."""
-    text = error.__dict__.get("_assay_text")
-    return text if isinstance(text, str) else Exception.__str__(error)
-
-
 async def _awaited(remote: Remote) -> object:
     """A coroutine of the solution, as one that the script can await."""
-    return remote._link.operate("await", remote)
+    return remote._assay_link.operate("await", remote)
 
 
-class Remote:
-    """An object of the solution."""
-
-    __slots__ = ("_handle", "_is_made", "_is_mixed", "_kind", "_link", "_may_make", "_name")
-    _link: Link
-    _handle: object
-    _kind: str
-    _name: str
-    _may_make: bool
-    _is_made: bool
-    _is_mixed: bool
-
-    def __init__(self, link: Link, node: dict[str, object]) -> None:
-        object.__setattr__(self, "_link", link)
-        object.__setattr__(self, "_handle", node.get("h"))
-        object.__setattr__(self, "_kind", str(node.get("k")))
-        object.__setattr__(self, "_name", str(node.get("n")))
-        for flag in ("_may_make", "_is_made", "_is_mixed"):
-            object.__setattr__(self, flag, False)
-
-    def _node(self) -> dict[str, object]:
-        return {"t": "handle", "h": self._handle}
-
-    def __call__(self, *args: object, **kwargs: object) -> object:
-        return self._link.call(self, args, kwargs)
-
-    def __getattr__(self, name: str) -> object:
-        if name == "__name__":
-            return self._name
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        value = self._link.operate("getattr", self, name)
-        if isinstance(value, Remote):
-            value._may_make = value._kind == "class" and name[:1].isupper()
+def _finished(value: object) -> object:
+    """What a function of the script gave, awaited if it is a coroutine; the script's own loop may be running."""
+    if not inspect.iscoroutine(value):
         return value
-
-    def __copy__(self) -> object:
-        return self._copied("copy")
-
-    def __deepcopy__(self, memo: object) -> object:
-        return self._copied("deepcopy")
-
-    def _copied(self, how: str) -> object:
-        value = self._link.operate(how, self)
-        if isinstance(value, Remote):
-            value._is_made = self._is_made
-        return value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in Remote.__slots__:
-            object.__setattr__(self, name, value)
-        else:
-            self._link.operate("setattr", self, name, value)
-
-    def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, Remote) and self._link.operate("isinstance", instance, self) is True
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, Remote):
-            return False
-        return self._handle == other._handle or self._link.operate("eq", self, other) is True
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        value = self._link.operate("hash", self)
-        return value if isinstance(value, int) else 0
-
-    def __bool__(self) -> bool:
-        self._be_unmixed()
-        return self._kind != "object" or self._link.operate("bool", self) is True
-
-    def __repr__(self) -> str:
-        return self._text("repr")
-
-    def __str__(self) -> str:
-        return self._text("str")
-
-    def _text(self, how: str) -> str:
-        value = self._link.operate(how, self)
-        return value if isinstance(value, str) else f"<{self._name}>"
-
-    def __contains__(self, item: object) -> bool:
-        self._allow(item)
-        return self._link.operate("contains", self, item) is True
-
-    def __len__(self) -> int:
-        self._be_unmixed()
-        value = self._link.operate("len", self)
-        if not isinstance(value, int):
-            raise TypeError("len() gave no number")
-        return value
-
-    def __iter__(self) -> object:
-        return self._link.operate("iter", self)
-
-    def __next__(self) -> object:
-        return self._link.operate("next", self)
-
-    def __enter__(self) -> object:
-        return self._link.operate("enter", self)
-
-    def __exit__(self, *_: object) -> None:
-        self._link.operate("exit", self)
-
-    def _allow(self, other: object) -> None:
-        if not (self._is_made or isinstance(other, Remote)):
-            raise TypeError(f"an object of the solution ({self._name}) cannot be combined with plain data")
-
-    def _be_unmixed(self) -> None:
-        if self._is_mixed:
-            raise TypeError(f"an object of the solution ({self._name}) that met plain data cannot become a number")
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(value)))
+    thread.start()
+    thread.join()
+    return found[0] if found else None
 
 
-def _binary(name: str, *, is_reflected: bool) -> object:
-    def method(self: Remote, other: object) -> object:
-        if name in _ORDERINGS and not isinstance(other, Remote):
-            return NotImplemented
-        self._allow(other)
-        value = self._link.operate(name, other, self) if is_reflected else self._link.operate(name, self, other)
-        is_mixed = self._is_mixed or not isinstance(other, Remote) or other._is_mixed
-        if isinstance(value, Remote):
-            value._is_made, value._is_mixed = self._is_made, is_mixed
-        elif is_mixed:
-            raise TypeError(f"an object of the solution ({self._name}) and plain data gave plain data")
-        return value
-
-    return method
+def _library_error(node: dict[str, object]) -> type:
+    module, name = sys.modules.get(str(node.get("m"))), node.get("v")
+    if node.get("m") not in ERROR_MODULES:
+        raise plain.PlainError("an exception of an unknown library")
+    if module is None:
+        module = __import__(str(node["m"]), fromlist=["*"])
+    kind = getattr(module, name, None) if isinstance(name, str) else None
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        raise plain.PlainError("an exception of an unknown library")
+    return kind
 
 
-def _unary(name: str) -> object:
-    def method(self: Remote, *args: object) -> object:
-        if name not in ITEMS:
-            self._be_unmixed()
-        return self._link.operate(name, self, *args)
+def _lines_that_raise(script: str) -> frozenset[int]:
+    """The lines of a script's ``raise`` statements; none where it is no Python."""
+    import ast  # noqa: PLC0415 (already loaded by the one who runs scripts)
 
-    return method
-
-
-def _install() -> None:
-    for name in BINARY:
-        plain_name = name.rstrip("_")
-        if name in ("eq", "ne"):
-            continue
-        setattr(Remote, f"__{plain_name}__", _binary(name, is_reflected=False))
-        if name not in _ORDERINGS:
-            setattr(Remote, f"__r{plain_name}__", _binary(name, is_reflected=True))
-    for name in (*UNARY, *ITEMS, "int", "float", "reversed"):
-        setattr(Remote, f"__{name}__", _unary(name))
-
-
-_install()
+    try:
+        tree = ast.parse(script)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    return frozenset(node.lineno for node in ast.walk(tree) if isinstance(node, ast.Raise))
 
 
 class _SolutionModule(types.ModuleType):
@@ -426,9 +465,16 @@ class _SolutionModule(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         link: Link = self.__dict__["_assay_link"]
-        value = link.find(name)
-        self.__dict__[name] = value
-        return value
+        return link.prelude[name] if name in link.prelude else link.find(name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            self.__dict__["_assay_link"].put(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__["_assay_link"].put(name)
 
 
 def solution_module(link: Link, exported: tuple[str, ...]) -> types.ModuleType:

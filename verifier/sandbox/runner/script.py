@@ -8,13 +8,10 @@ solution does to its own process can make a test pass.
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
-import copy
 import importlib
 import importlib.util
 import io
-import operator
 import os
 import symtable
 import sys
@@ -24,186 +21,12 @@ import typing
 import unittest
 from collections.abc import Callable, Mapping
 
-from . import children, plain, remote
-from .channel import Channel, Message, PeerGoneError
-from .printed import Printed
+from . import children, remote
+from .channel import PeerGoneError
+from .server import CHANNEL
 
-CHANNEL = 4
 REPORT = 5
 _SCRIPT_NAME = "test_solution.py"
-
-_OPERATIONS: Mapping[str, Callable[..., object]] = types.MappingProxyType(
-    {name: getattr(operator, name) for name in remote.BINARY + remote.UNARY + remote.ITEMS}
-    | {name: getattr(builtins, name) for name in remote.CONVERSIONS}
-    | {name: getattr(copy, name) for name in remote.COPIES}
-    | {
-        "contains": operator.contains,
-        "getattr": getattr,
-        "setattr": setattr,
-        "enter": lambda manager: type(manager).__enter__(manager),
-        "exit": lambda manager: type(manager).__exit__(manager, None, None, None),
-        "isinstance": isinstance,
-        "await": asyncio.run,
-    }
-)
-
-
-# --- the solution's side ----------------------------------------------------------------------------------------
-
-
-class _Server:
-    """Answers the tester's requests from the loaded solution."""
-
-    def __init__(self, module: types.ModuleType, printed: Printed) -> None:
-        self._module = module
-        self._printed = printed
-        self._objects: list[object] = []
-        self._numbers: dict[int, int] = {}
-        self.channel = Channel(CHANNEL, self.answer)
-
-    def answer(self, message: Message) -> Message:
-        return self._with_printed(self._answered(message))
-
-    def _with_printed(self, message: Message) -> Message:
-        text = self._printed.taken()
-        return {**message, "printed": text} if text else message
-
-    def _answered(self, message: Message) -> Message:
-        try:
-            return self._do(message)
-        except plain.PlainError as error:
-            return {"raised": {"name": "TypeError", "bases": ["TypeError"], "text": str(error), "fatal": False}}
-        except BaseException as error:  # noqa: BLE001 (whatever the solution raises crosses by name)
-            return {"raised": _describe(error, self._handle_of)}
-
-    def _do(self, message: Message) -> Message:
-        match message["do"]:
-            case "find":
-                return {"value": plain.encode(self._find(str(message["name"])), self._handle_of)}
-            case "has":
-                names = message["names"]
-                assert isinstance(names, list)
-                return {"value": [name for name in names if self._has(str(name))]}
-            case "call":
-                return self._call(message)
-            case "operate":
-                function = _OPERATIONS[str(message["name"])]
-                return {"value": plain.encode(function(*self._values(message["args"])), self._handle_of)}
-            case _:
-                raise plain.PlainError("an unknown request")
-
-    def _has(self, name: str) -> bool:
-        try:
-            self._find(name)
-        except AttributeError:
-            return False
-        return True
-
-    def _find(self, name: str) -> object:
-        if name.isidentifier() and hasattr(self._module, name):
-            return getattr(self._module, name)
-        return children.find_entry_point(self._module, name)
-
-    def _call(self, message: Message) -> Message:
-        args = self._values(message["args"])
-        pairs = message["kwargs"]
-        assert isinstance(pairs, dict)
-        kwargs = {name: self._value(node) for name, node in pairs.items()}
-        result = self._value(message["target"])(*args, **kwargs)  # type: ignore[operator]
-        reply: Message = {"value": plain.encode(result, self._handle_of)}
-        if result is None:
-            # A task that works in place: the tester's own arguments take the change.
-            reply["args"] = [plain.encode(arg, self._handle_of) if _is_mutable(arg) else None for arg in args]
-        return reply
-
-    def _values(self, nodes: object) -> list[object]:
-        assert isinstance(nodes, list)
-        return [self._value(node) for node in nodes]
-
-    def _value(self, node: object) -> object:
-        return plain.decode(node, self._take)
-
-    def _take(self, node: dict[str, object]) -> object:
-        number = int(str(node["h"]))
-        if node["t"] == "callback":
-            return lambda *args, **kwargs: self._call_back(number, args, kwargs)
-        return self._objects[number]
-
-    def _call_back(self, number: int, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        nodes = [plain.encode(arg, self._handle_of) for arg in args]
-        pairs = {name: plain.encode(arg, self._handle_of) for name, arg in kwargs.items()}
-        message: Message = {"do": "callback", "h": number, "args": nodes, "kwargs": pairs}
-        reply = self.channel.ask(self._with_printed(message))
-        if "raised" in reply:
-            raise RuntimeError("the test's function raised")
-        return self._value(reply["value"])
-
-    def _handle_of(self, value: object) -> plain.Node:
-        number = self._numbers.get(id(value))
-        if number is None:
-            number = len(self._objects)
-            self._objects.append(value)
-            self._numbers[id(value)] = number
-        node: dict[str, object] = {"t": "handle", "h": number, "n": getattr(value, "__name__", type(value).__name__)}
-        if isinstance(value, type):
-            node["k"] = "class"
-            if issubclass(value, BaseException):
-                node["bases"] = _builtin_bases(value)
-        elif isinstance(value, types.CoroutineType):
-            node["k"] = "coroutine"
-        else:
-            node["k"] = "function" if callable(value) else "object"
-        return node
-
-
-def _is_mutable(value: object) -> bool:
-    return type(value) in (list, dict, set, bytearray)
-
-
-def _builtin_bases(kind: type) -> list[str]:
-    return [base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base]
-
-
-def _describe(error: BaseException, handle: plain.MakeHandle) -> dict[str, object]:
-    kind = type(error)
-    described: dict[str, object] = {"name": kind.__name__, "bases": _builtin_bases(kind), "text": ""}
-    described["fatal"] = not isinstance(error, Exception)
-    try:
-        described["text"] = str(error)[:2000]
-        described["args"] = plain.encode(list(error.args), handle)
-        described["attributes"] = {name: plain.encode(value, handle) for name, value in error.__dict__.items()}
-    except Exception:  # noqa: BLE001 (the solution's own __str__ and values)
-        return described
-    return described
-
-
-def run_server() -> None:
-    """Loads the solution and answers until the tester has gone."""
-    _, source = children.read_payload()
-    sys.argv = [children.SOURCE_NAME]
-    sys.path[:] = [os.getcwd(), *sys.path]
-    try:
-        compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        _hello({"error": type(error).__name__, "is_compile_error": True})
-        os._exit(1)
-    printed = Printed()
-    sys.stdout = printed.stream
-    try:
-        server = _Server(children.load_program(source, "solution"), printed)
-    except BaseException as error:  # noqa: BLE001
-        _hello({"error": type(error).__name__, "is_compile_error": False})
-        os._exit(1)
-    _hello({"ready": True})
-    server.channel.serve()
-    os._exit(0)
-
-
-def _hello(message: Message) -> None:
-    try:
-        Channel(CHANNEL, lambda _: {}).send(message)
-    except PeerGoneError:
-        os._exit(1)
 
 
 # --- the tester's side ------------------------------------------------------------------------------------------
@@ -212,7 +35,14 @@ def _hello(message: Message) -> None:
 def run_tester() -> None:
     """Runs the script against the proxy and reports every test."""
     head, text = children.read_payload()
-    link = remote.Link(CHANNEL, str(head["entry_point"]))
+    prelude = _run_prelude(str(head.get("prelude", "")))
+    link = remote.Link(
+        CHANNEL,
+        entry_point=str(head["entry_point"]),
+        script=text,
+        prelude=prelude,
+        in_place=bool(head.get("in_place")),
+    )
     try:
         hello = link.channel.receive()
     except PeerGoneError:
@@ -222,11 +52,30 @@ def run_tester() -> None:
             "solution_error": str(hello.get("error")),
             "is_compile_error": bool(hello.get("is_compile_error")),
         }
+    elif prelude is None:
+        report = {"script_error": "its prelude"}
     else:
         report = _test(str(head["framework"]), text, str(head["entry_point"]), link)
-        report |= {"calls": link.calls, "solution_died": link.is_dead, "unscorable": link.unscorable}
+        report |= {"calls": link.calls, "solution_died": bool(link.death), "unscorable": link.unscorable}
+        if link.has_failed and isinstance(report.get("tests"), list):
+            report["tests"].append(["script", False, "AssertionError"])  # type: ignore[attr-defined]
     children.write_report(report, REPORT)
     os._exit(0)
+
+
+def _run_prelude(text: str) -> dict[str, object] | None:
+    """What the task's own code defines, run here; None if it does not run.
+
+    The solution has the same code in front of it, and can change it there.
+    """
+    module = types.ModuleType("prelude")
+    sys.modules["prelude"] = module
+    try:
+        exec(compile(text, "prelude.py", "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    except Exception:  # noqa: BLE001 (the task's own code)
+        traceback.print_exc()
+        return None
+    return {name: value for name, value in vars(module).items() if not name.startswith("__")}
 
 
 def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dict[str, object]:
@@ -302,13 +151,15 @@ def _bind(table: symtable.SymbolTable, entry_point: str, link: remote.Link) -> d
     ``solution`` has every name that is asked of it.
     """
     free = _free_names(table) | ({entry_point} if entry_point else set())
+    own = {name: value for name, value in link.prelude.items() if name in free and name != entry_point}
+    free -= own.keys()
     # A module that the script forgot to import is ours, never what the solution calls by that name.
     bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}
     present = link.present(sorted(free - bound.keys()))
     bound |= {name: link.find(name) for name in present}
     module = remote.solution_module(link, tuple(name for name in present if name.isidentifier()))
     sys.modules["solution"] = module
-    return bound
+    return bound | own
 
 
 def _library(name: str) -> object:

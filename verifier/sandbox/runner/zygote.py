@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from . import children, jail, script, selftest
+from . import children, jail, script, selftest, server
 
 MESSAGE_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 32
@@ -30,7 +30,7 @@ WARM: Mapping[str, Callable[[], None]] = MappingProxyType(
     {
         "stdio": children.run_stdio,
         "call": children.run_call,
-        "server": script.run_server,
+        "server": server.run_server,
         "tester": script.run_tester,
         "selftest": selftest.run,
     }
@@ -268,6 +268,8 @@ class Zygote:
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
+        except BaseException:  # DEBUG
+            import traceback; traceback.print_exc()  # DEBUG
         finally:
             os._exit(code)
 

@@ -1,0 +1,68 @@
+"""What a script of tests puts in the place of a library's function, sets in the environment, or seeds: the solution has
+libraries of its own, so it is told.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+from . import borrowed, plain
+from .channel import Message
+
+_SEEDS = re.compile(r"\bseed\s*\(")
+
+
+class Patches:
+    """What was told, to tell what is new.
+
+    Args:
+        script: the tests; where they seed nothing, the state of random numbers is not looked at.
+    """
+
+    def __init__(self, script: str) -> None:
+        self._originals = dict(borrowed.watched())
+        self._told = dict(self._originals)
+        self._environ = dict(os.environ)
+        self._states: dict[str, Callable[[], object]] = {}
+        self._seeded: set[str] = set()
+        if _SEEDS.search(script):
+            self._watch("random", random, random.getstate)
+            if "numpy" in script and importlib.util.find_spec("numpy") is not None:
+                numpy_random = importlib.import_module("numpy.random")
+                self._watch("numpy_random", numpy_random, numpy_random.get_state)
+
+    def _watch(self, name: str, module: Any, state: Callable[[], object]) -> None:  # noqa: ANN401 (a library)
+        """Has seeding noted: numbers that were drawn since do not show whether it was seeded again."""
+        seed = module.seed
+
+        def seeded(*args: object, **kwargs: object) -> None:
+            seed(*args, **kwargs)
+            self._seeded.add(name)
+
+        module.seed = seeded
+        self._states[name] = state
+
+    def add_to(self, message: Message, encode: Callable[[object], plain.Node]) -> None:
+        """Adds the changes to a message."""
+        now = borrowed.watched()
+        if now != self._told:
+            message["patches"] = {
+                name: None if function is self._originals[name] else encode(function)
+                for name, function in now.items()
+                if function is not self._told[name]
+            }
+            self._told = dict(now)
+        if os.environ != self._environ:
+            environ = dict(os.environ)
+            gone = dict.fromkeys(self._environ.keys() - environ.keys())
+            message["environ"] = {**gone, **dict(environ.items() - self._environ.items())}
+            self._environ = environ
+        for name in sorted(self._seeded):
+            message[name] = encode(self._states[name]())
+        self._seeded.clear()

@@ -1,0 +1,313 @@
+"""The solution's side of a script of tests: it holds the solution and answers what the tester asks.
+
+Nothing here decides what is right: a solution can rewrite all of it. ``remote.py`` is the side that must not trust.
+"""
+
+from __future__ import annotations
+
+import builtins
+import enum
+import inspect
+import linecache
+import os
+import random
+import sys
+import types
+from collections.abc import Callable
+
+from . import children, plain, specials
+from .borrowed import Borrowed
+from .channel import Channel, Message, PeerGoneError
+from .printed import Printed
+from .typed import Typed
+
+CHANNEL = 4
+_DUNDERS = ("__doc__", "__qualname__", "__annotations__", "__defaults__", "__kwdefaults__")
+_TEXT_CHARS = 2000
+_CAUSES = 20
+
+
+class Server:
+    """Answers the tester's requests from the loaded solution."""
+
+    def __init__(self, module: types.ModuleType, printed: tuple[Printed, Printed]) -> None:
+        self._module = module
+        self._printed = printed
+        self._objects: list[object] = []
+        self._numbers: dict[int, int] = {}
+        self._told: set[int] = set()
+        self._loop = specials.Loop()
+        self._operations = specials.operations(self._loop)
+        self.channel = Channel(CHANNEL, self.answer)
+        self._borrowed = Borrowed(module, self.ask)
+        self._do: dict[str, Callable[[Message], Message]] = {
+            "find": lambda message: self._reply(self._find(str(message["name"]))),
+            "has": self._has_names,
+            "call": self._call,
+            "operate": self._operate,
+            "set": self._set,
+            "signature": lambda message: {"value": _signature(self._value(message["target"]), self._encode)},
+            "code": lambda message: {"value": _code(self._value(message["target"]))},
+        }
+
+    def answer(self, message: Message) -> Message:
+        """What a request gives, with what was printed meanwhile."""
+        return self._with_printed(self._answered(message))
+
+    def ask(self, message: Message, *args: object, **kwargs: object) -> object:
+        """Asks the tester with these arguments; raises what it raised."""
+        containers: list[object] = []
+        message |= self._arguments(args, kwargs, containers)
+        reply = self.channel.ask(self._with_printed(message))
+        return self._value_of(reply, containers)
+
+    # --- in ---
+
+    def _answered(self, message: Message) -> Message:
+        try:
+            self._take_news(message)
+            return self._do[str(message["do"])](message)
+        except plain.PlainError as error:
+            return {"uncrossable": str(error)[:200]}
+        except BaseException as error:  # noqa: BLE001 (whatever the solution raises crosses)
+            return self._raised(error)
+
+    def _take_news(self, message: Message) -> None:
+        if "classes" in message or "objects" in message:
+            self._borrowed.receive(message, self._value)
+        patches = message.get("patches")
+        if isinstance(patches, dict):
+            for name, node in patches.items():
+                self._borrowed.patch(name, None if node is None else self._value(node))
+        if "environ" in message:
+            os.environ.update({name: str(text) for name, text in message["environ"].items() if text is not None})  # type: ignore[attr-defined]
+            for name in [name for name, text in message["environ"].items() if text is None]:  # type: ignore[attr-defined]
+                os.environ.pop(name, None)
+        if "random" in message:
+            random.setstate(self._value(message["random"]))  # type: ignore[arg-type]
+        if "numpy_random" in message:
+            import numpy as np  # noqa: PLC0415 (the tests use it)
+
+            np.random.set_state(self._value(message["numpy_random"]))  # noqa: NPY002 # type: ignore[arg-type]
+
+    def _has_names(self, message: Message) -> Message:
+        self._borrowed.share(message.get("shared"))
+        names = message["names"]
+        assert isinstance(names, list)
+        return {"value": [name for name in names if self._has(str(name))]}
+
+    def _has(self, name: str) -> bool:
+        try:
+            self._find(name)
+        except AttributeError:
+            return False
+        return True
+
+    def _find(self, name: str) -> object:
+        if name.isidentifier() and hasattr(self._module, name):
+            return getattr(self._module, name)
+        return children.find_entry_point(self._module, name)
+
+    def _set(self, message: Message) -> Message:
+        if "value" in message:
+            setattr(self._module, str(message["name"]), self._value(message["value"]))
+        else:
+            delattr(self._module, str(message["name"]))
+        return {"value": None}
+
+    def _call(self, message: Message) -> Message:
+        containers: list[object] = []
+        decoder = plain.Decoder(self._take, containers=containers)
+        target, nodes, pairs = self._value(message["target"]), message["args"], message.get("kwargs", {})
+        assert isinstance(nodes, list)
+        assert isinstance(pairs, dict)
+        args = [decoder.decode(node) for node in nodes]
+        kwargs = {name: decoder.decode(node) for name, node in pairs.items()}
+        result = target(*args, **kwargs)  # type: ignore[operator]
+        reply: Message = {"value": self._encode(result)}
+        is_in_place = result is None or "in_place" in message
+        if is_in_place and containers:
+            encoder = plain.Encoder(self._node_of, containers=containers)
+            reply["states"] = [encoder.state(container) for container in containers[:]]
+        self._borrowed.add_objects(reply, self._encode, everything=is_in_place)
+        return reply
+
+    def _operate(self, message: Message) -> Message:
+        args = message["args"]
+        assert isinstance(args, list)
+        return self._reply(self._operations[str(message["name"])](*map(self._value, args)))
+
+    def _value(self, node: object) -> object:
+        return plain.decode(node, self._take)
+
+    def _value_of(self, reply: Message, containers: list[object]) -> object:
+        self._take_news(reply)
+        if "raised" in reply:
+            error = self._value(reply["raised"])
+            raise error if isinstance(error, BaseException) else RuntimeError("the test's function raised")
+        states = reply.get("states")
+        if isinstance(states, list):
+            decoder = plain.Decoder(self._take, containers=containers)
+            for container, node in zip(containers[:], states, strict=False):
+                plain.replace(container, decoder.state(node))
+        return self._value(reply.get("value"))
+
+    def _take(self, node: dict[str, object]) -> object:
+        if node["t"] == "handle":
+            return self._objects[int(str(node["h"]))]
+        if node["t"] == "error" and "h" in node:
+            return self._objects[int(str(node["h"]))]
+        return self._borrowed.take(node, self._value)
+
+    # --- out ---
+
+    def _with_printed(self, message: Message) -> Message:
+        for name, printed in zip(("printed", "complained"), self._printed, strict=True):
+            text = printed.taken()
+            if text:
+                message[name] = text
+        return message
+
+    def _reply(self, value: object) -> Message:
+        reply: Message = {"value": self._encode(value)}
+        self._borrowed.add_objects(reply, self._encode)
+        return reply
+
+    def _raised(self, error: BaseException) -> Message:
+        reply: Message = {"raised": self._error(error)}
+        self._borrowed.add_objects(reply, self._encode)
+        return reply
+
+    def _arguments(self, args: tuple[object, ...], kwargs: dict[str, object], containers: list[object]) -> Message:
+        encoder = plain.Encoder(self._node_of, containers=containers)
+        message: Message = {
+            "args": [encoder.encode(arg) for arg in args],
+            "kwargs": {name: encoder.encode(arg) for name, arg in kwargs.items()},
+        }
+        self._borrowed.add_objects(message, self._encode)
+        return message
+
+    def _encode(self, value: object) -> plain.Node:
+        return plain.encode(value, self._node_of)
+
+    def _node_of(self, value: object) -> plain.Node:
+        node = self._borrowed.node_of(value)
+        if node is not None:
+            return node
+        return self._error(value) if isinstance(value, BaseException) else self._handle(value)
+
+    def _handle(self, value: object) -> dict[str, object]:
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = len(self._objects)
+            self._objects.append(value)
+            self._numbers[id(value)] = number
+        node: dict[str, object] = {"t": "handle", "h": number}
+        if number in self._told:
+            return node
+        self._told.add(number)
+        if isinstance(value, type):
+            return node | self._class(value)
+        name = getattr(value, "__name__", None)
+        return node | {"k": "object", "n": name if isinstance(name, str) else "", "c": self._encode(type(value))}
+
+    def _class(self, kind: type) -> dict[str, object]:
+        told: dict[str, object] = {
+            "k": "class",
+            "n": kind.__name__,
+            "b": [self._encode(base) for base in kind.__bases__ if base is not object],
+            "s": specials.defined_by(kind),
+        }
+        if isinstance(kind.__doc__, str) and kind.__module__ != "builtins":
+            told["d"] = kind.__doc__
+        if kind.__module__ in ("builtins", "types"):
+            told["builtin"] = True
+        if getattr(kind, "__hash__", None) is None:
+            told["unhashable"] = True
+        if issubclass(kind, enum.Enum):
+            told["enum"] = True
+        fields = getattr(kind, "__dataclass_fields__", None)
+        if isinstance(fields, dict):
+            told["fields"] = [name for name in fields if isinstance(name, str)]
+        return told
+
+    def _error(self, error: BaseException, causes: int = 0) -> dict[str, object]:
+        known = self._borrowed.error_of(error)
+        if known is not None:
+            return known
+        node: dict[str, object] = {"t": "error", "h": self._handle(error)["h"], "c": self._encode(type(error))}
+        try:
+            node["text"] = str(error)[:_TEXT_CHARS]
+            args = error.args
+            if isinstance(error, OSError) and error.filename is not None:
+                args = (error.errno, error.strerror, error.filename)
+            node["v"] = [self._encode(arg) for arg in args]
+            node["a"] = {name: self._encode(value) for name, value in vars(error).items() if not name.startswith("_")}
+            if error.__cause__ is not None and causes < _CAUSES:
+                node["cause"] = self._error(error.__cause__, causes + 1)
+        except Exception:  # noqa: BLE001 (the solution's own __str__ and values)
+            return node
+        return node
+
+
+def _signature(target: object, encode: Callable[[object], plain.Node]) -> plain.Node:
+    signature = inspect.signature(target)  # type: ignore[arg-type]
+    empty = inspect.Parameter.empty
+
+    def annotation(value: object) -> plain.Node:
+        return encode(value if isinstance(value, str) or (isinstance(value, type) and plain.known_type(value.__name__) is value) else str(value))
+
+    parameters = [
+        [
+            each.name,
+            int(each.kind),
+            [encode(each.default)] if each.default is not empty else [],
+            [annotation(each.annotation)] if each.annotation is not empty else [],
+        ]
+        for each in signature.parameters.values()
+    ]
+    result = signature.return_annotation
+    return [parameters, [annotation(result)] if result is not inspect.Signature.empty else []]
+
+
+def _code(target: object) -> plain.Node:
+    code = inspect.unwrap(target).__code__  # type: ignore[arg-type,attr-defined]
+    names = list(code.co_varnames)
+    return [
+        code.co_name, code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, names,
+        code.co_firstlineno,
+    ]  # fmt: skip
+
+
+def run_server() -> None:
+    """Loads the solution and answers until the tester has gone."""
+    _, source = children.read_payload()
+    sys.argv = [children.SOURCE_NAME]
+    sys.path[:] = [os.getcwd(), *sys.path]
+    linecache.cache[children.SOURCE_NAME] = (len(source), None, source.splitlines(keepends=True), children.SOURCE_NAME)
+    try:
+        compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        hello({"error": type(error).__name__, "is_compile_error": True})
+        os._exit(1)
+    printed = Printed(1), Printed(2)
+    sys.stdout, sys.stderr = (one.stream for one in printed)
+    sys.stdin = typed = Typed()
+    try:
+        server = Server(children.load_program(source, "solution"), printed)
+    except BaseException as error:  # noqa: BLE001
+        hello({"error": type(error).__name__, "is_compile_error": False})
+        os._exit(1)
+    typed.ask = server.ask
+    builtins.input = lambda *prompt: str(server.ask({"do": "input"}, *prompt))
+    hello({"ready": True})
+    server.channel.serve()
+    os._exit(0)
+
+
+def hello(message: Message) -> None:
+    """Says whether the solution is loaded."""
+    try:
+        Channel(CHANNEL, lambda _: {}).send(message)
+    except PeerGoneError:
+        os._exit(1)
