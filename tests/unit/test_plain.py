@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import datetime as dt
 import json
 import math
-from collections import Counter, OrderedDict, deque, namedtuple
+import uuid
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -76,6 +79,15 @@ def test_a_value_comes_back_equal_and_of_its_type(value):
         -(1 << 53) - 1,
         [10**5000],
         True,
+        ...,
+        slice(1, None, 2),
+        dt.UTC,
+        dt.timezone(dt.timedelta(hours=-3)),
+        uuid.UUID(int=5),
+        PurePosixPath("a/b"),
+        array.array("i", [1, 2]),
+        memoryview(b"ab"),
+        defaultdict(list, {1: [2]}),
         int,
         ValueError,
         "\ud800",
@@ -130,9 +142,7 @@ def test_a_liar_about_its_own_type_cannot_cross():
         plain.encode(Liar())
 
 
-@pytest.mark.parametrize(
-    "value", [object(), iter([1]), print, lambda: 0, type("Own", (), {}), SystemExit, ...], ids=str
-)
+@pytest.mark.parametrize("value", [object(), iter([1]), print, lambda: 0, type("Own", (), {}), SystemExit], ids=str)
 def test_what_is_no_data_needs_a_handle(value):
     with pytest.raises(plain.PlainError):
         plain.encode(value)
@@ -180,6 +190,20 @@ def test_a_value_that_holds_itself_is_refused():
         {"t": "type", "v": "SystemExit"},
         {"t": "type", "v": "eval"},
         {"t": "ndarray", "v": [1], "d": 5, "s": 5},
+        {"t": "ndarray", "v": "AAAA", "d": "<U999999999", "s": [1]},
+        {"t": "ndarray", "v": "AAAA", "d": "|O", "s": [1]},
+        {"t": "ndarray", "v": [1], "d": "object", "s": [-1]},
+        {"t": "ndarray", "v": [1], "d": "object", "s": [10**12]},
+        {"t": "ndarray", "v": "AAAAAAAAAAA=", "d": "<i8", "s": [10**12]},
+        {"t": "scalar", "v": "", "d": "<i8"},
+        {"t": "same", "v": 0},
+        {"t": "slice", "v": [1, 2, 3, 4]},
+        {"t": "constant", "v": "exit"},
+        {"t": "defaultdict", "v": [[1]], "n": "eval"},
+        {"t": "keys", "v": [[1]]},
+        {"t": "ZoneInfo", "v": "../../etc/passwd"},
+        {"t": "UUID", "v": "x"},
+        {"t": "array", "v": "AA==", "n": "zz"},
         {"t": "complex", "v": ["1", 2]},
     ],
     ids=str,
@@ -216,8 +240,76 @@ def test_an_array_crosses_with_its_type_and_shape():
     back = crossed(array)
     assert np.array_equal(back, array)
     assert (back.dtype, back.shape) == (array.dtype, array.shape)
-    assert crossed(np.float32(0.5)) == 0.5
-    assert crossed(np.bool_(1)) is True
+    for scalar in (np.float32(0.5), np.bool_(1), np.datetime64("2024-02-29"), np.str_("a"), np.complex64(1j)):
+        assert crossed(scalar) == scalar
+        assert type(crossed(scalar)) is type(scalar)
+    assert crossed(np.array([1, "a", None], dtype=object)).tolist() == [1, "a", None]
+    with pytest.raises(plain.PlainError):
+        plain.encode(np.zeros(2, dtype=[("x", "i4")]))
+
+
+def test_a_number_of_numpy_is_plain_for_a_reader_of_json():
+    np = pytest.importorskip("numpy")
+    assert plain.Encoder(is_json=True).encode([np.int64(3), np.bool_(1), np.float32(0.5)]) == [3, True, 0.5]
+
+
+@pytest.mark.parametrize("value", [iter([1, 2]), map(int, "12"), {1: 0, 2: 0}.keys(), (n for n in (1, 2))], ids=str)
+def test_what_is_drawn_item_by_item_is_a_tuple_for_a_reader_of_json(value):
+    assert plain.Encoder(is_json=True).encode(value) == {"t": "tuple", "v": [1, 2]}
+
+
+def lent(*values):
+    """The values as they cross with what can be changed in them listed, and the lists of both sides."""
+    ours: list[object] = []
+    theirs: list[object] = []
+    encoder, decoder = plain.Encoder(containers=ours), plain.Decoder(containers=theirs)
+    nodes = json.loads(json.dumps([encoder.encode(value) for value in values]))
+    return [decoder.decode(node) for node in nodes], ours, theirs
+
+
+def test_what_stands_in_two_places_is_one_thing_on_the_other_side():
+    row = [0]
+    (matrix, again), _, _ = lent([row, row], row)
+    assert matrix[0] is matrix[1] is again
+
+
+def test_a_list_that_holds_itself_crosses_where_things_are_listed():
+    loop: list[object] = [1]
+    loop.append(loop)
+    ((back,), _, _) = lent(loop)
+    assert back[1] is back
+
+
+def changed(value, change):
+    """The value after a change of what crossed came back."""
+    (there,), ours, theirs = lent(value)
+    change(there)
+    encoder, decoder = plain.Encoder(containers=theirs), plain.Decoder(containers=ours[:])
+    states = json.loads(json.dumps([encoder.state(one) for one in theirs[: len(ours)]]))
+    for one, state in zip(ours[:], states, strict=True):
+        plain.replace(one, decoder.state(state))
+    return value
+
+
+def test_a_change_deep_inside_comes_back_to_the_same_objects():
+    row, other = [1, 2], {"a": {1}}
+    matrix = changed([row, other], lambda it: (it[0].reverse(), it[1]["a"].add(2), it[1].update(b=it[0]), it.reverse()))
+    assert matrix == [other, row]
+    assert matrix[1] is row
+    assert (row, other) == ([2, 1], {"a": {1, 2}, "b": [2, 1]})
+    assert other["b"] is row
+
+
+@given(st.recursive(st.integers(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.integers(), inner)))
+def test_no_change_changes_nothing(value):
+    before = json.dumps(value)
+    assert json.dumps(changed([value], lambda _: None)[0]) == before
+
+
+def test_a_change_of_another_type_is_none():
+    target = [1]
+    plain.replace(target, {2: 3})
+    assert target == [1]
 
 
 def test_fractions_decimals_and_dates_are_exact():

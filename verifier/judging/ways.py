@@ -237,6 +237,7 @@ class Testing(_Plain):
                 script=reference.script,
                 framework=reference.framework or Framework.PLAIN.value,
                 in_place=reference.in_place,
+                prelude=reference.prelude,
             ),
         )
 

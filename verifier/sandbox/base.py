@@ -132,13 +132,15 @@ class CallRun:
 class ScriptRun:
     """Run a (Python) test script in a second process, where the program is a proxy.
 
-    With ``in_place`` the script sees what a call changes in its arguments.
+    With ``in_place`` the script sees what a call changes in its arguments. The names of ``prelude``, which stands in
+    front of the program too, are the script's own: the tester runs it as well.
     """
 
     entry_point: str
     script: str
     framework: str
     in_place: bool = False
+    prelude: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,8 +232,8 @@ def _run_header(run: Run, blobs: list[bytes]) -> frames.Header:
         case CallRun(entry_point=entry_point, args=arguments, kwargs=kwargs, in_place=in_place):
             head = {"entry_point": entry_point, "args": arguments, "kwargs": kwargs, "in_place": in_place}
             return {"kind": "call", "head": head}
-        case ScriptRun(entry_point=entry_point, script=script, framework=framework, in_place=in_place):
-            head = {"entry_point": entry_point, "framework": framework, "in_place": in_place}
+        case ScriptRun(entry_point=entry_point, script=script, framework=framework, in_place=in_place, prelude=prelude):
+            head = {"entry_point": entry_point, "framework": framework, "in_place": in_place, "prelude": prelude}
             return {"kind": "script", "head": head, "script": _blob(script, blobs)}
         case PairRun():
             return {"kind": "pair"}

@@ -27,7 +27,21 @@ ERROR_MODULES = (
     "struct", "subprocess", "tokenize", "urllib.error", "xml.etree.ElementTree", "zlib", "zoneinfo", "numpy",
 )  # fmt: skip
 """Libraries whose exceptions are the same on both sides."""
-LIBRARIES = ("collections", "copy", "datetime", "functools", "itertools", "json", "math", "operator", "random", "re", "string", "time", "numpy")
+LIBRARIES = (
+    "collections",
+    "copy",
+    "datetime",
+    "functools",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "string",
+    "time",
+    "numpy",
+)
 """Libraries that are passed by their names."""
 FUNCTION_MODULES = ("builtins", "math", "_operator")
 """Libraries whose functions are passed by their names."""
@@ -178,7 +192,7 @@ class Borrowed:
         error = kind.__new__(kind, *map(value, args))
         assert isinstance(error, BaseException)
         error.args = tuple(map(value, args))
-        for name, held in node.get("a", {}).items():  # type: ignore[attr-defined]
+        for name, held in node.get("a", {}).items():
             error.__dict__[name] = value(held)
         self._errors[id(error)] = (error, node["o"])
         return error

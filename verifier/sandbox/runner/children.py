@@ -88,6 +88,11 @@ def describe(error: BaseException) -> dict[str, object]:
 def _prepare(source: str, args: object = ()) -> None:
     sys.argv = [SOURCE_NAME, *map(str, args)]  # type: ignore[call-overload]
     sys.path[:] = [os.getcwd(), *sys.path]
+    show_source(source)
+
+
+def show_source(source: str) -> None:
+    """Lets tracebacks and ``inspect.getsource`` find the program."""
     import linecache  # noqa: PLC0415 (already loaded; the name would only be one more global)
 
     linecache.cache[SOURCE_NAME] = (len(source), None, source.splitlines(keepends=True), SOURCE_NAME)

@@ -1,5 +1,6 @@
-"""What a script of tests puts in the place of a library's function, sets in the environment, or seeds: the solution has
-libraries of its own, so it is told.
+"""What a script of tests changes of libraries: functions put in their places, the environment, seeds.
+
+The solution has libraries of its own, so it is told.
 """
 
 from __future__ import annotations

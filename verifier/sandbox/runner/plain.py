@@ -39,7 +39,9 @@ _SIMPLE = frozenset({bool, float, str, type(None)})
 _VIEWS: Mapping[type, str] = types.MappingProxyType(
     {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 )
-_DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f2|f4|f8|f16|c8|c16|c32|[US][1-9][0-9]{0,6}|[mM]8(?:\[[0-9a-zA-Z]{1,9}\])?)")
+_DTYPE = re.compile(
+    r"[<>|=]?(?:b1|[iu][1248]|f2|f4|f8|f16|c8|c16|c32|[US][1-9][0-9]{0,6}|[mM]8(?:\[[0-9a-zA-Z]{1,9}\])?)"
+)
 _ARRAY_KINDS = "biufcmMUS"
 
 Node = object
@@ -358,7 +360,7 @@ class Decoder:
     def _items(self, nodes: list[object], depth: int) -> list[object]:
         return [self.decode(item, depth) for item in nodes]
 
-    def _tagged(self, tag: object, body: object, node: dict[str, object], depth: int) -> object:  # noqa: C901
+    def _tagged(self, tag: object, body: object, node: dict[str, object], depth: int) -> object:  # noqa: C901, PLR0912
         match tag, body:
             case "same", int(number) if self._containers is not None and 0 <= number < len(self._containers):
                 return self._containers[number]

@@ -16,7 +16,7 @@ import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import specials
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAME_CHARS = 100
 _KNOWN: Mapping[str, type] = types.MappingProxyType(
     {
-        kind.__name__: kind
+        str(kind.__name__): kind
         for kind in (
             types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.GeneratorType,
             types.AsyncGeneratorType, map, filter, zip, enumerate, reversed,
@@ -45,6 +45,16 @@ class RemoteType(type):
     _assay_link: Link
     _assay_class: object
     _assay_may_make: bool
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, object], **_: object) -> Any:  # noqa: ANN401
+        """A class of the script's that derives from one of the solution's; the solution makes it."""
+        base = next((base for base in bases if "_assay_link" in dir(base)), None)
+        if base is None:
+            return type.__new__(mcs, name, bases, body)
+        return base._assay_link.derived(name, bases, body)  # type: ignore[attr-defined]
+
+    def __init__(cls, *_: object, **__: object) -> None:
+        """Nothing is left to be done."""
 
     def __call__(cls, *args: object, **kwargs: object) -> object:
         """An object of the class, made by the solution."""
@@ -76,7 +86,8 @@ class RemoteEnumType(RemoteType):
         return cls._assay_link.operate("iter", cls)
 
     def __len__(cls) -> int:
-        return cls._assay_link.operate("len", cls)  # type: ignore[return-value]
+        found = cls._assay_link.operate("len", cls)
+        return found if isinstance(found, int) else 0
 
     def __getitem__(cls, name: object) -> object:
         return cls._assay_link.operate("getitem", cls, name)
@@ -183,7 +194,7 @@ class Remote(metaclass=RemoteType):
 
 def new(kind: RemoteType, handle: object, name: str, *, is_made: bool = False) -> Remote:
     """A proxy of this class."""
-    remote: Remote = object.__new__(kind)
+    remote = object.__new__(cast("type[Remote]", kind))
     remote._assay_handle, remote._assay_name = handle, name
     remote._assay_is_made, remote._assay_is_mixed, remote._assay_maker = is_made, False, None
     return remote
@@ -206,7 +217,7 @@ def new_class(link: Link, told: dict[str, object], bases: list[type]) -> type:
         body["__doc__"] = told["d"]
     if known is not None:
         body["__class__"] = property(lambda _: known)
-        body |= {each: property(lambda self, name=each: link.attribute(self, name)) for each in ("__doc__", "__annotations__")}
+        body |= {each: property(_reading(link, each)) for each in ("__doc__", "__annotations__")}
     if known is types.GeneratorType:
         body |= {name: _METHODS[name] for name in ("send", "throw")}
     fields = _texts(told.get("fields"))
@@ -218,6 +229,10 @@ def new_class(link: Link, told: dict[str, object], bases: list[type]) -> type:
         return type.__new__(metaclass, name, parents, body)
     except TypeError:
         return type.__new__(metaclass, name, (Remote,), body)
+
+
+def _reading(link: Link, name: str) -> Callable[[object], object]:
+    return lambda self: link.attribute(self, name)
 
 
 def _texts(value: object) -> list[str]:
@@ -276,7 +291,7 @@ def _binary(name: str) -> Callable[..., object]:
         is_mixed = self._assay_is_mixed or not isinstance(other, Remote) or other._assay_is_mixed
         if isinstance(value, Remote):
             value = self._assay_link.made(value, self)
-            value._assay_is_mixed = value._assay_is_mixed or is_mixed  # type: ignore[union-attr]
+            value._assay_is_mixed = value._assay_is_mixed or is_mixed
         elif is_mixed and value is not NotImplemented:
             raise TypeError(f"an object of the solution ({type(self).__name__}) and plain data gave plain data")
         return value

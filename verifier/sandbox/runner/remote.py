@@ -27,6 +27,7 @@ from .patches import Patches
 from .proxies import Remote, RemoteErrorType, RemoteType
 
 _MAX_DETAIL = 200
+_OF_CLASS_STATEMENTS = ("__module__", "__qualname__", "__classcell__", "__firstlineno__", "__static_attributes__")
 
 
 class SolutionDiedError(BaseException):
@@ -96,7 +97,7 @@ class Link:
         """The solution's object of this name; AttributeError if it has none."""
         value = self._reply({"do": "find", "name": name})
         if name == self._entry_point and isinstance(value, RemoteErrorType):
-            # An exception class is derived from here, so using it asks the solution for nothing; it is no vacuous script.
+            # An exception class stands here, so using it asks the solution for nothing; it is no vacuous script.
             self.calls += 1
         return self._spelled(value, name)
 
@@ -136,6 +137,36 @@ class Link:
             maker = target._assay_maker  # type: ignore[assignment]
         return self.made(value) if maker is not None and isinstance(value, Remote) and type(value) is maker else value
 
+    def derived(self, name: str, bases: tuple[type, ...], body: dict[str, object]) -> object:
+        """A class of the script's that derives from the solution's: its functions stay here and are called back."""
+        held = {key: value for key, value in body.items() if key not in _OF_CLASS_STATEMENTS}
+        message: Message = {
+            "do": "derive",
+            "name": name,
+            "bases": [self.encode(base) for base in bases],
+            "body": {key: self.encode(value) for key, value in held.items()},
+        }
+        kind = self._reply(message)
+        if not isinstance(kind, RemoteType):
+            raise self.die("no class was derived")
+        for base in (kind, *bases) if "__classcell__" in body else ():
+            self._let_super_find(base)
+        cell = body.get("__classcell__")
+        if isinstance(cell, types.CellType):
+            cell.cell_contents = kind
+        kind._assay_may_make = True
+        return kind
+
+    def _let_super_find(self, kind: type) -> None:
+        """Puts the methods of one of the solution's classes where ``super()`` looks: in the class itself."""
+        for name in ("__init__", *(each for each in self.operate("vars_of", kind) if isinstance(each, str))):
+
+            def method(*args: object, name: str = name, **kwargs: object) -> object:
+                return self.call(self.operate("getattr", kind, name), args, kwargs)
+
+            if isinstance(kind, RemoteType):
+                type.__setattr__(kind, name, method)
+
     def operate(self, name: str, *args: object, may_stop: bool = False) -> Any:  # noqa: ANN401 (whatever it gives)
         """An operation of ``specials.operations`` on the solution's objects."""
         self.calls += 1
@@ -163,12 +194,16 @@ class Link:
         """Of one of the solution's functions or classes."""
         self.calls += 1
         node = self._ask({"do": "signature", "target": self._handle_of(target)})
-        return self._told(node, lambda value: proxies.signature_of(value, self._decode))
+        found = self._told(node, lambda value: proxies.signature_of(value, self._decode))
+        assert isinstance(found, inspect.Signature)
+        return found
 
     def code(self, target: object) -> types.CodeType:
         """Of one of the solution's functions."""
         self.calls += 1
-        return self._told(self._ask({"do": "code", "target": self._handle_of(target)}), proxies.code_of)
+        found = self._told(self._ask({"do": "code", "target": self._handle_of(target)}), proxies.code_of)
+        assert isinstance(found, types.CodeType)
+        return found
 
     def _told(self, reply: Message, read: Callable[[object], Any]) -> Any:  # noqa: ANN401
         if "raised" in reply:
@@ -400,7 +435,7 @@ class Link:
             case "make", int(at) if 0 <= at < len(owned.classes):
                 return owned.classes[at]
             case "input", _:
-                return lambda *prompt: input(*prompt)
+                return input
             case "stdin", _ if message.get("how") in ("read", "readline"):
                 return getattr(sys.stdin, str(message["how"]))  # type: ignore[no-any-return]
             case _:
@@ -482,4 +517,5 @@ def solution_module(link: Link, exported: tuple[str, ...]) -> types.ModuleType:
     module = _SolutionModule("solution")
     module.__dict__["_assay_link"] = link
     module.__dict__["__all__"] = list(exported)
+    module.__dict__["__file__"] = "solution.py"
     return module

@@ -35,6 +35,8 @@ _SCRIPT_NAME = "test_solution.py"
 def run_tester() -> None:
     """Runs the script against the proxy and reports every test."""
     head, text = children.read_payload()
+    if "solution" in head:
+        children.show_source(str(head["solution"]))
     prelude = _run_prelude(str(head.get("prelude", "")))
     link = remote.Link(
         CHANNEL,
@@ -57,10 +59,21 @@ def run_tester() -> None:
     else:
         report = _test(str(head["framework"]), text, str(head["entry_point"]), link)
         report |= {"calls": link.calls, "solution_died": bool(link.death), "unscorable": link.unscorable}
-        if link.has_failed and isinstance(report.get("tests"), list):
-            report["tests"].append(["script", False, "AssertionError"])  # type: ignore[attr-defined]
+        _add_what_link_knows(report, link)
     children.write_report(report, REPORT)
     os._exit(0)
+
+
+def _add_what_link_knows(report: dict[str, object], link: remote.Link) -> None:
+    """Why the solution died, and an assertion that it has kept from the script."""
+    tests = report.get("tests")
+    if not isinstance(tests, list):
+        return
+    for test in tests:
+        if test[2] == remote.SolutionDiedError.__name__:
+            test[2] = link.death
+    if link.has_failed:
+        tests.append(["script", False, "AssertionError"])
 
 
 def _run_prelude(text: str) -> dict[str, object] | None:

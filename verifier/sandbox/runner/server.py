@@ -8,12 +8,12 @@ from __future__ import annotations
 import builtins
 import enum
 import inspect
-import linecache
 import os
 import random
 import sys
 import types
 from collections.abc import Callable
+from typing import Any, cast
 
 from . import children, plain, specials
 from .borrowed import Borrowed
@@ -36,6 +36,7 @@ class Server:
         self._objects: list[object] = []
         self._numbers: dict[int, int] = {}
         self._told: set[int] = set()
+        self._replaced: dict[str, list[object]] = {}
         self._loop = specials.Loop()
         self._operations = specials.operations(self._loop)
         self.channel = Channel(CHANNEL, self.answer)
@@ -46,6 +47,7 @@ class Server:
             "call": self._call,
             "operate": self._operate,
             "set": self._set,
+            "derive": self._derive,
             "signature": lambda message: {"value": _signature(self._value(message["target"]), self._encode)},
             "code": lambda message: {"value": _code(self._value(message["target"]))},
         }
@@ -88,7 +90,7 @@ class Server:
         if "numpy_random" in message:
             import numpy as np  # noqa: PLC0415 (the tests use it)
 
-            np.random.set_state(self._value(message["numpy_random"]))  # noqa: NPY002 # type: ignore[arg-type]
+            np.random.set_state(cast("Any", self._value(message["numpy_random"])))  # noqa: NPY002
 
     def _has_names(self, message: Message) -> Message:
         self._borrowed.share(message.get("shared"))
@@ -109,11 +111,24 @@ class Server:
         return children.find_entry_point(self._module, name)
 
     def _set(self, message: Message) -> Message:
+        name, names = str(message["name"]), vars(self._module)
         if "value" in message:
-            setattr(self._module, str(message["name"]), self._value(message["value"]))
+            if name in names:
+                self._replaced.setdefault(name, []).append(names[name])
+            names[name] = self._value(message["value"])
+        elif self._replaced.get(name):
+            # Patching tools delete what they put into a module that has a name only when it is asked for.
+            names[name] = self._replaced[name].pop()
         else:
-            delattr(self._module, str(message["name"]))
+            delattr(self._module, name)
         return {"value": None}
+
+    def _derive(self, message: Message) -> Message:
+        bases, body = self._value(message["bases"]), message["body"]
+        assert isinstance(bases, list)
+        assert isinstance(body, dict)
+        held = {name: self._value(node) for name, node in body.items()}
+        return self._reply(types.new_class(str(message["name"]), tuple(bases), None, lambda own: own.update(held)))
 
     def _call(self, message: Message) -> Message:
         containers: list[object] = []
@@ -255,7 +270,11 @@ def _signature(target: object, encode: Callable[[object], plain.Node]) -> plain.
     empty = inspect.Parameter.empty
 
     def annotation(value: object) -> plain.Node:
-        return encode(value if isinstance(value, str) or (isinstance(value, type) and plain.known_type(value.__name__) is value) else str(value))
+        return encode(
+            value
+            if isinstance(value, str) or (isinstance(value, type) and plain.known_type(value.__name__) is value)
+            else str(value)
+        )
 
     parameters = [
         [
@@ -271,7 +290,7 @@ def _signature(target: object, encode: Callable[[object], plain.Node]) -> plain.
 
 
 def _code(target: object) -> plain.Node:
-    code = inspect.unwrap(target).__code__  # type: ignore[arg-type,attr-defined]
+    code = inspect.unwrap(target).__code__  # type: ignore[arg-type]
     names = list(code.co_varnames)
     return [
         code.co_name, code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, names,
@@ -284,7 +303,7 @@ def run_server() -> None:
     _, source = children.read_payload()
     sys.argv = [children.SOURCE_NAME]
     sys.path[:] = [os.getcwd(), *sys.path]
-    linecache.cache[children.SOURCE_NAME] = (len(source), None, source.splitlines(keepends=True), children.SOURCE_NAME)
+    children.show_source(source)
     try:
         compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:

@@ -85,6 +85,7 @@ def operations(loop: Loop) -> Mapping[str, Callable[..., object]]:
             )
         },
         **{name: getattr(math, name) for name in ("trunc", "floor", "ceil")},
+        "vars_of": lambda kind: [name for name, value in vars(kind).items() if isinstance(value, types.FunctionType)],
         "copy": copy.copy,
         "deepcopy": copy.deepcopy,
         "fspath": lambda value: type(value).__fspath__(value),

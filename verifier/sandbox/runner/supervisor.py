@@ -238,7 +238,11 @@ class Supervisor:
         uid, directory = self._next()
         head = run["head"]
         assert isinstance(head, dict)
-        payload = programs.payload(head, text=job.blobs[int(str(run["script"]))])
+        text = job.blobs[int(str(run["script"]))]
+        if b"getsource" in text:
+            # Tests that read the solution's source read what we were given, not what it says of itself.
+            head = {**head, "solution": job.program.source.decode("utf-8", "replace")}
+        payload = programs.payload(head, text=text)
         tester = Process("tester", own, kernel, payload, uid, directory, reports=True, wire=ours.detach())
         server = self._process(job, {}, kind="server")
         server.wire = theirs.detach()

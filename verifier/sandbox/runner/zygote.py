@@ -268,8 +268,6 @@ class Zygote:
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
-        except BaseException:  # DEBUG
-            import traceback; traceback.print_exc()  # DEBUG
         finally:
             os._exit(code)
 
