@@ -108,6 +108,12 @@ async def assert_nothing_left(sandbox, before):
 # --- programs -----------------------------------------------------------------------------------------------------
 
 
+async def test_the_paths_of_the_standard_streams_are_there(sandbox):
+    source = "open('/dev/stdout', 'w').write(open('/dev/stdin').read() + open('/dev/fd/0').read())"
+    result = await run(sandbox, source, b"hello\n")
+    assert (result.exit_code, result.stdout) == (0, b"hello\nhello\n"), result.stderr
+
+
 @pytest.mark.parametrize("language", sorted({language.name for language in LANGUAGES.values()}))
 async def test_every_language_runs_its_echo(sandbox, language):
     text = "héllo\n\0 1 2 3\n".encode()

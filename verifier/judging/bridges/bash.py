@@ -1,14 +1,40 @@
-"""Bash: a command that the script does not have is a call of the solution's function of that name.
+"""Bash: a function that the script does not declare is asked of the solution.
 
 Arguments, output and exit code cross as text. What a function sets in its shell, and what it reads from standard
 input, does not.
+
+A shell evaluates text in many places: ``[ $(f) = 5 ]`` takes the answer ``5 = 5 -o x`` for right, ``[[ 5 == $(f) ]]``
+any pattern, and an answer in arithmetic is a program. So a script may only be of the form that MultiPL-E writes:
+functions, calls of them, and comparisons ``[[ $(f "a" 1) = "b" ]]`` with literals.
 """
 
 from __future__ import annotations
 
+import re
+
+from verifier.errors import UnscorableError
 from verifier.sandbox.base import Program
 from verifier.types import CodeReference
 
+_LITERAL = r"""(?:"(?:[^"$`\\]|\\[^\n])*"|\$?'[^'\\]*'|[\w.,:/+@%-]+)"""
+_TEST = rf"""\[\[[ \t]+"?\$\((?P<NAME>\w+)(?:[ \t]+{_LITERAL})*[ \t]*\)"?[ \t]+==?[ \t]+{_LITERAL}[ \t]+\]\]"""
+_ITEM = re.compile(
+    rf"""
+      [ \t\n;]+ | \#[^\n]*
+    | set[ ]-[euo]+(?:[ ]pipefail)?(?=[\n;]|\Z)
+    | (?:function[ ]+)?(?P<declared>[A-Za-z_]\w*)[ ]*\(\)[ \n]*\{{ | \}}
+    | {_TEST.replace("NAME", "first")} | &&[ \t\n]*{_TEST.replace("NAME", "next")}
+    | (?P<called>[A-Za-z_]\w*)(?:[ ]"\$@")?(?=[ \t]*(?:[\n;}}]|\Z))
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_RESERVED = """
+    alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs disown do
+    done elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in jobs kill
+    let local logout mapfile popd pushd read readarray readonly return select set shift shopt source suspend test
+    then time times trap type typeset ulimit umask unalias unset until wait while
+"""
+_RESERVED_WORDS = frozenset(_RESERVED.split())
 _RUN = ("bash", "{source}", "{dir}")
 
 _SERVER = """\
@@ -59,8 +85,7 @@ __assay_ask() {
     rmdir .assay-lock
     return 1
 }
-command_not_found_handle() { __assay_ask "$@"; }
-readonly -f __assay_ask command_not_found_handle
+readonly -f __assay_ask
 """
 
 
@@ -69,15 +94,11 @@ class BashBridge:
 
     def tester(self, reference: CodeReference) -> Program:
         """See ``Bridge.tester``."""
-        name = reference.entry_point
-        stubs = _STUBS
-        if name.isascii() and name.isidentifier():
-            # Its name may be that of a command.
-            stubs += f'{name}() {{ __assay_ask {name} "$@"; }}\n'
+        stubs = "".join(f'{name}() {{ __assay_ask {name} "$@"; }}\n' for name in _asked(reference.script))
         return Program(
             source_name="main.sh",
             source=_TESTER,
-            files=(("stubs.sh", stubs), ("script.sh", f"{reference.script}\n")),
+            files=(("stubs.sh", f"{_STUBS}{stubs}"), ("script.sh", f"{reference.script}\n")),
             run_command=_RUN,
         )
 
@@ -89,3 +110,30 @@ class BashBridge:
             files=(("program.sh", f"{reference.prelude}\n{program}\n"),),
             run_command=_RUN,
         )
+
+
+def _asked(script: str) -> list[str]:
+    """The functions that a script calls and does not declare.
+
+    Raises:
+        UnscorableError: it holds what might evaluate an answer.
+    """
+    declared: set[str] = set()
+    called: dict[str, None] = {}
+    at = 0
+    while at < len(script):
+        item = _ITEM.match(script, at)
+        names = [name for name in (item.groups() if item else ()) if name]
+        if item is None or not _RESERVED_WORDS.isdisjoint(names):
+            line = script.count("\n", 0, at) + 1
+            raise UnscorableError(
+                "unsafe_script",
+                f"reference.code.script, line {line}: a script in bash may hold functions, calls of them without"
+                ' arguments, and [[ $(f "a" 1) = "b" ]] with literals; in all else an answer could be evaluated',
+            )
+        if item["declared"]:
+            declared.add(item["declared"])
+        else:
+            called.update(dict.fromkeys(names))
+        at = item.end()
+    return [name for name in called if name not in declared]

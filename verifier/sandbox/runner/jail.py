@@ -40,6 +40,7 @@ _SYSTEM_PATHS = (
     "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/ssl/openssl.cnf",
 )  # fmt: skip
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICE_LINKS = (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2"))
 _TMPFS = "tmpfs"
 _WORK_BYTES, _SHM_BYTES = 512 << 20, 64 << 20
 _INODES = 65536
@@ -288,6 +289,8 @@ def _build_root(scratch: str, paths: list[str]) -> None:
     for name in _DEVICES:
         Path(scratch, "dev", name).touch()
         walls.mount(f"/dev/{name}", f"{scratch}/dev/{name}", "", walls.MS_BIND)
+    for name, end in _DEVICE_LINKS:
+        os.symlink(f"/proc/self/fd{end}", f"{scratch}/dev/{name}")
     for name, size in ((WORK[1:], _WORK_BYTES), ("dev/shm", _SHM_BYTES)):
         target = f"{scratch}/{name}"
         os.makedirs(target)
