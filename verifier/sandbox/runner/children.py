@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import linecache
 import os
 import signal
 import sys
@@ -31,9 +32,9 @@ def read_payload() -> tuple[dict[str, object], str]:
         parts.append(chunk)
     os.close(PAYLOAD)
     line, _, source = b"".join(parts).partition(b"\n")
-    head = json.loads(line)
+    head: dict[str, object] = {} if line == b"{}" else json.loads(line)
     at = 0
-    for name, size in head.pop("files", ()):
+    for name, size in head.pop("files", ()):  # type: ignore[attr-defined]
         with open(name, "wb") as file:
             file.write(source[at : at + size])
         at += size
@@ -52,14 +53,12 @@ def write_report(report: dict[str, object], descriptor: int = REPORT) -> None:
         return
 
 
-def load_program(source: str, name: str) -> types.ModuleType:
+def load_program(code: types.CodeType, name: str) -> types.ModuleType:
     """Runs a program as a fresh module of this name.
 
     Raises:
-        SyntaxError: it does not compile.
         BaseException: whatever the program raises.
     """
-    code = compile(source, SOURCE_NAME, "exec", dont_inherit=True)
     module = types.ModuleType(name)
     module.__file__ = SOURCE_NAME
     sys.modules[name] = module
@@ -70,8 +69,11 @@ def load_program(source: str, name: str) -> types.ModuleType:
 def finish(code: int) -> None:
     """Ends as an interpreter does: threads joined, exit functions run, streams flushed; never returns."""
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
+        # Both do nothing where a program started no thread and registered nothing, but touch much for it.
+        if threading._shutdown_locks or threading._threading_atexits or len(threading._active) > 1:  # type: ignore[attr-defined]
+            threading._shutdown()  # type: ignore[attr-defined]
+        if atexit._ncallbacks():
+            atexit._run_exitfuncs()
     finally:
         try:
             sys.stdout.flush()
@@ -93,9 +95,7 @@ def _prepare(source: str, args: object = ()) -> None:
 
 def show_source(source: str) -> None:
     """Lets tracebacks and ``inspect.getsource`` find the program."""
-    import linecache  # noqa: PLC0415 (already loaded; the name would only be one more global)
-
-    linecache.cache[SOURCE_NAME] = (len(source), None, source.splitlines(keepends=True), SOURCE_NAME)
+    linecache.cache[SOURCE_NAME] = (lambda: source,)
 
 
 def _exit_code(stop: SystemExit) -> int:
@@ -107,24 +107,26 @@ def _exit_code(stop: SystemExit) -> int:
     return 1
 
 
-def _compiles(source: str) -> bool:
+def _compiled(source: str) -> types.CodeType | None:
+    """The program's code, or None if it has none, which is reported."""
     try:
-        compile(source, SOURCE_NAME, "exec", dont_inherit=True)
+        return compile(source, SOURCE_NAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         write_report({"error": type(error).__name__, "is_compile_error": True})
-        return False
-    return True
+        return None
 
 
 def run_stdio() -> None:
     """Runs a program as ``__main__``."""
     head, source = read_payload()
     _prepare(source, head.get("args", ()))
-    if not _compiles(source):
+    program = _compiled(source)
+    if program is None:
         finish(1)
+        return
     code = 0
     try:
-        load_program(source, "__main__")
+        load_program(program, "__main__")
     except SystemExit as stop:
         code = _exit_code(stop)
     except BaseException as error:  # noqa: BLE001 (every end of the program is reported)
@@ -155,13 +157,14 @@ def run_call() -> None:
     """Loads a program, calls its entry point once and reports the value."""
     head, source = read_payload()
     _prepare(source)
-    if not _compiles(source):
+    program = _compiled(source)
+    if program is None:
         os._exit(1)
     sys.set_int_max_str_digits(0)
     args = json.loads(str(head["args"]))
     kwargs = json.loads(str(head["kwargs"])) if head["kwargs"] else {}
     try:
-        module = load_program(source, "solution")
+        module = load_program(program, "solution")
         value = find_entry_point(module, str(head["entry_point"]))(*args, **kwargs)  # type: ignore[operator]
         shown = args[0] if head["in_place"] else value
         report: dict[str, object] = {"value": plain.Encoder(is_json=True).encode(shown)}

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import glob
 import os
 import resource
 import signal
 import stat
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +93,8 @@ class Limits:
     memory_rule: str = "address_space"
     overhead_bytes: int = 0
 
-    def apply(self, *, base_bytes: int, stack_bytes: int, other_tasks: int) -> None:
-        """Sets the rlimits of this process.
+    def pairs(self, *, base_bytes: int, stack_bytes: int, other_tasks: int) -> list[tuple[int, tuple[int, int]]]:
+        """The rlimits of one child, where they are not this process's own already.
 
         Args:
             base_bytes: memory that is none of the program's own.
@@ -100,17 +102,16 @@ class Limits:
             other_tasks: tasks of the same uid that are not the child's.
         """
         seconds = int(self.cpu_time_s) + 1
-        walls.set_limit(resource.RLIMIT_CPU, seconds + 1, seconds + 2)
-        which = resource.RLIMIT_DATA if self.memory_rule == "data" else resource.RLIMIT_AS
-        walls.set_limit(which, base_bytes + self.memory_bytes + self.overhead_bytes)
-        walls.set_limit(resource.RLIMIT_FSIZE, self.file_bytes)
-        # Each thread is one of them too.
-        walls.set_limit(resource.RLIMIT_NPROC, other_tasks + self.processes)
-        walls.set_limit(resource.RLIMIT_NOFILE, 1024)
-        walls.set_limit(resource.RLIMIT_CORE, 0)
-        walls.set_limit(resource.RLIMIT_STACK, stack_bytes)
-        walls.set_limit(resource.RLIMIT_MEMLOCK, 1 << 16)
-        walls.set_limit(resource.RLIMIT_MSGQUEUE, 0)
+        memory = resource.RLIMIT_DATA if self.memory_rule == "data" else resource.RLIMIT_AS
+        wanted = [
+            (resource.RLIMIT_CPU, walls.within(resource.RLIMIT_CPU, seconds + 1, seconds + 2)),
+            (memory, walls.within(memory, base_bytes + self.memory_bytes + self.overhead_bytes)),
+            (resource.RLIMIT_FSIZE, walls.within(resource.RLIMIT_FSIZE, self.file_bytes)),
+            # Each thread is one of them too.
+            (resource.RLIMIT_NPROC, walls.within(resource.RLIMIT_NPROC, other_tasks + self.processes)),
+            (resource.RLIMIT_STACK, walls.within(resource.RLIMIT_STACK, stack_bytes)),
+        ]
+        return [(which, pair) for which, pair in wanted if resource.getrlimit(which) != pair]
 
 
 class JailError(Exception):
@@ -344,69 +345,116 @@ def tasks_of_uid(uid: int) -> int:
     return count
 
 
-def enter(
-    jail: Jail,
-    *,
-    uid: int,
-    directory: str,
-    limits: Limits,
-    readable: str,
-    group: int,
-    descriptors: list[int],
-    is_warm: bool,
-) -> None:
-    """Puts this process, a fresh child, behind every wall. The order matters: each wall may block an earlier step.
+def common() -> None:
+    """What all children share, set once in the process that forks them."""
+    for which, value in (
+        (resource.RLIMIT_NOFILE, 1024),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 1 << 16),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(which, walls.within(which, value))
+    os.umask(0o022)
+    if walls.effective_capabilities() >> walls.CAP_SETGID & 1:
+        os.setgroups([])
+    walls.prctl(walls.PR_SET_NO_NEW_PRIVS, 1)
+    walls.seccomp(walls.seccomp_program(None))
+
+
+class Door:
+    """Lets one child in: all that can be worked out before the fork is, because what a child touches is copied.
 
     Args:
         jail: from ``build``.
         uid: of this execution, or 0 to keep the runner's.
-        directory: the child's own, made here.
+        directory: the child's own, made by it.
         limits: of the child.
         readable: one more directory to read and execute, or empty.
         group: whose members alone may read it, or 0.
         descriptors: what becomes 0, 1, 2, ...; all others are closed.
         is_warm: the child goes on in this interpreter rather than executing a program.
     """
-    os.setsid()
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number)
-    other_tasks = 0
-    if uid:
-        os.setgroups([group] if group else [])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    else:
-        other_tasks = tasks_of_uid(os.geteuid())
-    os.umask(0o022)
-    is_compiling = directory.endswith("-kept")
-    os.mkdir(directory, 0o750 if is_compiling and uid else 0o700)
-    os.chdir(directory)
-    home = os.path.join(directory, SCRATCH) if is_compiling else directory
-    if is_compiling:
-        os.mkdir(home, 0o700)
-    os.environ.update(HOME=home, TMPDIR=home)
-    stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
-    stack_bytes = min(stack_bytes, limits.memory_bytes)
-    # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
-    base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
-    limits.apply(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
-    walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    walls.prctl(walls.PR_SET_NO_NEW_PRIVS, 1)
-    if jail.landlock_abi:
-        own = [(directory, -1), ("/proc/self", walls.READ)]
-        if readable:
-            own.append((readable, walls.READ_EXECUTE))
-        rules = [rule for path, access in own if (rule := open_rule(path, access)) is not None]
-        walls.landlock(jail.landlock_abi, [*jail.rules, *rules])
-    os.closerange(len(descriptors), 1 << 16)
-    guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
-    # 0 is the child's own process group: it leads a session of its own.
-    signal_pids = None if guarded else (os.getpid(), 0)
-    # A linker must make its program executable; it is no stranger's code.
-    keeps_metadata = not uid and not is_compiling
-    walls.seccomp(walls.seccomp_program(signal_pids, keeps_metadata=keeps_metadata))
+
+    def __init__(
+        self,
+        jail: Jail,
+        *,
+        uid: int,
+        directory: str,
+        limits: Limits,
+        readable: str,
+        group: int,
+        descriptors: list[int],
+        is_warm: bool,
+    ) -> None:
+        is_compiling = directory.endswith("-kept")
+        self._uid, self._groups, self._directory = uid, [group] if group else [], directory
+        self._mode = 0o750 if is_compiling and uid else 0o700
+        self._descriptors, self._abi = descriptors, jail.landlock_abi
+        stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
+        stack_bytes = min(stack_bytes, limits.memory_bytes)
+        # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
+        base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
+        other_tasks = 0 if uid else tasks_of_uid(os.geteuid())
+        self._limits = limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
+        is_guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
+        # A linker must make its program executable; it is no stranger's code.
+        keeps_metadata = not uid and not is_compiling
+        # 0 is the child's own process group: it leads a session of its own.
+        pids = None if is_guarded else (*struct.unpack("=I", _SOME_PID), 0)
+        self._filter = b""
+        if keeps_metadata or not is_guarded:
+            self._filter = walls.seccomp_program(pids, keeps_metadata=keeps_metadata)
+        self._scratch = os.path.join(directory, SCRATCH) if is_compiling else ""
+        home = self._scratch or directory
+        if os.environ["HOME"] != home:
+            os.environ.update(HOME=home, TMPDIR=home)
+        self._ruleset = 0
+        if self._abi:
+            more = open_rule(readable, walls.READ_EXECUTE) if readable else None
+            self._ruleset = walls.landlock_ruleset(self._abi, [*jail.rules, *([more] if more else [])])
+            if more:
+                os.close(more[0])
+
+    def close(self) -> None:
+        """Frees what only the child needs."""
+        if self._ruleset:
+            os.close(self._ruleset)
+
+    def enter(self) -> None:
+        """Puts this process, a fresh child, behind every wall. The order matters: each may block an earlier step."""
+        os.setsid()
+        for number, descriptor in enumerate(self._descriptors):
+            os.dup2(descriptor, number)
+        uid = self._uid
+        if uid:
+            if self._groups:
+                os.setgroups(self._groups)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        os.mkdir(self._directory, self._mode)
+        os.chdir(self._directory)
+        if self._scratch:
+            os.mkdir(self._scratch, 0o700)
+        for which, pair in self._limits:
+            resource.setrlimit(which, pair)
+        walls.die_with_parent()
+        if self._ruleset:
+            for path, access in ((self._directory, -1), ("/proc/self", walls.READ)):
+                rule = os.open(path, os.O_PATH), access, True
+                walls.landlock_allow(self._ruleset, self._abi, rule)
+            walls.landlock_restrict(self._ruleset)
+        os.closerange(len(self._descriptors), 1 << 16)
+        if self._filter:
+            walls.seccomp(self._filter.replace(_SOME_PID, struct.pack("=I", os.getpid())))
 
 
+_SOME_PID = struct.pack("=I", 0x7FF1C0DE)
+"""Stands in a filter for the pid of the child that is to enter it; above every real one."""
+
+
+@functools.cache
 def _address_space() -> int:
+    """Address space of the process that forks the children: it does not grow once it is warm."""
     with open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

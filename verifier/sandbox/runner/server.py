@@ -305,7 +305,7 @@ def run_server() -> None:
     sys.path[:] = [os.getcwd(), *sys.path]
     children.show_source(source)
     try:
-        compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
+        program = compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         hello({"error": type(error).__name__, "is_compile_error": True})
         os._exit(1)
@@ -313,7 +313,7 @@ def run_server() -> None:
     sys.stdout, sys.stderr = (one.stream for one in printed)
     sys.stdin = typed = Typed()
     try:
-        server = Server(children.load_program(source, "solution"), printed)
+        server = Server(children.load_program(program, "solution"), printed)
     except BaseException as error:  # noqa: BLE001
         hello({"error": type(error).__name__, "is_compile_error": False})
         os._exit(1)

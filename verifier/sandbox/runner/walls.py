@@ -17,6 +17,12 @@ from collections.abc import Iterable
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSCALL = _LIBC.syscall
 _SYSCALL.restype = ctypes.c_long
+_CALL = ctypes.PyDLL(None).syscall
+"""The same for children, in which every page that is touched is copied: nothing is wrapped, no errno kept aside."""
+_CALL.restype = ctypes.c_long
+_CALL.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long]
+_LAST_ERROR = ctypes.PyDLL(None)["__errno_location"]
+_LAST_ERROR.restype = ctypes.POINTER(ctypes.c_int)
 
 PR_SET_PDEATHSIG = 1
 PR_SET_SECCOMP = 22
@@ -55,6 +61,36 @@ def syscall(number: int, *args: object) -> int:
     """Any system call by its number; raises OSError."""
     wide = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
     return _check(int(_SYSCALL(ctypes.c_long(number), *wide)), f"syscall {number}")
+
+
+_FORK = ctypes.PyDLL(None).fork
+
+
+def fork() -> int:
+    """Forks a process of one thread without the interpreter's own care for threads, locks and random numbers.
+
+    ``os.fork`` runs the hooks of every module that was ever imported, in the child as well; what they touch is copied,
+    which takes longer than the fork.
+    """
+    pid = int(_FORK())
+    if pid < 0:
+        raise _last_error("fork")
+    return pid
+
+
+def _call(what: str, number: int, first: int, second: int, pointed: bytes | None = None) -> None:
+    if _CALL(number, first, second, pointed, 0) < 0:
+        raise _last_error(what)
+
+
+def _last_error(what: str) -> OSError:
+    code = int(_LAST_ERROR()[0])
+    return OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the one that forked it ends; changing the uid undoes it."""
+    _call("prctl", _SYSCALLS["prctl"], PR_SET_PDEATHSIG, SIGKILL)
 
 
 # --- capabilities -----------------------------------------------------------------------------------------------
@@ -129,28 +165,36 @@ def landlock_abi() -> int:
         return 0
 
 
-def landlock(abi: int, rules: Iterable[tuple[int, int, bool]]) -> None:
-    """Confines this process to the files of the rules; connections, abstract sockets and signals too by version.
+def landlock_ruleset(abi: int, rules: Iterable[tuple[int, int, bool]]) -> int:
+    """A ruleset, as a descriptor: files by its rules; no connections, abstract sockets and signals, by version.
 
     Args:
         abi: from ``landlock_abi``.
-        rules: pairs of an O_PATH descriptor and the access below it, and whether it is a directory; access -1
-            grants everything.
+        rules: see ``landlock_allow``.
     """
-    handled = _LL_BY_ABI[min(abi, 5)]
     net = 3 if abi >= 4 else 0  # noqa: PLR2004
     scoped = 3 if abi >= SCOPE_SIGNAL_ABI else 0
-    attr = struct.pack("QQQ", handled, net, scoped)
+    attr = struct.pack("QQQ", _LL_BY_ABI[min(abi, 5)], net, scoped)
     size = 24 if scoped else 16 if net else 8
     ruleset = syscall(_LL_CREATE, ctypes.c_char_p(attr), size, 0)
-    for descriptor, access, is_directory in rules:
-        allowed = handled if access < 0 else access & handled
-        if not is_directory:
-            allowed &= _LL_FILE_ONLY
-        beneath = struct.pack("=Qi", allowed, descriptor)
-        syscall(_LL_ADD, ruleset, 1, ctypes.c_char_p(beneath), 0)
-    syscall(_LL_RESTRICT, ruleset, 0)
-    os.close(ruleset)
+    for rule in rules:
+        landlock_allow(ruleset, abi, rule)
+    return ruleset
+
+
+def landlock_allow(ruleset: int, abi: int, rule: tuple[int, int, bool]) -> None:
+    """Adds a rule: an O_PATH descriptor, the access below it (-1 grants everything), and whether it is a directory."""
+    descriptor, access, is_directory = rule
+    handled = _LL_BY_ABI[min(abi, 5)]
+    allowed = handled if access < 0 else access & handled
+    if not is_directory:
+        allowed &= _LL_FILE_ONLY
+    _call("landlock_add_rule", _LL_ADD, ruleset, 1, struct.pack("=Qi", allowed, descriptor))
+
+
+def landlock_restrict(ruleset: int) -> None:
+    """Confines this process to a ruleset for good."""
+    _call("landlock_restrict_self", _LL_RESTRICT, ruleset, 0)
 
 
 # --- seccomp ----------------------------------------------------------------------------------------------------
@@ -256,7 +300,9 @@ def seccomp_program(signal_pids: tuple[int, ...] | None, *, keeps_metadata: bool
             block(name, _op(_RET, eperm))
     block("clone3", _op(_RET, enosys))  # its flags lie in memory, so libc is sent back to clone
     block("clone", _arg(0), _op(_JSET, CLONE_NEW_ANY & ~0xFF, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
-    block("prctl", _arg(0), _op(_JEQ, PR_SET_PDEATHSIG, 0, 1), _op(_RET, eperm), _op(_RET, _ALLOW))
+    # A child asks for its death signal behind the filter, because changing the uid has undone it.
+    dying = (_arg(0), _op(_JEQ, PR_SET_PDEATHSIG, 0, 3), _arg(1), _op(_JEQ, SIGKILL, 1, 0), _op(_RET, eperm))
+    block("prctl", *dying, _op(_RET, _ALLOW))
     block("ioctl", _arg(1), *_refuse_any((_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP), eperm))
     for name, argument in _OWN_ONLY.items():
         block(name, _arg(argument), _op(_JEQ, 0, 1, 0), _op(_RET, eperm), _op(_RET, _ALLOW))
@@ -285,19 +331,16 @@ def seccomp(program: bytes) -> None:
     """Puts this process under a filter; needs no_new_privs or SYS_ADMIN."""
     buffer = ctypes.create_string_buffer(program)
     fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    _check(
-        _LIBC.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.c_char_p(fprog), ctypes.c_ulong(0), ctypes.c_ulong(0)),
-        "seccomp",
-    )
+    _call("seccomp", _SYSCALLS["prctl"], PR_SET_SECCOMP, 2, fprog)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------
 
 
-def set_limit(which: int, value: int, hard: int | None = None) -> None:
-    """Sets a soft limit and its hard one, never above the hard limit that is in force."""
+def within(which: int, value: int, hard: int | None = None) -> tuple[int, int]:
+    """A soft limit and its hard one, never above the hard limit that is in force."""
     ceiling = resource.getrlimit(which)[1]
     wanted = value if hard is None else hard
     if ceiling != resource.RLIM_INFINITY:
         value, wanted = min(value, ceiling), min(wanted, ceiling)
-    resource.setrlimit(which, (value, wanted))
+    return value, wanted

@@ -6,6 +6,7 @@ one child leaves, and nothing that the supervisor knows, is in another child's m
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import contextlib
 import gc
 import json
@@ -20,11 +21,12 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from . import children, jail, script, selftest, server
+from . import children, jail, script, selftest, server, walls
 
 MESSAGE_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 32
 _KILL_ROUNDS = 2000
+_SIGCHLD, _SIG_DFL = int(signal.SIGCHLD), int(signal.SIG_DFL)
 
 WARM: Mapping[str, Callable[[], None]] = MappingProxyType(
     {
@@ -64,6 +66,8 @@ class Zygote:
     def _serve(self) -> None:
         for name in _PRELOADED:
             __import__(name)
+        jail.common()
+        os.environ.update(HOME="/", TMPDIR="/")
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         # A solution may import modules called like ours; the names are free again, the objects live on.
@@ -95,9 +99,11 @@ class Zygote:
         for process in processes:
             own = descriptors[at : at + process["descriptors"]]
             at += len(own)
-            pid = os.fork()
+            door = self._door(process, own)
+            pid = walls.fork()
             if pid == 0:
-                self._become(process, own, tell)
+                self._become(str(process["kind"]), door, tell)
+            door.close()
             pids.append(pid)
         for descriptor in (*descriptors, tell):
             os.close(descriptor)
@@ -236,25 +242,27 @@ class Zygote:
                 os._exit(code)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
-    def _become(self, process: dict[str, object], descriptors: list[int], tell: int) -> None:
+    def _door(self, process: dict[str, object], descriptors: list[int]) -> jail.Door:
+        return jail.Door(
+            self._jail,
+            uid=int(str(process["uid"])),
+            directory=str(process["directory"]),
+            limits=jail.Limits(**process["limits"]),  # type: ignore[arg-type]
+            readable=str(process["readable"]),
+            group=int(str(process["group"])),
+            descriptors=descriptors,
+            is_warm=process["kind"] in WARM,
+        )
+
+    def _become(self, kind: str, door: jail.Door, tell: int) -> None:
         """The child's whole life; never returns. While it is not yet behind the walls, trouble is ours to tell."""
         code = 70
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            kind = str(process["kind"])
-            limits = jail.Limits(**process["limits"])  # type: ignore[arg-type]
+            # The module above these two turns numbers into enums, and a fresh child pays for all it touches.
+            _signal.set_wakeup_fd(-1)
+            _signal.signal(_SIGCHLD, _SIG_DFL)
             try:
-                jail.enter(
-                    self._jail,
-                    uid=int(str(process["uid"])),
-                    directory=str(process["directory"]),
-                    limits=limits,
-                    readable=str(process["readable"]),
-                    group=int(str(process["group"])),
-                    descriptors=descriptors,
-                    is_warm=kind in WARM,
-                )
+                door.enter()
             except (OSError, MemoryError, ValueError) as error:
                 # The pipe is closed by the jail itself, so nothing behind the walls can claim this.
                 os.write(tell, f"{type(error).__name__}: {error}".encode()[:1000])
