@@ -125,7 +125,7 @@ _FORMATS = (
     Format(
         name="livecodebench",
         source="livecodebench/code_generation, code_generation_lite",
-        fields=("[public_test_cases]", "[private_test_cases]", "[metadata]"),
+        fields=("[public_test_cases]", "[private_test_cases]", "[metadata]", "[starter_code]"),
         read=read_livecodebench,
         ids=("task_id", "id", "question_id"),
         prompts=("question_content",),

@@ -19,6 +19,7 @@ _SPAN = re.compile(r"\{'seconds': (\d{1,9}), 'nanos': (\d{1,9})\}")
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s{0,4}(bytes|[kmg]i?b|(?:kilo|mega|giga)bytes)?", re.IGNORECASE)
 _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _RETURNS = re.compile(r"->([^\n#:]{1,200}):")
+_NODES = re.compile(r"^[ \t]*def[^\n]*\b(ListNode|TreeNode|Node)\b", re.MULTILINE)
 
 
 def reference(
@@ -41,25 +42,33 @@ def reference(
         field: that they come from, for messages.
         function: to call.
         text: how an input that is a text holds arguments.
-        returns: starter code, whose annotation says whether the function returns a list.
+        returns: starter code, whose annotation says whether the function returns a list, or nothing and works in place.
         may_wrap: outputs may stand in one more list (see ``_unwrapped``).
         time_limit_s: of each case.
         memory_limit_bytes: of each case.
 
     Raises:
         FieldError: a case is not of the form, or there is none.
+        UnscorableError: JSON has lost what the arguments were.
     """
     if not inputs:
         raise FieldError(field, "holds no test; drop the row, or fill in the field")
     if len(inputs) != len(outputs):
         raise FieldError(field, f"has {len(inputs)} inputs and {len(outputs)} outputs; they must be as many")
-    limits = {"time_limit_s": time_limit_s, "memory_limit_bytes": memory_limit_bytes}
     if not function:
         stdio = tuple(
             StdioTest(input=lines(given, at), output=lines(expected, there))
             for (given, at), (expected, there) in zip(inputs, outputs, strict=True)
         )
-        return CodeReference(language="python", stdio=stdio, **limits)  # type: ignore[arg-type]
+        return CodeReference(
+            language="python", stdio=stdio, time_limit_s=time_limit_s, memory_limit_bytes=memory_limit_bytes
+        )
+    if nodes := _NODES.search(returns):
+        raise UnscorableError(
+            "lost_nodes",
+            f"{field}: the function takes or returns a {nodes[1]}, which the tests write as a list; write"
+            " the tests as a script",
+        )
     args = [arguments(given, at, text) for given, at in inputs]
     # Where the arguments are JSON in a text, so is the value; a list of arguments has a plain value beside it.
     expected = [
@@ -71,7 +80,14 @@ def reference(
     calls = tuple(
         CallTest(args=json_text(given), expected=json_text(value)) for given, value in zip(args, expected, strict=True)
     )
-    return CodeReference(language="python", calls=calls, entry_point=function, **limits)  # type: ignore[arg-type]
+    return CodeReference(
+        language="python",
+        calls=calls,
+        entry_point=function,
+        in_place=_annotation(returns) == "None",
+        time_limit_s=time_limit_s,
+        memory_limit_bytes=memory_limit_bytes,
+    )
 
 
 def lines(value: object, path: str) -> str:
@@ -119,9 +135,14 @@ def _is_wrapped(expected: Sequence[object], returns: str) -> bool:
     """
     if not all(isinstance(value, list) and len(value) == 1 for value in expected):
         return False
-    annotation = _RETURNS.search(returns)
-    depth = annotation.group(1).lower().count("list") if annotation else 0
-    return not annotation or max(map(_depth, expected)) > depth
+    annotation = _annotation(returns)
+    return not annotation or max(map(_depth, expected)) > annotation.lower().count("list")
+
+
+def _annotation(starter_code: str) -> str:
+    """What the function returns; empty where the code does not say."""
+    found = _RETURNS.search(starter_code)
+    return found[1].strip() if found else ""
 
 
 def _depth(value: object) -> int:

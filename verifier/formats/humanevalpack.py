@@ -24,21 +24,27 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
 )
 """Language of an id, in lower case -> ours."""
 
-_PACKAGE = r"^[ \t]*package[ \t]+\w+"
-_USE = r"^[ \t]*(?:pub[ \t]+)?use[ \t]+"
 _INCLUDES = re.compile(r"^[ \t]*(?:#[ \t]*include\b|using[ \t]+namespace\b)[^\n]*$", re.MULTILINE)
 _IMPORTS = re.compile(r"^[ \t]*import[ \t][^\n]*;[ \t]*$", re.MULTILINE)
 _USES = re.compile(r"^[ \t]*use[ \t][^\n]*;[ \t]*$", re.MULTILINE)
+_OWN_IMPORTS: Mapping[str, str] = MappingProxyType(
+    # What may stand twice is always put in front: an include, an import of Java.
+    {"go": r"^[ \t]*package[ \t]+\w+", "rust": r"^[ \t]*(?:pub[ \t]+)?use[ \t]+", "cpp": "(?!)", "java": "(?!)"}
+    | {"javascript": ""}
+)
+"""Language -> what a program looks like that needs no imports of the task's."""
+
 _NAMES: Mapping[str, str] = MappingProxyType(
     {
         "python": r"\bdef[ \t]+(\w+)[ \t]*\([^\n]*:\s*$",
         "javascript": r"\b(?:const|let|var|function)[ \t]+(\w+)",
-        "java": r"(\w+)[ \t]*\([^()\n]*\)[^()\n{]*\{\s*$",
+        "java": r"\b(\w+)[ \t]*\([^()\n]*\)[^()\n{]*\{\s*$",
         "go": r"^func[ \t]+(\w+)",
         "rust": r"\bfn[ \t]+(\w+)",
-        "cpp": r"(\w+)[ \t]*\([^()\n]*\)\s*\{\s*$",
+        "cpp": r"\b(\w+)[ \t]*\([^()\n]*\)\s*\{\s*$",
     }
 )
+"""Language -> the name of a function where one is opened."""
 
 
 def read_humanevalpack(row: Fields) -> Task:
@@ -46,46 +52,48 @@ def read_humanevalpack(row: Fields) -> Task:
     language = _language(row)
     declaration = row.text("declaration") or row.needed("prompt")
     entry_point = row.text("entry_point") or _declared(language, declaration, row.at("declaration"))
-    test = row.needed("test")
-    solution = row.text("canonical_solution")
     if language == "python":
-        prompt = row.text("prompt") or declaration
-        prelude = before_definition(prompt, entry_point)
-        call = "" if re.search(rf"^check\([ \t]*{re.escape(entry_point)}[ \t]*\)", test, re.MULTILINE) else "\n"
-        script = prelude + (f"{test}\n\ncheck({entry_point})\n" if call else f"{test}\n")
-        return Task(
-            reference=CodeReference(language=language, script=script, entry_point=entry_point, prelude=prelude),
-            stub=Stub(language=language, entry_point=entry_point, head=prompt[len(prelude) :]),
-            solution=solution and declaration[len(before_definition(declaration, entry_point)) :] + solution,
-        )
+        return _python(row, declaration, entry_point)
     imports = _imports(language, row, declaration)
-    stub = Stub(
-        language=language,
-        entry_point=entry_point,
-        head=f"{imports}\n{declaration}" if language == "go" else declaration,
-        imports=imports,
-        owns_imports=_OWN[language],
-    )
-    setup = row.text("test_setup")
-    # In Go the declaration is of the last function alone; those before it, which tests use too, are in the prompt.
-    prompt = row.text("prompt") if language == "go" else ""
-    declared = prompt if len(re.findall(_NAMES["go"], prompt, re.MULTILINE)) > 1 else declaration
+    signature = head = declaration
+    if language == "go":
+        # The declaration is of the last function alone; those before it, which tests use too, are in the prompt.
+        prompt = row.text("prompt")
+        has_more = len(re.findall(_NAMES["go"], prompt, re.MULTILINE)) > 1
+        signature = f"{imports}\n{prompt if has_more else declaration}"
+        head = f"package main\n\n{prompt}" if has_more else signature
+    setup, solution = row.text("test_setup"), row.text("canonical_solution")
     return Task(
         reference=CodeReference(
             language=language,
-            script=f"{setup}\n{test}" if setup else test,
+            script=f"{setup}\n{row.needed('test')}" if setup else row.needed("test"),
             entry_point=entry_point,
-            signature=f"{imports}\n{declared}" if language == "go" else declaration,
+            signature=signature,
         ),
-        stub=stub,
-        solution=solution and stub.head + solution,
+        stub=Stub(
+            language=language,
+            entry_point=entry_point,
+            head=head,
+            imports=imports,
+            owns_imports=_OWN_IMPORTS[language],
+        ),
+        solution=solution and head + solution,
     )
 
 
-_OWN: Mapping[str, str] = MappingProxyType(
-    # What may stand twice is always put in front: an include, an import of Java.
-    {"go": _PACKAGE, "rust": _USE, "cpp": r"(?!)", "java": r"(?!)", "javascript": r""}
-)
+def _python(row: Fields, declaration: str, entry_point: str) -> Task:
+    prompt, test = row.text("prompt") or declaration, row.needed("test")
+    prelude = before_definition(prompt, entry_point)
+    if not re.search(rf"^check\([ \t]*{re.escape(entry_point)}[ \t]*\)", test, re.MULTILINE):
+        test = f"{test}\n\ncheck({entry_point})"
+    head, solution = prompt[len(prelude) :], row.text("canonical_solution")
+    return Task(
+        reference=CodeReference(
+            language="python", script=f"{prelude}{test}\n", entry_point=entry_point, prelude=prelude
+        ),
+        stub=Stub(language="python", entry_point=entry_point, head=head),
+        solution=solution and head + solution,
+    )
 
 
 def _imports(language: str, row: Fields, declaration: str) -> str:

@@ -33,7 +33,13 @@ def read_livecodebench(row: Fields) -> Task:
         *list_of(private, row.at("private_test_cases")),
     ]
     return Task(
-        reference=from_cases(tests, "public_test_cases, private_test_cases", function=function, may_wrap=False),
+        reference=from_cases(
+            tests,
+            "public_test_cases, private_test_cases",
+            function=function,
+            returns=row.text("starter_code"),
+            may_wrap=False,
+        ),
     )
 
 
