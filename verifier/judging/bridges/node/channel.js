@@ -406,4 +406,4 @@ class Channel {
   }
 }
 
-module.exports = { Channel, Gone, Uncrossable, check, isIndex, receive, send };
+module.exports = { Channel, Gone, MAX_DRAWN, Uncrossable, check, isIndex, receive, send };

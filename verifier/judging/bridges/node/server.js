@@ -3,13 +3,21 @@
 
 const path = require('path');
 const { types } = require('util');
-const { Channel, Gone, Uncrossable, check, isIndex, receive, send } = require('./channel.cjs');
+const { Channel, Gone, MAX_DRAWN, Uncrossable, check, isIndex, receive, send } = require('./channel.cjs');
 const { evaluator, load } = require('./loading.cjs');
 const { entry, is_in_place: isInPlace } = require('./task.json');
 
 const { exit } = process;
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 const isThenable = (value) => isObject(value) && typeof value.then === 'function';
+
+function first(iterator, count) {
+  const items = [];
+  for (let next = iterator.next(); !next.done; next = iterator.next()) {
+    if (items.push(next.value) > count) throw new Uncrossable('an iterator without an end');
+  }
+  return items;
+}
 
 class Server extends Channel {
   // What the tester asks: a call, an object of a class, or a field of one.
@@ -26,6 +34,8 @@ class Server extends Channel {
         const value = target[rest[0]];
         return { objects: [], value: typeof value === 'function' ? this.bound(target, rest[0]) : value };
       }
+      case 'fields': return { objects: [], value: { ...target } };
+      case 'items': return { objects: [], value: first(target[Symbol.iterator](), MAX_DRAWN) };
       case 'set': {
         [target[rest[0]]] = this.unpack(rest[1]).values;
         return { objects: [] };

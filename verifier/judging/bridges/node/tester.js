@@ -20,6 +20,7 @@ let finding = PASSED; // worse than passing, whatever the script makes of it
 let calls = 0;
 let left = 0; // promises that stay pending though all is done
 let isLoaded = false;
+let isMade = false; // whether the script uses the entry point as a class
 
 function find(worse) {
   if (finding === PASSED) finding = worse;
@@ -67,6 +68,7 @@ class Tester extends Channel {
 
   make(number, args) {
     calls += 1;
+    isMade = true;
     return guarded(() => {
       const { bundle, objects } = this.pack(args);
       return this.answer(this.ask(['new', number, bundle]), objects);
@@ -89,25 +91,44 @@ class Tester extends Channel {
     }
   }
 
-  get(number, name) {
-    return guarded(() => this.answer(this.ask(['get', number, name])));
+  // Between two calls an object is what it was when it was first looked at: no field can suit each look.
+  look(number, question, ...rest) {
+    if (this.seenAt !== calls) this.seen = new Map();
+    this.seenAt = calls;
+    const key = JSON.stringify([question, number, ...rest]);
+    if (!this.seen.has(key)) {
+      const value = guarded(() => this.answer(this.ask([question, number, ...rest])));
+      this.seen.set(key, value);
+    }
+    return this.seen.get(key);
   }
 
-  // An object of the entry point, which is asked for its fields; compared with data it is unequal, unasked.
+  // Objects of the entry point's class are the script's own doing: it has made one, or used the class itself.
   instance(number) {
+    check(isMade);
     if (!this.stubs.has(-1 - number)) this.stubs.set(-1 - number, this.handle(number));
     return this.stubs.get(-1 - number);
   }
 
+  // Asks the solution for the fields and methods of an object; what is compared is data.
   handle(number) {
-    const mark = 'an object of the solution';
-    const target = Object.create(stub.prototype, { [mark]: { value: true, enumerable: true, configurable: true } });
-    const isOurs = (name) => typeof name === 'symbol' || name === 'constructor' || isSilent(name) || name === mark;
+    const target = Object.create(stub.prototype);
+    const fields = () => this.look(number, 'fields');
+    const isOurs = (name) => typeof name === 'symbol' || name === 'constructor' || name === 'then';
     const made = new Proxy(target, {
-      get: (_, name) => (isOurs(name) ? target[name] : this.get(number, name)),
-      has: (_, name) => (isOurs(name) ? name in target : this.get(number, name) !== undefined),
+      get: (_, name) => {
+        if (name === Symbol.iterator) return () => this.look(number, 'items')[Symbol.iterator]();
+        return isOurs(name) ? target[name] : this.look(number, 'get', name);
+      },
+      has: (_, name) => (isOurs(name) ? name in target : this.look(number, 'get', name) !== undefined),
+      ownKeys: () => Object.keys(fields()),
+      getOwnPropertyDescriptor: (_, name) => {
+        const found = Object.getOwnPropertyDescriptor(fields(), name);
+        return found && { ...found, configurable: true };
+      },
       set: (_, name, value) => {
         if (isOurs(name)) return false;
+        calls += 1;
         guarded(() => this.answer(this.ask(['set', number, name, this.pack([value]).bundle])));
         return true;
       },
@@ -120,7 +141,8 @@ class Tester extends Channel {
   }
 }
 
-const isSilent = (name) => ['then', 'valueOf', 'toString', 'toJSON', 'toLocaleString', 'inspect'].includes(name);
+// What is asked of any value before it is used.
+const SILENT = new Set(['then', 'toJSON', 'inspect', 'asymmetricMatch', '$$typeof', 'nodeType']);
 let tester;
 const own = function (...args) {
   return new.target ? tester.make(0, args) : tester.call(0, args);
@@ -128,7 +150,11 @@ const own = function (...args) {
 Object.defineProperty(own, 'name', { value: entry });
 // Static members of a class.
 const stub = new Proxy(own, {
-  get: (target, name) => (name in target || typeof name === 'symbol' || isSilent(name) ? target[name] : tester.get(0, name)),
+  get: (target, name) => {
+    if (name in target || typeof name === 'symbol' || SILENT.has(name)) return target[name];
+    isMade = true;
+    return tester.look(0, 'get', name);
+  },
 });
 
 function isBroken(error) {
