@@ -279,7 +279,7 @@ async def test_an_interactor_is_the_peer_of_the_program(interactor, args):
     [
         (ended(peer=ended(42)), "AC", "AC"),
         (ended(peer=ended(43)), "WA", "WA"),
-        (ended(1, peer=ended(43)), "WA", "WA"),
+        (ended(1, peer=ended(43)), "RE", "RE"),
         (ended(1, peer=ended(42)), "RE", "RE"),
         (ended(signal=11, peer=ended(42)), "RE", "RE"),
         (ended(1, peer=ended(9)), "RE", "RE"),

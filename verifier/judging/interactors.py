@@ -1,9 +1,10 @@
 """A task's own interactor: a program that talks with the solution and says how it did.
 
-What decides, in this order: what the interactor says is wrong; how the solution ended, by itself or at a limit; then
-the rest of what the interactor says. (An interactor that was still at work when the solution passed a limit says
-nothing.) One that breaks while a solution talks with it gives no credit, because only its compiling can be tried
-without a solution.
+What decides, in this order: a solution that ended with an error; what the interactor says is wrong; a limit that the
+solution passed; then the rest of what the interactor says. The order is fixed, not that of time, because a crash makes
+an interactor say "wrong" and its "wrong" makes solutions crash, within microseconds. An interactor that was still at
+work when the solution passed a limit says nothing. One that breaks while a solution talks with it gives no credit,
+because only its compiling can be tried without a solution.
 """
 
 from __future__ import annotations
@@ -79,8 +80,7 @@ class Interactor:
         if run.peer is None:
             raise SandboxError("sandbox_lost", "the interactor sent no report")
         finding = finding_of(self._judge, run.peer)
-        if finding.said is Said.WRONG:
+        has_passed_limit = run.status is not RunStatus.EXITED
+        if status is TestStatus.AC or (has_passed_limit and finding.said is Said.WRONG):
             return of_finding(finding, breaks="breaks_interactor")
-        if status is not TestStatus.AC:
-            return CaseResult(status=status, detail=detail)
-        return of_finding(finding, breaks="breaks_interactor")
+        return CaseResult(status=status, detail=detail)
