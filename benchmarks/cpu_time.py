@@ -25,9 +25,9 @@ def cpu_time_s(pid: int) -> float:
     return sum(sum(_stat(one)[11:15]) for one in tree(pid)) / _TICKS
 
 
-def memory_bytes(pid: int) -> int:
-    """Bytes that a tree holds, what its processes share counted once."""
-    return sum(_proportional_bytes(one) for one in tree(pid))
+def memory_bytes(pid: int, *, below: bool = True) -> int:
+    """Bytes that a process holds, by default with all below it; what processes share is counted once."""
+    return sum(_proportional_bytes(one) for one in (tree(pid) if below else [pid]))
 
 
 def _stat(pid: int) -> list[int]:
