@@ -83,6 +83,24 @@ while True:
     else: high = middle - 1
 """
 
+NEVER_FLUSHES = "import sys\n" + GUESSER.replace(", flush=True", "").replace("input()", "sys.stdin.readline().strip()")
+IN_JAVA = """
+import java.io.*;
+public class Main {
+    public static void main(String[] args) {
+        System.out.println(Squares.of(new Scanner(System.in).nextInt()));
+    }
+}
+"""
+IN_RUST = """#![allow(unused)]
+use std::io::Read;
+fn main() {
+    let mut s = String::new();
+    std::io::stdin().read_to_string(&mut s);
+    println!("{}", square(s.trim().parse().unwrap()));
+}
+"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=BACKENDS)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[StartableSandbox]:
@@ -171,10 +189,7 @@ sys.exit(0 if here == ["answer", "input", "output"] and others[0] not in seen el
         ("print(1)", "WA"),
         ("import time\ntime.sleep(60)", "TLE"),
         ("while True: pass", "TLE"),
-        (
-            "import sys\n" + GUESSER.replace(", flush=True", "").replace("input()", "sys.stdin.readline().strip()"),
-            "TLE",
-        ),
+        (NEVER_FLUSHES, "TLE"),
         (GUESSER + "raise SystemExit(3)", "RE"),
         (GUESSER + "print('more')", "AC"),
         (GUESSER + "while True: pass", "TLE"),
@@ -224,8 +239,7 @@ int main(int argc, char **argv) {
         (
             "java",
             "import java.util.*;\nclass Squares { static int of(int n) { return n * n; } }",
-            "import java.io.*;\npublic class Main { public static void main(String[] args) { System.out.println(Squares.of("
-            + "new Scanner(System.in).nextInt())); } }",
+            IN_JAVA,
         ),
         (
             "go",
@@ -235,8 +249,7 @@ int main(int argc, char **argv) {
         (
             "rust",
             "use std::io::Read;\nfn square(n: i32) -> i32 { n * n }",
-            "#![allow(unused)]\nuse std::io::Read;\nfn main() { let mut s = String::new(); "
-            + 'std::io::stdin().read_to_string(&mut s); println!("{}", square(s.trim().parse().unwrap())); }',
+            IN_RUST,
         ),
         (
             "javascript",
@@ -258,8 +271,7 @@ async def test_groups_earn_their_points_as_wholes_and_go_on_after_a_limit(sandbo
     )
     groups = (TestGroup(name="a", points=20), TestGroup(name="b", points=30), TestGroup(name="c", points=50))
     program = "n = int(input())\nwhile n == 0: pass\nprint(n if n != 4 else 0)"
-    fields = {"stdio": tests, "scoring": "groups", "groups": groups, "time_limit_s": 0.3}
-    found = await judged(sandbox, program, **fields)
+    found = await judged(sandbox, program, stdio=tests, scoring="groups", groups=groups, time_limit_s=0.3)
     assert (statuses(found), found.score) == (["TLE", "SKIPPED", "AC", "AC", "WA"], 0.3)
 
 
