@@ -411,3 +411,15 @@ async def test_all_cases_share_a_budget_where_one_is_set():
     reference = CodeReference(language="python", stdio=in_groups("", "", ""), scoring="fraction")
     await ProgramJudge(reference, sandbox, Bounds(total_time_limit_s=10.0)).judge("program")
     assert [job.total_cpu_time_s for job in sandbox.jobs] == [10.0, 4.0]
+
+
+# --- much to compare -----------------------------------------------------------------------------------------------
+
+
+async def test_long_outputs_are_compared_whole_while_others_go_on():
+    long = "1 " * (1 << 20)
+    tests = (StdioTest(input="", output=long),)
+    found = await judged(done(ended(stdout=long.encode())), stdio=tests)
+    assert found.is_accepted
+    found = await judged(done(ended(stdout=long.encode() + b"2")), stdio=tests)
+    assert not found.is_accepted

@@ -50,6 +50,9 @@ class Programs:
     is_peer_ours: bool = True
 
 
+_LONG_BYTES = 1 << 20
+
+
 class Way(Protocol):
     """How the programs of one reference are run, and what their runs mean.
 
@@ -129,7 +132,7 @@ class Comparing(_Plain):
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
         """Accepted is what equals one of the outputs that the reference takes."""
-        return tuple(self._read_one(at, run) for at, run in enumerate(runs))
+        return await _each(self._read_one, runs)
 
     def _read_one(self, at: int, run: RunResult) -> CaseResult:
         status, detail = ended(run, self._language)
@@ -211,7 +214,7 @@ class Calling(_Plain):
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
         """Accepted is what equals the expected value."""
-        return tuple(self._read_one(at, run) for at, run in enumerate(runs))
+        return await _each(self._read_one, runs)
 
     def _read_one(self, at: int, run: RunResult) -> CaseResult:
         status, detail = ended(run, self._language)
@@ -308,3 +311,14 @@ class Bridging(_Plain):
 
 def _names(kind: str, tests: Sequence[object]) -> tuple[str, ...]:
     return tuple(f"{kind}[{at}]" for at in range(len(tests)))
+
+
+async def _each(read: Callable[[int, RunResult], CaseResult], runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
+    """Reads each run; off the event loop where there is so much to compare that others would wait for it."""
+
+    def read_all() -> tuple[CaseResult, ...]:
+        return tuple(read(at, run) for at, run in enumerate(runs))
+
+    if sum(len(run.stdout) + len(run.value) for run in runs) < _LONG_BYTES:
+        return read_all()
+    return await asyncio.to_thread(read_all)
