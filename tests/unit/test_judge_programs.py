@@ -310,7 +310,7 @@ async def test_an_interactor_is_compiled_before_any_completion():
 
 # --- scripts in other languages ------------------------------------------------------------------------------------
 
-BASH = {"language": "bash", "script": "[ $(f) = 1 ]", "entry_point": "f", "signature": "f() { :; }"}
+BASH = {"language": "bash", "script": '[[ $(f 1) = "1" ]]', "entry_point": "f", "signature": "f() { :; }"}
 
 
 @pytest.mark.parametrize(

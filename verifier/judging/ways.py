@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -34,6 +35,8 @@ from verifier.sandbox.base import (
 )
 from verifier.types import CodeReference, Comparison, Framework, TestStatus
 
+_LONG_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
@@ -48,9 +51,6 @@ class Programs:
     program: Program
     peer: Program | None = None
     is_peer_ours: bool = True
-
-
-_LONG_BYTES = 1 << 20
 
 
 class Way(Protocol):
