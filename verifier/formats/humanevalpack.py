@@ -51,7 +51,10 @@ def read_humanevalpack(row: Fields) -> Task:
     """A row of HumanEvalPack or HumanEval-X."""
     language = _language(row)
     declaration = row.text("declaration") or row.needed("prompt")
-    entry_point = row.text("entry_point") or _declared(language, declaration, row.at("declaration"))
+    entry_point = row.text("entry_point")
+    if not re.search(rf"\b{re.escape(entry_point)}\b", declaration) or not entry_point:
+        # Some rows spell it otherwise than the code does.
+        entry_point = _declared(language, declaration, row.at("declaration"))
     if language == "python":
         return _python(row, declaration, entry_point)
     imports = _imports(language, row, declaration)
