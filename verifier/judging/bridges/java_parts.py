@@ -186,6 +186,7 @@ def _members(text: str, found: Sequence[Token], owner: str) -> tuple[tuple[Metho
             methods.append(_method(text, found[start:], stop - start, body - start, owner))
             at = _closing(found, body) + 1 if body < len(found) and found[body].text == "{" else body + 1
         elif found[stop].text == "(":
+            inner.append(words[-1])
             stop = _find(found, _closing(found, stop) + 1, "{", ";")  # the header of a record
             at = _closing(found, stop) + 1 if stop < len(found) and found[stop].text == "{" else stop + 1
         elif found[stop].text == "{":

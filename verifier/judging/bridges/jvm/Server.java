@@ -58,6 +58,11 @@ final class Server extends Thread {
         } catch (Throwable failure) {
             // What the program threw, or what cannot cross: both end the call.
             Throwable cause = failure instanceof InvocationTargetException ? failure.getCause() : failure;
+            if (cause instanceof OutOfMemoryError) {
+                // Told apart from other errors by this line, and by the end of the process.
+                cause.printStackTrace();
+                Runtime.getRuntime().halt(1);
+            }
             boolean isException = cause instanceof Exception && !(cause instanceof Wire.Uncrossable);
             reply = wire.message();
             reply.tag('X');
