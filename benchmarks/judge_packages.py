@@ -21,10 +21,11 @@ import os
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from posixpath import normpath
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +73,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
     {".c": "c", ".cc": "cpp", ".cpp": "cpp", ".py": "python", ".java": "java"}
 )
 TIME_LIMIT_S = 2.0
+_LINK = re.compile(r"(?:\.\./)+[\w./-]+")
 _TAG = re.compile(r"@EXPECTED_RESULTS@:([^\n*]*)")
 
 
@@ -104,10 +106,11 @@ def package_of(task: Mapping[str, Any]) -> Package:
     tests, yaml = task["tests"], task["problem_yaml"]
     if "multi-pass" in tests["validation"] or re.search(r"^(?:type:|\s*-)[^\n#]*multi-pass", yaml, re.MULTILINE):
         return Package(fields={}, why_not="multi-pass: the program runs several times, with what it said before")
-    if not tests["cases"]:
+    cases = tuple(_cases(tests["cases"]))
+    if not cases:
         return Package(fields={}, why_not="no test cases")
     fields: dict[str, Any] = {
-        "stdio": tuple(StdioTest(input=case["input"], output=case["output"]) for case in tests["cases"]),
+        "stdio": cases,
         "time_limit_s": _number(r"^\s*time_limit:\s*([\d.]+)", yaml) or TIME_LIMIT_S,
         "memory_limit_bytes": int(_number(r"^\s*memory:\s*(\d+)", yaml) or 2048) << 20,
     }
@@ -123,6 +126,16 @@ def package_of(task: Mapping[str, Any]) -> Package:
         fields["comparison"] = Comparison.TOKENS_IGNORE_CASE
     fields["tolerance"] = _tolerance(flags)
     return Package(fields=fields)
+
+
+def _cases(cases: Sequence[Mapping[str, str]]) -> Iterator[StdioTest]:
+    """The test cases; what is a link to another file is that file, and what was too long to keep is left out."""
+    by_name = {case["name"]: case for case in cases}
+    for case in cases:
+        link = _LINK.fullmatch(case["input"])
+        found = by_name.get(normpath(f"{case['name']}/../{link[0]}")) if link else case
+        if found is not None and (found["input"] or found["output"]):
+            yield StdioTest(input=found["input"], output=found["output"])
 
 
 def _number(pattern: str, text: str) -> float | None:
@@ -176,6 +189,8 @@ async def judge_all(
         package = package_of(tasks[solution["task_id"]])
         if not solution["code"].strip() and not solution["language"]:
             aside["no solution: an empty file that keeps a folder"] += 1
+        elif _LINK.fullmatch(solution["code"].strip()):
+            aside["no solution: a link to another file, kept as its path"] += 1
         elif package.why_not:
             aside[f"no task: {package.why_not.partition(':')[0]}"] += 1
         elif not language_of(solution):
@@ -245,7 +260,25 @@ def report(rows: Sequence[Row], aside: Mapping[str, int], unscorable: Mapping[st
             print(f"  {row.name}: allowed {'/'.join(sorted(row.allowed))}, said {row.said} ({row.detail}): {why}")
 
 
-KNOWN: Mapping[str, str] = MappingProxyType({})
+_TOLD_WRONG = "the interactor says wrong, and then it crashes: an error of a solution counts first"
+KNOWN: Mapping[str, str] = MappingProxyType(
+    {
+        "DOMjudge/boolfind/wrong_answer/boolfind-test-double.py": _TOLD_WRONG,
+        "guess/wrong_answer/GuessCrash.java": _TOLD_WRONG,
+        "guess/time_limit_exceeded/guess_close_stdout_1.cpp": "it sleeps, and its interactor says wrong meanwhile",
+        "test-memstatic.cc": "its array makes a binary longer than a file may be",
+        "test-multithread.c": "it is linked with threads here, and aborts because their stacks are not of 2 MiB",
+        "test-correct-output-exceeded.cc": "10 MiB of white space after the answer: our limit is 16 MiB",
+        "test-chroot-escape.sh": "it prints the answer where it does not find itself in a chroot",
+        "test-memsize": "it passes the time limit before the memory limit of 2 GiB",
+        "test-permissions.c": "it asks for a file that only machines of its authors have",
+        "test-write-file.c": "it ends with an error where a file can be written, as here",
+        "different_py2.py": "Python 2",
+        "different_slow.py": "slow on purpose; its authors' limit is five times that of their fastest program",
+        "RagnarGrootKoerkamp/boolfind": "its interactor takes two arguments and writes to the second: no known protocol",
+        "RagnarGrootKoerkamp/fltcmp": "its tolerance stands in a file that the set does not hold",
+    }
+)
 """Why a label does not hold here, by a part of the name."""
 
 
