@@ -177,6 +177,19 @@ def language_of(solution: Mapping[str, Any]) -> str:
     return LANGUAGES[name].name if name in LANGUAGES else ""
 
 
+def why_aside(solution: Mapping[str, Any], package: Package) -> str:
+    """Why a solution is not judged, or empty."""
+    if not solution["code"].strip() and not solution["language"]:
+        return "no solution: an empty file that keeps a folder"
+    if _LINK.fullmatch(solution["code"].strip()):
+        return "no solution: a link to another file, kept as its path"
+    if package.why_not:
+        return f"no task: {package.why_not.partition(':')[0]}"
+    if not language_of(solution):
+        return f"no language: {solution['language']}"
+    return "" if allowed_by(solution) else f"no verdict in the label: {solution['label']}"
+
+
 async def judge_all(
     sandbox: StartableSandbox, tasks: Mapping[str, Mapping[str, Any]], solutions: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Row], Counter[str], dict[str, str]]:
@@ -186,17 +199,9 @@ async def judge_all(
     rows: list[Row] = []
     by_judge: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for solution in solutions:
-        package = package_of(tasks[solution["task_id"]])
-        if not solution["code"].strip() and not solution["language"]:
-            aside["no solution: an empty file that keeps a folder"] += 1
-        elif _LINK.fullmatch(solution["code"].strip()):
-            aside["no solution: a link to another file, kept as its path"] += 1
-        elif package.why_not:
-            aside[f"no task: {package.why_not.partition(':')[0]}"] += 1
-        elif not language_of(solution):
-            aside[f"no language: {solution['language']}"] += 1
-        elif not allowed_by(solution):
-            aside[f"no verdict in the label: {solution['label']}"] += 1
+        why = why_aside(solution, package_of(tasks[solution["task_id"]]))
+        if why:
+            aside[why] += 1
         else:
             by_judge[solution["task_id"], language_of(solution)].append(solution)
     slots = asyncio.Semaphore(len(os.sched_getaffinity(0)))
@@ -275,7 +280,7 @@ KNOWN: Mapping[str, str] = MappingProxyType(
         "test-write-file.c": "it ends with an error where a file can be written, as here",
         "different_py2.py": "Python 2",
         "different_slow.py": "slow on purpose; its authors' limit is five times that of their fastest program",
-        "RagnarGrootKoerkamp/boolfind": "its interactor takes two arguments and writes to the second: no known protocol",
+        "RagnarGrootKoerkamp/boolfind": "its interactor is of no known protocol: it takes two arguments",
         "RagnarGrootKoerkamp/fltcmp": "its tolerance stands in a file that the set does not hold",
     }
 )
