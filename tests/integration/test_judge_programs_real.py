@@ -286,6 +286,13 @@ async def test_the_time_of_all_cases_together_can_be_bounded(sandbox):
     ("program", "expected", "fields", "status"),
     [
         ("def f(a): return sorted(a)", "[1, 2, 3]", {}, "AC"),
+        ("def f(a):\n    for x in sorted(a): yield x", "[1, 2, 3]", {}, "AC"),
+        ("def f(a): return map(int, sorted(a))", "[1, 2, 3]", {}, "AC"),
+        ("def f(a): return zip(a, a)", "[[3, 3], [1, 1], [2, 2]]", {}, "AC"),
+        ("def f(a): return dict.fromkeys(sorted(a)).keys()", "[1, 2, 3]", {}, "AC"),
+        ("def f(a): return dict(zip(a, a)).values()", "[3, 1, 2]", {}, "AC"),
+        ("def f(a):\n    for x in sorted(a): yield [x]", "[1, 2, 3]", {}, "WA"),
+        ("def f(a): return iter('123')", '"123"', {}, "WA"),
         ("def f(a): return range(1, 4)", "[1, 2, 3]", {}, "AC"),
         ("def f(a): return set(a)", "[1, 2, 3]", {}, "WA"),
         ("def f(a): a.sort()", "[1, 2, 3]", {"in_place": True}, "AC"),
