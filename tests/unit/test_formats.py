@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import UnknownNameError, UnscorableError
@@ -110,6 +110,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FORMATS)), st.data())
 def test_no_row_of_any_kind_raises_anything_else(name, data):
     columns = FORMATS[name].columns
@@ -147,6 +148,7 @@ def test_an_id_that_samples_write_with_a_prefix_is_the_rows_own():
 # --- numbers and limits ---------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_values_keep_every_digit(value):
     assert json_text(parse_row(json.dumps(value))) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -225,6 +227,7 @@ def test_arguments_are_a_list_or_one_json_a_line():
 # --- pickles --------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from([1, 2, 3, 4, 5]))
 def test_the_pickle_of_a_text_is_read_without_running_it(text, protocol):
     assert pickled_text(pickle.dumps(text, protocol)) == text
@@ -248,12 +251,14 @@ def test_a_pickle_of_anything_else_is_refused(value, protocol, capsys):
     assert capsys.readouterr().out == ""
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_are_a_text_or_refused(data):
     with suppress(PickleError):
         assert isinstance(pickled_text(data), str)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50), st.data())
 def test_a_pickle_that_was_cut_or_changed_is_a_text_or_refused(text, data):
     pickled = bytearray(pickle.dumps(text))
@@ -315,6 +320,7 @@ def test_a_program_is_taken_as_it_is():
     assert as_answer(fenced, language="python", stub=None, is_program=True) == fenced
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_completion_becomes_an_answer(text):
     for language in ("python", "cpp", "java", "go", "rust", "javascript"):
@@ -324,7 +330,7 @@ def test_any_completion_becomes_an_answer(text):
 
 @pytest.mark.parametrize("text", ["f" * 100_000, "f (" * 30_000, " " * 100_000, "`" * 100_000, "a\n" * 50_000])
 def test_a_long_completion_is_read_in_linear_time(text):
-    # The test's own deadline would end a quadratic search.
+    # The suite's time-out would end a quadratic search.
     for language in ("python", "cpp", "java", "go", "rust", "javascript"):
         stub = Stub(language=language, entry_point="f", head="head\n")
         assert as_answer(text, language=language, stub=stub)

@@ -96,8 +96,7 @@ def _task(row: Fields, script: str) -> Task:
     prelude = before_definition(prompt, entry_point)
     canonical = row.text("canonical_solution")
     return Task(
-        # The tests take the prompt's helper functions from the task, never from the completion.
-        reference=CodeReference(language="python", script=prelude + script, entry_point=entry_point, prelude=prelude),
+        reference=CodeReference(language="python", script=script, entry_point=entry_point, prelude=prelude),
         stub=Stub(language="python", entry_point=entry_point, head=prompt[len(prelude) :]),
         solution=canonical and prompt[len(prelude) :] + canonical,
     )

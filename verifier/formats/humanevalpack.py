@@ -91,9 +91,7 @@ def _python(row: Fields, declaration: str, entry_point: str) -> Task:
         test = f"{test}\n\ncheck({entry_point})"
     head, solution = prompt[len(prelude) :], row.text("canonical_solution")
     return Task(
-        reference=CodeReference(
-            language="python", script=f"{prelude}{test}\n", entry_point=entry_point, prelude=prelude
-        ),
+        reference=CodeReference(language="python", script=f"{test}\n", entry_point=entry_point, prelude=prelude),
         stub=Stub(language="python", entry_point=entry_point, head=head),
         solution=solution and head + solution,
     )

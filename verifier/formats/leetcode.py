@@ -13,14 +13,13 @@ from verifier.types import CodeReference
 
 def read_leetcode(row: Fields) -> Task:
     """A row of LeetCodeDataset."""
-    entry_point, prelude = row.needed("entry_point"), row.text("prompt")
-    # The tests take the node types from the task, never from the completion.
+    entry_point = row.needed("entry_point")
     return Task(
         reference=CodeReference(
             language="python",
-            script=f"{prelude}\n{row.needed('test')}\n\ncheck({entry_point})\n",
+            script=f"{row.needed('test')}\n\ncheck({entry_point})\n",
             entry_point=entry_point,
-            prelude=prelude,
+            prelude=row.text("prompt"),
         ),
         solution=row.text("completion"),
     )
