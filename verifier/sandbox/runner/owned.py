@@ -56,6 +56,7 @@ class Owned:
         self._pending: list[int] = []
         self._new_classes: list[dict[str, object]] = []
         self._copies: dict[int, object] = {}
+        self._lent: set[int] = set()
 
     # --- out ---
 
@@ -129,7 +130,10 @@ class Owned:
         }
 
     def add_objects(self, message: Message, encode: Encode) -> None:
-        """Adds to a message what the objects hold that it refers to, where the solution does not know it yet."""
+        """Adds to a message what the objects hold that it refers to, where the solution does not know it yet.
+
+        These are the objects that its reply may change.
+        """
         objects: list[object] = []
         done: set[int] = set()
         while self._pending:
@@ -146,6 +150,7 @@ class Owned:
                 objects.append([number, kind, held])
         if objects:
             message["objects"] = objects
+        self._lent = done
 
     def add_classes(self, message: Message) -> None:
         """Adds the classes that the solution does not know yet; after all else of the message is encoded."""
@@ -159,7 +164,7 @@ class Owned:
     # --- back ---
 
     def receive(self, message: Message, value: Value, *, in_place: bool) -> None:
-        """Takes what objects hold now.
+        """Takes what objects hold now; what was lent before the last message stays as it was.
 
         Raises:
             PlainError: no such object, or what its class does not let it hold.
@@ -178,7 +183,7 @@ class Owned:
         for number, _, held in told:
             if number in self._copies:
                 _fill(self._copies[number], {name: value(node) for name, node in held.items()})
-            elif number < 0 or in_place:
+            elif number < 0 or (in_place and number in self._lent):
                 _fill(self.objects[number], {name: value(node) for name, node in held.items()})
                 self._sent[number] = json.dumps(held, sort_keys=True)
 

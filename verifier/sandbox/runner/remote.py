@@ -421,13 +421,14 @@ class Link:
 
     def _asked(self, message: Message) -> Callable[..., object] | None:
         owned, number, name = self._owned, message.get("v", message.get("h")), message.get("name")
+        one: object
         match message.get("do"), number:
             case "callback", int(at) if 0 <= at < len(owned.functions):
                 return owned.functions[at]
             case "method", int(at) if at in owned.objects and name in specials.defined_by(type(owned.objects[at])):
                 one = owned.objects[at]
-                if name == "call":
-                    return one  # type: ignore[return-value]
+                if name == "call" and callable(one):
+                    return one
                 return lambda *args: self._operations[str(name)](one, *args)
             case "attribute", int(at) if at in owned.objects and isinstance(name, str) and not name.startswith("_"):
                 one = owned.objects[at]

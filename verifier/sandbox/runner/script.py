@@ -21,7 +21,7 @@ import typing
 import unittest
 from collections.abc import Callable, Mapping
 
-from . import children, remote
+from . import children, guards, remote
 from .channel import PeerGoneError
 from .server import CHANNEL
 
@@ -109,6 +109,7 @@ def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dic
         names = _bind(table, entry_point, link)
     except remote.SolutionDiedError:
         return {"tests": [["script", False, "the solution ended"]]}
+    guards.install(text, tree)
     return {"tests": _FRAMEWORKS[framework](text, names)}
 
 
@@ -164,7 +165,8 @@ def _bind(table: symtable.SymbolTable, entry_point: str, link: remote.Link) -> d
     ``solution`` has every name that is asked of it.
     """
     free = _free_names(table) | ({entry_point} if entry_point else set())
-    own = {name: value for name, value in link.prelude.items() if name in free and name != entry_point}
+    tested = {entry_point, entry_point.partition(".")[0].partition("(")[0], "Solution"}
+    own = {name: value for name, value in link.prelude.items() if name in free - tested}
     free -= own.keys()
     # A module that the script forgot to import is ours, never what the solution calls by that name.
     bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
+import functools
 import math
 import operator
 import types
@@ -29,12 +30,13 @@ ALL = (
 )  # fmt: skip
 
 
-def defined_by(kind: type) -> list[str]:
+@functools.lru_cache(maxsize=256)
+def defined_by(kind: type) -> tuple[str, ...]:
     """The special methods that a class or its bases define, other than ``object``'s."""
     names: dict[str, None] = {}
     for base in kind.__mro__[:-1]:
         names.update(dict.fromkeys(name for name in vars(base) if name.startswith("__")))
-    return [name for name in ALL if f"__{name}__" in names and getattr(kind, f"__{name}__", None) is not None]
+    return tuple(name for name in ALL if f"__{name}__" in names and getattr(kind, f"__{name}__", None) is not None)
 
 
 class Loop:
