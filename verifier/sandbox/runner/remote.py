@@ -425,7 +425,7 @@ class Link:
         match message.get("do"), number:
             case "callback", int(at) if 0 <= at < len(owned.functions):
                 return owned.functions[at]
-            case "method", int(at) if at in owned.objects and name in specials.defined_by(type(owned.objects[at])):
+            case "method", int(at) if at in owned.objects and _has_special(owned.objects[at], name):
                 one = owned.objects[at]
                 if name == "call" and callable(one):
                     return one
@@ -453,6 +453,10 @@ class Link:
         except UnscorableScriptError as error:
             self.unscorable = before
             raise plain.PlainError("a result that cannot cross") from error
+
+
+def _has_special(value: Any, name: object) -> bool:  # noqa: ANN401 (whatever was lent)
+    return name in specials.defined_by(type(value))
 
 
 async def _awaited(remote: Remote) -> object:
