@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
-import functools
 import math
 import operator
 import types
@@ -30,8 +29,7 @@ ALL = (
 )  # fmt: skip
 
 
-@functools.lru_cache(maxsize=256)
-def defined_by(kind: type) -> tuple[str, ...]:
+def defined_by(kind: type[object]) -> tuple[str, ...]:
     """The special methods that a class or its bases define, other than ``object``'s."""
     names: dict[str, None] = {}
     for base in kind.__mro__[:-1]:
