@@ -77,6 +77,7 @@ def of_check(task: Task) -> CodeReference:
         language="python",
         script=script,
         entry_point=entry_point,
+        prelude=text_of(task, "preamble"),
         time_limit_s=TIME_LIMIT_S,
         memory_limit_bytes=MEMORY_BYTES,
     )
