@@ -13,14 +13,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
+import docker.errors
+import docker.models.containers
 import pytest
+import requests
 
 from verifier.errors import SandboxError
 from verifier.sandbox import SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.sandbox.base import Job, JobResult, SandboxReport
 from verifier.sandbox.docker import DockerSandbox, _ContainerLink
+from verifier.sandbox.images import connect
 from verifier.sandbox.local import ENVIRONMENT, RUNNER_DIRECTORY, LocalSandbox, _ProcessLink
 from verifier.sandbox.pool import SlotPool
+from verifier.sandbox.runner import jail
 from verifier.sandbox.slot import Slot, walls_of
 
 NOBODY = 65534
@@ -71,6 +77,24 @@ def _unprivileged(mode: str) -> StartableSandbox:
     return UnprivilegedSandbox(mode)
 
 
+def _docker(runtime: str) -> StartableSandbox:
+    if runtime and not _has_runtime(runtime):
+        pytest.skip(f"the engine has no runtime {runtime}")
+    tag = os.environ.get("ASSAY_IMAGE_TAG", "latest")
+    return SANDBOXES["docker"](SandboxConfig(slots=1, image_tag=tag, runtime=runtime))
+
+
+def _has_runtime(runtime: str) -> bool:
+    try:
+        client = connect()
+    except (docker.errors.DockerException, requests.RequestException, OSError):
+        return True  # the sandbox says so itself
+    try:
+        return runtime in client.info().get("Runtimes", {})
+    finally:
+        client.close()
+
+
 MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "local": lambda: LocalSandbox(slots=2),
     "local-namespaces": lambda: LocalSandbox(slots=1, mode="namespaces"),
@@ -78,12 +102,13 @@ MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "local-landlock": lambda: LocalSandbox(slots=1, mode="landlock"),
     "unprivileged-namespaces": lambda: _unprivileged("namespaces"),
     "unprivileged-landlock": lambda: _unprivileged("landlock"),
-    "docker": lambda: SANDBOXES["docker"](
-        SandboxConfig(slots=1, image_tag=os.environ.get("ASSAY_IMAGE_TAG", "latest"))
-    ),
+    "docker": lambda: _docker(""),
+    "docker-gvisor": lambda: _docker("runsc"),
 }
 BACKENDS = [
-    pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in MAKERS if name != "local"
+    pytest.param(name, marks=[pytest.mark.docker] if name.startswith("docker") else [])
+    for name in MAKERS
+    if name != "local"
 ]
 _ABSENT = ("no_isolation", "no_docker", "no_toolchain", "stale_image")
 
@@ -143,6 +168,53 @@ class Runner:
                 entry.name for entry in Path(f"/proc/{inside}/root{directory}").iterdir() if entry not in self.kept
             ]
         return found
+
+
+_LOOK = """
+import json, os
+inside = ['/work/' + name for name in os.listdir('/work')]
+inside += ['/dev/shm/' + name for name in os.listdir('/dev/shm')]
+print(json.dumps([[int(name) for name in os.listdir('/proc') if name.isdigit() and int(name) != os.getpid()], inside]))
+"""
+
+
+@dataclass(frozen=True)
+class HiddenRunner:
+    """The same of a container whose kernel is its own, so that one must look from inside."""
+
+    container: docker.models.containers.Container
+    work: str = "/work"
+
+    def _look(self) -> tuple[list[int], list[Path]]:
+        told = self.container.exec_run(["python3", "-c", _LOOK]).output
+        assert isinstance(told, bytes)
+        pids, paths = json.loads(told)
+        return pids, [Path(path) for path in paths]
+
+    @property
+    def pids(self) -> set[int]:
+        try:
+            return set(self._look()[0])
+        except docker.errors.APIError:
+            return set()  # it has ended
+
+    @property
+    def kept(self) -> list[Path]:
+        return []  # the directories are always there, and only their owners can look inside
+
+    @property
+    def left_behind(self) -> list[str]:
+        homes = {jail.home_of(self.work, at) for at in range(jail.UIDS_PER_RUNNER)}
+        return [path.name for path in self._look()[1] if str(path) not in homes]
+
+
+def runner_seen_of(sandbox: StartableSandbox) -> Runner | HiddenRunner:
+    """As ``runner_of``, also where the container's processes are not to be seen from here."""
+    if isinstance(sandbox, DockerSandbox) and sandbox._runtime:
+        (slot,) = [slot for slots in sandbox._pool._idle.values() for slot in slots]
+        assert isinstance(slot.link, _ContainerLink)
+        return HiddenRunner(slot.link._container)
+    return runner_of(sandbox)
 
 
 def runner_of(sandbox: StartableSandbox) -> Runner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import BACKENDS, opened, runner_of
+from tests.sandboxes import BACKENDS, opened, runner_seen_of
 from verifier.sandbox.base import InteractiveRun, Job, Limits, PairRun, Program, RunStatus, StdioRun
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -166,4 +166,4 @@ async def test_nothing_is_left_of_two_programs(sandbox):
         Job(toolchain="python", program=warm("import os\nprint(os.listdir('.'))"), runs=(StdioRun(),), limits=LIMITS)
     )
     assert result.runs[0].stdout == b"[]\n"
-    assert runner_of(sandbox).left_behind == []
+    assert runner_seen_of(sandbox).left_behind == []

@@ -238,7 +238,7 @@ class DockerSandbox:
             stdin_open=True,
             tmpfs={
                 "/work": "rw,exec,nosuid,nodev,size=512m,nr_inodes=65536,mode=1777",
-                "/tmp": "rw,noexec,nosuid,nodev,size=1m",  # noqa: S108 (inside the container)
+                "/tmp": "rw,noexec,nosuid,nodev,size=1m,mode=0700",  # noqa: S108 (inside the container)
             },
             user="0:0",
             **options,

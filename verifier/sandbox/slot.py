@@ -268,7 +268,8 @@ def _one_result(header: frames.Header, blobs: list[bytes]) -> RunResult:
 _ATTEMPTS_BY_WALL: Mapping[str, tuple[str, ...]] = {
     "files": ("write_outside", "read_host"),
     "network": ("open_socket",),
-    "processes": ("signal_parent", "read_parent_memory", "read_parent_environment"),
+    "processes": ("signal_parent", "read_parent_memory"),
+    "environments": ("read_parent_environment",),
     "kernel": ("new_namespace",),
 }
 
@@ -278,11 +279,13 @@ def walls_of(ready: frames.Header) -> tuple[Wall, ...]:
     passed = ready.get("let_through")
     let_through = [str(name) for name in passed] if isinstance(passed, list) else ["no self-test"]
     known = {name for names in _ATTEMPTS_BY_WALL.values() for name in names}
+    # There every process shows its command line and environment, which hold nothing of a job's but file names.
+    is_lenient = ready.get("mode") == "uid" and bool(ready.get("owns_pid_namespace")) and not ready.get("landlock_abi")
     walls = [
         Wall(
             name=wall,
             stands=not (set(names) & set(let_through)),
-            required=True,
+            required=wall != "environments" or not is_lenient,
             detail="let through: " + ", ".join(sorted(set(names) & set(let_through)))
             if set(names) & set(let_through)
             else "tried: " + ", ".join(names),
@@ -307,7 +310,12 @@ def walls_of(ready: frames.Header) -> tuple[Wall, ...]:
             "256 uids of its own",
             "needs root, or SETUID, SETGID and KILL",
         ),
-        ("Landlock", bool(abi), f"version {abi}", "needs Linux 5.13 or later"),
+        (
+            "Landlock",
+            bool(abi),
+            f"version {abi}",
+            "needs Linux 5.13 or later; programs see the files of the image and the command lines of others",
+        ),
         (
             "executable work",
             ready.get("can_execute_work") is True,

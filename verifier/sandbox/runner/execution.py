@@ -24,10 +24,12 @@ class Executor:
     Args:
         control: the connection to the zygote.
         zygote_pid: its pid.
+        adopts: see ``jail.Jail``.
         listen: keeps what the host sends meanwhile; asked when descriptor 0 can be read.
     """
 
-    def __init__(self, control: socket.socket, zygote_pid: int, listen: Callable[[], None]) -> None:
+    def __init__(self, control: socket.socket, zygote_pid: int, adopts: bool, listen: Callable[[], None]) -> None:  # noqa: FBT001
+        self._adopts = adopts
         self._control = control
         self._zygote_pid = zygote_pid
         self._listen = listen
@@ -76,7 +78,7 @@ class Executor:
                 processes,
                 pipes,
                 control=self._control.fileno(),
-                zygote_pid=self._zygote_pid,
+                zygote_pid=self._zygote_pid if self._adopts else 0,
                 base_bytes=self._base_bytes,
                 hear=self._hear,
                 kill=self._kill,
@@ -132,7 +134,10 @@ class Executor:
 
         It learns by our exit code whether somebody killed the zygote, or the job brought it down.
         """
-        _, status = os.waitpid(self._zygote_pid, 0)
+        try:
+            _, status = os.waitpid(self._zygote_pid, 0)
+        except ChildProcessError:
+            status = int(signal.SIGKILL)  # nobody can say, so it is not held against the job
         for _ in range(_KILL_ROUNDS):
             # Its children are ours now, because we are a subreaper.
             left = zygote.descendants(os.getpid())

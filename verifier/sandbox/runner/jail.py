@@ -22,6 +22,7 @@ import signal
 import stat
 import struct
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Jail:
         landlock_abi: 0 where there is no Landlock.
         rules: static Landlock rules, as ``walls.landlock`` takes them.
         shm: directory of shared memory files that children may use, or empty.
+        adopts: whether the zygote is given the orphans of its children (gVisor gives them to the first process).
     """
 
     mode: str
@@ -70,6 +72,17 @@ class Jail:
     landlock_abi: int
     rules: tuple[tuple[int, int, bool], ...]
     shm: str
+    adopts: bool = True
+
+    @property
+    def has_homes(self) -> bool:
+        """Whether each uid has a directory that stays, rather than each execution one of its own."""
+        return self.is_container and not self.landlock_abi
+
+    @property
+    def secret(self) -> str:
+        """A file that no child may read. Without Landlock a container shows the image, which holds nothing of ours."""
+        return "/etc/shadow" if self.is_container and not self.landlock_abi else "/etc/hostname"
 
     @property
     def can_keep(self) -> bool:
@@ -153,6 +166,8 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
     if is_container:
         if not can_switch:
             raise JailError("the container needs the capabilities SETUID, SETGID and KILL")
+        if not abi:
+            _make_homes(scratch, uid_base)
         return _finish("uid", is_container=True, work=scratch, uid_base=uid_base, abi=abi, paths=paths)
     if mode in ("", "namespaces") and _can_use_namespaces(scratch, paths):
         is_root = os.geteuid() == 0 and can_switch
@@ -180,6 +195,22 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
     return _finish("landlock", is_container=False, work=scratch, uid_base=0, abi=abi, paths=paths)
 
 
+def _make_homes(work: str, uid_base: int) -> None:
+    """A directory for each uid. Then nobody can make another in ``work``, which Landlock sees to where there is one."""
+    for at in range(UIDS_PER_RUNNER):
+        os.setegid(uid_base + at)
+        os.seteuid(uid_base + at)
+        os.mkdir(home_of(work, at), 0o700)
+        os.seteuid(0)
+        os.setegid(0)
+    os.chmod(work, 0o711)
+
+
+def home_of(work: str, at: int) -> str:
+    """The directory of a runner's uid, by its number among them."""
+    return f"{work}/{at}" if at < RUN_UIDS else f"{work}/{at}-kept"
+
+
 def _mapped(uid_base: int) -> int:
     """A base of which every uid exists here: an engine that remaps users gives a container few of them."""
     spans = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
@@ -205,7 +236,19 @@ def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int
     shm = "/dev/shm" if (mode == "namespaces" or is_container) and os.path.isdir("/dev/shm") else ""
     rules = _static_rules(paths, shm) if abi else ()
     walls.keep_capabilities(kept)
-    return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm)
+    return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm, adopts=_can_adopt())
+
+
+def _can_adopt() -> bool:
+    """Whether a process that is not the first one can be given orphans; tried in a child."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _static_rules(paths: list[str], shm: str) -> list[tuple[int, int, bool]]:
@@ -334,14 +377,23 @@ def _show(source: str, target: str) -> None:
 # --- one child --------------------------------------------------------------------------------------------------
 
 
-def tasks_of_uid(uid: int) -> int:
-    """How many tasks run under a uid, as far as /proc shows."""
-    count = 0
+def processes_of(uids: Collection[int]) -> list[int]:
+    """The processes that run under these uids, as far as /proc shows."""
+    found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{entry}").st_uid == uid:
-                    count += len(os.listdir(f"/proc/{entry}/task"))
+                if os.stat(f"/proc/{entry}").st_uid in uids:
+                    found.append(int(entry))
+    return found
+
+
+def tasks_of_uid(uid: int) -> int:
+    """How many tasks run under a uid."""
+    count = 0
+    for pid in processes_of((uid,)):
+        with contextlib.suppress(OSError):
+            count += len(os.listdir(f"/proc/{pid}/task"))
     return count
 
 
@@ -353,7 +405,8 @@ def common() -> None:
         (resource.RLIMIT_MEMLOCK, 1 << 16),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
-        resource.setrlimit(which, walls.within(which, value))
+        with contextlib.suppress(ValueError):  # gVisor has no limit on queues; the filter refuses them too
+            resource.setrlimit(which, walls.within(which, value))
     os.umask(0o022)
     if walls.effective_capabilities() >> walls.CAP_SETGID & 1:
         os.setgroups([])
@@ -391,6 +444,7 @@ class Door:
         self._uid, self._groups, self._directory = uid, [group] if group else [], directory
         self._mode = 0o750 if is_compiling and uid else 0o700
         self._descriptors, self._abi = descriptors, jail.landlock_abi
+        self._has_home = jail.has_homes
         stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
         stack_bytes = min(stack_bytes, limits.memory_bytes)
         # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
@@ -432,10 +486,16 @@ class Door:
                 os.setgroups(self._groups)
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-        os.mkdir(self._directory, self._mode)
+        if self._has_home:
+            os.chmod(self._directory, self._mode)
+        else:
+            os.mkdir(self._directory, self._mode)
         os.chdir(self._directory)
         if self._scratch:
             os.mkdir(self._scratch, 0o700)
+        if not uid and not os.geteuid():
+            # The kernel does not limit the processes of root, so whoever watches them must come first.
+            os.nice(10)
         for which, pair in self._limits:
             resource.setrlimit(which, pair)
         walls.die_with_parent()

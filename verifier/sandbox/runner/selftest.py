@@ -9,7 +9,7 @@ import socket
 from . import children, walls
 
 
-def _tried(name: str) -> bool:
+def _tried(name: str, secret: str) -> bool:
     """Whether an attempt succeeded."""
     parent = os.getppid()
     try:
@@ -17,7 +17,7 @@ def _tried(name: str) -> bool:
             case "write_outside":
                 os.close(os.open("/assay-selftest", os.O_WRONLY | os.O_CREAT))
             case "read_host":
-                os.close(os.open("/etc/hostname", os.O_RDONLY))
+                os.close(os.open(secret, os.O_RDONLY))
             case "open_socket":
                 socket.socket(socket.AF_INET, socket.SOCK_STREAM).close()
             case "signal_parent":
@@ -45,5 +45,6 @@ ATTEMPTS = (
 
 def run() -> None:
     """Makes every attempt and reports those that succeeded."""
-    children.read_payload()
-    children.write_report({"value": [name for name in ATTEMPTS if _tried(name)]})
+    head, _ = children.read_payload()
+    secret = str(head["secret"])
+    children.write_report({"value": [name for name in ATTEMPTS if _tried(name, secret)]})

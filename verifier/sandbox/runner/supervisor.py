@@ -67,7 +67,7 @@ class Supervisor:
         self._counter = 0
         self._buffer = bytearray()
         self._kept_uids = [built.uid_base + jail.RUN_UIDS + at for at in range(jail.UIDS_PER_RUNNER - jail.RUN_UIDS)]
-        self._executor = execution.Executor(control, zygote_pid, self._listen)
+        self._executor = execution.Executor(control, zygote_pid, built.adopts, self._listen)
         self._cache = CompileCache(self._leave, **({} if built.can_keep else {"max_entries": 0}))
 
     # --- the host ---
@@ -124,7 +124,7 @@ class Supervisor:
         limits: Limits = dict(_SELF_TEST_LIMITS)
         kernel: dict[str, object] = {name: limits[name] for name in programs.KERNEL}
         uid, directory = self._next()
-        payload = programs.payload({})
+        payload = programs.payload({"secret": self._jail.secret})
         process = Process("selftest", limits, kernel, payload, uid, directory, reports=True)
         (outcome,) = self._executor.execute([process])
         try:
@@ -301,7 +301,8 @@ class Supervisor:
     def _compile(self, program: Program, limits: Limits) -> tuple[Kept, Outcome]:
         """Writes the files of a program into a directory that stays, and compiles them there."""
         self._counter += 1
-        kept = Kept(f"{self._jail.work}/{self._counter}-kept", self._kept_uids.pop() if self._jail.uid_base else 0)
+        uid = self._kept_uids.pop() if self._jail.uid_base else 0
+        kept = Kept(self._directory(uid, "-kept"), uid)
         head: frames.Header = {
             "argv": program.command(program.compile_command, kept.directory, limits["memory_bytes"]),
             "environment": program.surroundings(kept.directory, limits["memory_bytes"]),
@@ -330,7 +331,12 @@ class Supervisor:
         self._counter += 1
         base = self._jail.uid_base
         uid = base + self._counter % jail.RUN_UIDS if base else 0
-        return uid, f"{self._jail.work}/{self._counter}"
+        return uid, self._directory(uid)
+
+    def _directory(self, uid: int, suffix: str = "") -> str:
+        if self._jail.has_homes:
+            return jail.home_of(self._jail.work, uid - self._jail.uid_base)
+        return f"{self._jail.work}/{self._counter}{suffix}"
 
 
 def _is_well(outcome: Outcome) -> bool:
@@ -351,6 +357,9 @@ def main() -> None:
         frame = frames.pack({"op": "refused", "reason": str(error)})
         os.write(answers, frame)
         return
+    if not built.adopts:
+        # The orphans are ours then, and need no parent to be asked for.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:
@@ -365,7 +374,8 @@ def _become_zygote(control: socket.socket, built: jail.Jail, foreign: list[int])
     code = 71
     try:
         # It asks for no signal when the supervisor dies: it sees that, and kills what runs before it ends.
-        walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
+        if built.adopts:
+            walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
             score.write("1000")
         high = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)

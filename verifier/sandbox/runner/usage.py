@@ -32,10 +32,18 @@ class Use:
 
 def tree_use(pids: list[int], base_bytes: int = 0) -> Use:
     """What processes and all below them use; of each one's resident bytes those beyond ``base_bytes``."""
-    use = Use()
+    found: list[int] = []
     todo = list(pids)
     while todo:
-        pid = todo.pop()
+        found.append(todo.pop())
+        todo += zygote.children_of(found[-1])
+    return use_of(found, base_bytes)
+
+
+def use_of(pids: list[int], base_bytes: int) -> Use:
+    """What these processes use."""
+    use = Use()
+    for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
                 fields = stat.read().rpartition(")")[2].split()
@@ -45,7 +53,6 @@ def tree_use(pids: list[int], base_bytes: int = 0) -> Use:
             use.processes += 1
             use.is_working = use.is_working or fields[0] in "RD"
             use.memory_bytes += max(int(fields[21]) * _PAGE - base_bytes, 0)
-        todo += zygote.children_of(pid)
     return use
 
 

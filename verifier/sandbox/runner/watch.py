@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
-from . import frames, zygote
+from . import frames, jail, zygote
 from .programs import PEER_WALL_FACTOR, PEER_WALL_S, WALL_STRETCH
-from .usage import Ledger, Use, tree_use
+from .usage import Ledger, Use, tree_use, use_of
 
 _CHUNK = 1 << 20
 _FIRST_TICK_S, _TICK_S = 0.02, 0.05
@@ -160,7 +160,7 @@ class Watch:
         processes: the first leads, and the last is the program that is judged.
         pipes: what is read from them.
         control: descriptor of the connection to the zygote.
-        zygote_pid: its pid.
+        zygote_pid: its pid, or 0 where orphans are not its own.
         base_bytes: what it takes itself, which no child is charged for.
         hear: the zygote's next message.
         kill: has it end the execution.
@@ -287,11 +287,14 @@ class Watch:
 
     def _use(self, process: Process) -> Use:
         """What a child uses; what the program that is judged cut loose is the zygote's now, and counts."""
+        base_bytes = self._base_bytes if process.kind in zygote.WARM else 0
+        if not self._zygote_pid:
+            return use_of(jail.processes_of((process.uid,)), base_bytes)
         roots = {process.pid}
         if process is self._judged:
             others = {other.pid for other in self._processes[:-1]}
             roots |= set(zygote.children_of(self._zygote_pid)) - others
-        return tree_use(list(roots), self._base_bytes if process.kind in zygote.WARM else 0)
+        return tree_use(list(roots), base_bytes)
 
     def _judge_all(self, end: Message) -> None:
         """The final word, from what the kernel counted."""

@@ -172,7 +172,7 @@ class Zygote:
     def _kill_survivors(self, ended: dict[int, list[float]]) -> bool:
         """Ends all that is left. We are the subreaper, so every orphan is our child and ECHILD means none is left."""
         for _ in range(_KILL_ROUNDS):
-            if not self._reap(ended):
+            if not self._reap(ended) and (self._jail.adopts or not jail.processes_of(self._uids)):
                 return True
             if self._jail.owns_pid_namespace:
                 with contextlib.suppress(ProcessLookupError):
@@ -181,9 +181,7 @@ class Zygote:
                 for uid in self._uids:
                     self._as_uid(uid, _kill_all)
             else:
-                for pid in descendants(os.getpid()):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                _kill_each(descendants(os.getpid()))
             time.sleep(0.0005)
         return False
 
@@ -220,7 +218,9 @@ class Zygote:
         assert isinstance(dirty, list)
         is_clean = True
         for directory, uid in dirty:
-            if not _remove_empty(directory):
+            if self._jail.has_homes:
+                is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
+            elif not _remove_empty(directory):
                 is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
                 is_clean = _remove_empty(directory) and is_clean
         return is_clean
@@ -278,6 +278,20 @@ class Zygote:
             code = stop.code if isinstance(stop.code, int) else 1
         finally:
             os._exit(code)
+
+
+def _kill_each(pids: list[int]) -> None:
+    """Groups first: a group is killed at once, however fast its members fork, and ours are in none of them."""
+    groups = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            group = os.getpgid(pid)
+            if group != os.getpgrp() and group not in groups:
+                groups.add(group)
+                os.killpg(group, signal.SIGKILL)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _kill_all() -> None:
