@@ -475,6 +475,15 @@ class Door:
         if self._ruleset:
             os.close(self._ruleset)
 
+    def _go_home(self) -> None:
+        if self._has_home:
+            os.chmod(self._directory, self._mode)
+        else:
+            os.mkdir(self._directory, self._mode)
+        os.chdir(self._directory)
+        if self._scratch:
+            os.mkdir(self._scratch, 0o700)
+
     def enter(self) -> None:
         """Puts this process, a fresh child, behind every wall. The order matters: each may block an earlier step."""
         os.setsid()
@@ -486,13 +495,7 @@ class Door:
                 os.setgroups(self._groups)
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-        if self._has_home:
-            os.chmod(self._directory, self._mode)
-        else:
-            os.mkdir(self._directory, self._mode)
-        os.chdir(self._directory)
-        if self._scratch:
-            os.mkdir(self._scratch, 0o700)
+        self._go_home()
         if not uid and not os.geteuid():
             # The kernel does not limit the processes of root, so whoever watches them must come first.
             os.nice(10)
