@@ -355,7 +355,7 @@ async def test_a_tester_is_compiled_alone_before_any_completion():
 
 
 def test_a_script_that_no_bridge_can_split_is_never_run_beside_the_solution(monkeypatch):
-    monkeypatch.setattr("verifier.judging.ways.BRIDGES", {"bash": BRIDGES["bash"]})
+    monkeypatch.setattr("verifier.judging.testing.BRIDGES", {"bash": BRIDGES["bash"]})
     with pytest.raises(UnscorableError, match="could fake a pass") as error:
         opened(Answering(), language="rust", script="fn main() {}")
     assert error.value.reason == "unisolated_script"

@@ -10,7 +10,8 @@ from verifier.judging.limits import Bounds, limits_of
 from verifier.judging.results import CaseResult
 from verifier.judging.scoring import score_of
 from verifier.judging.shape import check_shape, language_of
-from verifier.judging.ways import Programs, way_for
+from verifier.judging.way import Programs
+from verifier.judging.ways import way_for
 from verifier.sandbox.base import Job, JobResult, RunResult, RunStatus, Sandbox
 from verifier.types import CodeReference, Scoring, TestResult, TestStatus
 

@@ -1,84 +1,31 @@
-"""The ways to judge a program, one for each kind of test. To add one: a class here, and its line in ``way_for``."""
+"""The ways to judge a program, one for each kind of test. To add one: its class, and its line in ``way_for``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
 
-from verifier.errors import SandboxError, UnscorableError
-from verifier.judging.bridges import BRIDGES
-from verifier.judging.bridges.declarations import find_declaration, is_declared
 from verifier.judging.checkers import Case, Checker
-from verifier.judging.ends import compile_error, ended, is_compiled, report_of
+from verifier.judging.ends import ended, report_of
 from verifier.judging.interactors import Interactor
 from verifier.judging.judge_programs import file_bytes
 from verifier.judging.languages import Language
-from verifier.judging.limits import judge_limits
 from verifier.judging.outputs import matcher
-from verifier.judging.preludes import with_prelude
 from verifier.judging.results import ACCEPTED, SKIPPED, WRONG, CaseResult, of_finding
-from verifier.judging.scripts import NAME, read_pair, read_report
+from verifier.judging.testing import Bridging, Testing
 from verifier.judging.values import parse_expected, value_matches
+from verifier.judging.way import Programs, SingleWay, Way
 from verifier.sandbox.base import (
     CallRun,
-    Job,
     Limits,
-    PairRun,
-    Program,
     Run,
     RunResult,
     Sandbox,
-    ScriptRun,
     StdioRun,
 )
-from verifier.types import CodeReference, Comparison, Framework, TestStatus
+from verifier.types import CodeReference, Comparison, TestStatus
 
 _LONG_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Programs:
-    """What is run for one program of a completion.
-
-    Args:
-        program: the program.
-        peer: runs beside it.
-        is_peer_ours: the peer is made from the reference alone, so that only the reference can break it.
-    """
-
-    program: Program
-    peer: Program | None = None
-    is_peer_ours: bool = True
-
-
-class Way(Protocol):
-    """How the programs of one reference are run, and what their runs mean.
-
-    ``names`` are those of the test cases, ``runs`` what is run for each, and ``toolchain`` the image.
-    """
-
-    names: tuple[str, ...]
-    runs: tuple[Run, ...]
-    toolchain: str
-
-    async def check(self) -> None:
-        """Tries what the reference brings to judge with, before any completion.
-
-        Raises:
-            UnscorableError: it does not work.
-            SandboxError: it could not be tried.
-        """
-        ...
-
-    def programs(self, source: str) -> Programs | None:
-        """What is run for a program; None if it has not what the tests call."""
-        ...
-
-    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
-        """What the runs mean: one result for each, or those that a script of tests names."""
-        ...
 
 
 def way_for(reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> Way:
@@ -100,28 +47,7 @@ def way_for(reference: CodeReference, language: Language, sandbox: Sandbox, limi
     return Bridging(reference, language, sandbox, limits)
 
 
-class _Plain:
-    """What the ways share that run a program by itself."""
-
-    def __init__(self, reference: CodeReference, language: Language) -> None:
-        self._reference = reference
-        self._language = language
-        self.toolchain = language.toolchain
-
-    async def check(self) -> None:
-        """There is nothing to try."""
-
-    def programs(self, source: str) -> Programs | None:
-        """The program, after the prelude of the reference."""
-        return Programs(program=self._program(source))
-
-    def _program(self, source: str) -> Program:
-        language = self._language
-        prelude = self._reference.prelude
-        return language.program(with_prelude(language.name, prelude, source, source_name=language.source_name))
-
-
-class Comparing(_Plain):
+class Comparing(SingleWay):
     """Whole outputs against expected ones."""
 
     def __init__(self, reference: CodeReference, language: Language) -> None:
@@ -143,7 +69,7 @@ class Comparing(_Plain):
         return ACCEPTED if is_right else WRONG
 
 
-class Checking(_Plain):
+class Checking(SingleWay):
     """Whole outputs by the task's own checker."""
 
     def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
@@ -173,7 +99,7 @@ class Checking(_Plain):
         return tuple(found[at] for at in range(len(runs)))
 
 
-class Talking(_Plain):
+class Talking(SingleWay):
     """A talk with the task's own interactor."""
 
     def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
@@ -197,7 +123,7 @@ class Talking(_Plain):
         return tuple(self._interactor.read(run) for run in runs)
 
 
-class Calling(_Plain):
+class Calling(SingleWay):
     """Calls of a Python function, whose values are compared here."""
 
     def __init__(self, reference: CodeReference, language: Language) -> None:
@@ -225,88 +151,6 @@ class Calling(_Plain):
             return CaseResult(status=TestStatus.RE, detail="the call did not return")
         is_right = value_matches(report["value"], self._expected[at], self._reference.tolerance)
         return ACCEPTED if is_right else WRONG
-
-
-class Testing(_Plain):
-    """A Python script of tests, in which the solution is a proxy."""
-
-    names: tuple[str, ...] = (NAME,)
-
-    def __init__(self, reference: CodeReference, language: Language) -> None:
-        super().__init__(reference, language)
-        self.runs: tuple[Run, ...] = (
-            ScriptRun(
-                entry_point=reference.entry_point,
-                script=reference.script,
-                framework=reference.framework or Framework.PLAIN.value,
-                in_place=reference.in_place,
-                prelude=reference.prelude,
-            ),
-        )
-
-    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
-        """What the tester reports."""
-        return read_report(runs[0], self._language)
-
-
-class Bridging(_Plain):
-    """A script of tests in another language, in a process of its own.
-
-    Where the reference brings no declaration of the entry point, that of each program is read, in plain types alone.
-    """
-
-    names: tuple[str, ...] = (NAME,)
-    runs: tuple[Run, ...] = (PairRun(),)
-
-    def __init__(self, reference: CodeReference, language: Language, sandbox: Sandbox, limits: Limits) -> None:
-        super().__init__(reference, language)
-        bridge = BRIDGES.get(language.name)
-        if bridge is None:
-            raise UnscorableError(
-                "unisolated_script",
-                f"reference.code.script in {language.name} would share a process with the solution, which could fake a"
-                f" pass; use stdio; a script can be in python, {', '.join(sorted(BRIDGES))}",
-            )
-        self._bridge = bridge
-        self._sandbox = sandbox
-        self._limits = limits
-        self._tester = bridge.tester(reference) if is_declared(language.name, reference) else None
-
-    async def check(self) -> None:
-        """Tries whether the tester compiles, without any solution."""
-        if self._tester is None:
-            return
-        job = Job(toolchain=self.toolchain, program=self._tester, runs=(), limits=judge_limits(self._limits, 0))
-        try:
-            result = await self._sandbox.run(job)
-        except SandboxError as error:
-            if not error.is_own_doing:
-                raise
-            raise UnscorableError("bad_script", "reference.code.script takes its sandbox down") from error
-        if result.compile is not None and not is_compiled(result.compile):
-            why = compile_error(result.compile, self._language)
-            raise UnscorableError("bad_script", f"reference.code.script does not compile: {why}")
-
-    def programs(self, source: str) -> Programs | None:
-        """The program, with the prelude and what answers calls, and the tester beside it."""
-        reference = self._reference
-        if self._tester is not None:
-            return Programs(program=self._bridge.solution(reference, source), peer=self._tester)
-        found = find_declaration(self._language.name, source, reference.script, reference.entry_point)
-        if found is None:
-            return None
-        reference = replace(
-            reference,
-            entry_point=found.entry_point,
-            signature=found.signature,
-            prelude=f"{found.prelude}{reference.prelude}",
-        )
-        program, tester = self._bridge.solution(reference, source), self._bridge.tester(reference)
-        return Programs(program=program, peer=tester, is_peer_ours=False)
-
-    async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
-        """How the tester ended."""
-        return (read_pair(runs[0], self._language),)
 
 
 def _names(kind: str, tests: Sequence[object]) -> tuple[str, ...]:
