@@ -42,6 +42,7 @@ class FakeLink:
         self.goes = goes
         self.is_spent = is_spent
         self.is_closed = False
+        self.is_gone = False
         self.jobs = 0
         self._answers = bytearray(frames.pack(ready))
 
@@ -58,6 +59,9 @@ class FakeLink:
         data = bytes(self._answers[:count])
         del self._answers[:count]
         return data
+
+    def is_open(self) -> bool:
+        return not self.is_gone
 
     async def close(self) -> bool:
         self.is_closed = True
@@ -113,6 +117,18 @@ async def test_a_job_that_takes_two_runners_down_did_it_itself():
 async def test_one_that_goes_down_once_is_given_the_benefit_of_the_doubt():
     pool = pool_of([FakeLink(goes=OWN), FakeLink()])
     assert (await pool.run(JOB)).runs[0].stdout == b"out"
+    await pool.aclose()
+
+
+async def test_a_runner_that_went_while_it_was_idle_is_replaced_and_nobody_is_blamed():
+    links = [FakeLink(), FakeLink()]
+    pool = pool_of(links)
+    await pool.run(JOB)
+    links[0].is_gone = True
+    links[0].goes = OWN
+    assert (await pool.run(JOB)).runs[0].stdout == b"out"
+    assert [link.jobs for link in links] == [1, 1]
+    assert links[0].is_closed
     await pool.aclose()
 
 

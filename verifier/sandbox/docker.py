@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import functools
 import json
+import os
 import socket
 import struct
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -30,7 +32,7 @@ from verifier.sandbox.slot import Slot, new_uid_base, walls_of
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-LABEL = "assay.sandbox"
+LABEL, OWNER = "assay.sandbox", "assay.owner"
 MEMORY_BYTES = 4 << 30
 PROCESSES = 512
 _OUTPUT_HEADER = struct.Struct(">BxxxI")
@@ -81,6 +83,9 @@ class _ContainerLink:
     async def read_exactly(self, count: int) -> bytes:
         return await self._reader.readexactly(count)
 
+    def is_open(self) -> bool:
+        return self._thread.is_alive() and not self._reader.at_eof()
+
     async def close(self) -> bool:
         return await asyncio.to_thread(self._close)
 
@@ -105,6 +110,27 @@ class _ContainerLink:
         self._attached.close()
         self._socket.close()
         return own_doing
+
+
+def _space() -> str:
+    """Where a pid means one process: this start of this machine, and the namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def owner_of(pid: int) -> str:
+    """A process by a name that no other ever has; empty if there is none."""
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+    return f"{_space()} {pid} {began}"
+
+
+def is_orphan(owner: str) -> bool:
+    """Whether the owner has ended. Of one that is elsewhere nothing is known, so it lives."""
+    *space, pid, _ = owner.split() if owner.count(" ") > 1 else ("", "", "")
+    return " ".join(space) == _space() and pid.isdigit() and owner_of(int(pid)) != owner
 
 
 class DockerSandbox:
@@ -170,12 +196,13 @@ class DockerSandbox:
         return self._client
 
     def _sweep(self) -> None:
-        """Containers end by themselves when their server dies (standard input closes); here they are removed."""
+        """Removes what a crashed server left, whose containers end by themselves when their standard input closes."""
         engine = self._engine()
         with contextlib.suppress(*_FOREIGN):
-            for container in engine.containers.list(all=True, filters={"label": LABEL, "status": "exited"}):
+            for container in engine.containers.list(all=True, filters={"label": LABEL}):
                 with contextlib.suppress(*_FOREIGN):
-                    container.remove(force=True)
+                    if container.status == "exited" or is_orphan(container.labels.get(OWNER, "")):
+                        container.remove(force=True)
 
     def _present(self) -> tuple[str, ...]:
         found = []
@@ -227,7 +254,7 @@ class DockerSandbox:
             cap_add=["SETUID", "SETGID", "KILL"],
             cap_drop=["ALL"],
             environment=ENVIRONMENT,
-            labels={LABEL: "runner"},
+            labels={LABEL: "runner", OWNER: owner_of(os.getpid())},
             mem_limit=MEMORY_BYTES,
             memswap_limit=MEMORY_BYTES,
             nano_cpus=2_000_000_000,

@@ -63,6 +63,10 @@ class _ProcessLink:
             raise EOFError
         return await stdout.readexactly(count)
 
+    def is_open(self) -> bool:
+        stdout = self._process.stdout
+        return self._process.returncode is None and stdout is not None and not stdout.at_eof()
+
     async def close(self) -> bool:
         # One that has ended by itself, other than by SIGKILL, was brought down by its job.
         try:

@@ -81,7 +81,13 @@ class SlotPool:
 
     async def _take(self, toolchain: str) -> Slot:
         idle = self._idle.get(self._key(toolchain), [])
-        return idle.pop() if idle else await self._open(toolchain)
+        while idle:
+            slot = idle.pop()
+            if slot.link.is_open():
+                return slot
+            # It went while nothing ran, so no job is to blame.
+            await close_quietly(slot)
+        return await self._open(toolchain)
 
     async def _open(self, toolchain: str) -> Slot:
         if self._is_closed:

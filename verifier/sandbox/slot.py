@@ -58,6 +58,10 @@ class Link(Protocol):
         """Reads exactly so many bytes; EOFError if the runner has gone."""
         ...
 
+    def is_open(self) -> bool:
+        """Whether the runner is there, as far as can be told without asking it."""
+        ...
+
     async def close(self) -> bool:
         """Kills the runner and frees what it held; whether the job itself had brought it down."""
         ...

@@ -155,7 +155,8 @@ class Executor:
 
 def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, is_strict: bool, kept: int) -> int:
     read, write = os.pipe()
-    os.fchmod(write, 0o622)  # a program of another uid may open /dev/stdout
+    with contextlib.suppress(PermissionError):  # gVisor knows no modes of pipes
+        os.fchmod(write, 0o622)  # a program of another uid may open /dev/stdout
     os.set_blocking(read, False)
     pipes.append(Pipe(of, name, read, limit, is_strict=is_strict, kept=min(kept, limit)))
     return write
