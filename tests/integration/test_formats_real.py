@@ -241,6 +241,8 @@ def test_every_canonical_body_of_humaneval_is_correct(tmp_path):
     results, _ = score(
         "--format",
         "humaneval",
+        "--time-limit",
+        20,
         "--completions",
         lines(tmp_path / "samples.jsonl", samples),
         lines(tmp_path / "rows.jsonl", rows),
