@@ -192,6 +192,11 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
         os.mkdir(work)
         os.chmod(work, 0o1777)
         return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
+    if not mode and os.geteuid() == 0:
+        raise JailError(
+            "programs would run as root, whose processes the kernel does not limit; install where other users can"
+            " read it (not below /root), run as another user, or use the docker backend"
+        )
     return _finish("landlock", is_container=False, work=scratch, uid_base=0, abi=abi, paths=paths)
 
 
