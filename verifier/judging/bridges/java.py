@@ -20,9 +20,11 @@ from verifier.types import CodeReference
 
 _PACKAGE = "assay_bridge"
 _HANDLE = f"{_PACKAGE}_handle"
-# No class of a program can be in a file of such a name. Indy strings would cost each start-up a bootstrap.
-_WIRE, _REMOTE, _SERVER = "assay-wire.java", "Remote.java", "assay-server.java"
+# The server comes compiled (see jvm/build), which more than halves the cost of compiling a program.
+_WIRE, _REMOTE, _SERVER = "Wire.java", "Remote.java", "assay-server.b64"
+# Strings joined by invokedynamic would cost each start-up a bootstrap.
 _JAVAC = ("-g:none", "-XDstringConcat=inline", "-XDignore.symbol.file")
+_UNPACK = f'base64 -d <{_SERVER} | tar --no-same-owner -xzf - && exec "$@"'
 # The channel becomes standard input, which Java can open; both sides give the program an empty one.
 _RUN = f'exec "$0" "$@" <&{CALLS} {CALLS}<&-'
 
@@ -59,7 +61,11 @@ class JavaBridge:
             parts.append(_types(prelude, known))
             parts.append(_script(script))
         data = _data(prelude, signature, stubbed)
-        return _program("".join(parts), _REMOTE, "Remote", [main or "Main", *data])
+        program = LANGUAGES["java"].program(
+            "".join(parts), ((_WIRE, _text("Wire.java")), (_REMOTE, _text("Remote.java")))
+        )
+        compiled = (*program.compile_command, *_JAVAC, _WIRE, _REMOTE)
+        return _run(replace(program, compile_command=compiled), "Remote", [main or "Main", *data])
 
     def solution(self, reference: CodeReference, program: str) -> Program:
         """The program with the server."""
@@ -81,24 +87,22 @@ class JavaBridge:
         known.update(declared.name for declared in prelude.types)
         text += _types(signature, known.union(helpers))
         data = _data(prelude, signature, stubbed)
-        return _program(f"{' '.join(imports)}{text}", _SERVER, "Server", data)
+        made = LANGUAGES["java"].program(f"{' '.join(imports)}{text}", ((_SERVER, _text("server.b64")),))
+        compiled = ("sh", "-c", _UNPACK, "sh", *made.compile_command, *_JAVAC)
+        return _run(replace(made, compile_command=compiled), "Server", data)
 
 
-def _program(text: str, side: str, main: str, args: Sequence[str]) -> Program:
-    program = LANGUAGES["java"].program(text, ((_WIRE, _source("Wire")), (side, _source(main))))
-    return replace(
-        program,
-        compile_command=(*program.compile_command, *_JAVAC, _WIRE, side),
-        run_command=("sh", "-c", _RUN, *_flags(program.run_command[:-1]), f"{_PACKAGE}.{main}", *args),
-    )
+def _run(program: Program, main: str, args: Sequence[str]) -> Program:
+    command = ("sh", "-c", _RUN, *_flags(program.run_command[:-1]), f"{_PACKAGE}.{main}", *args)
+    return replace(program, run_command=command)
 
 
 def _flags(command: Sequence[str]) -> tuple[str, ...]:
     return (command[0], "-ea", *command[1:])
 
 
-def _source(name: str) -> str:
-    return files("verifier.judging.bridges").joinpath("jvm", f"{name}.java").read_text("utf-8")
+def _text(name: str) -> str:
+    return files("verifier.judging.bridges").joinpath("jvm", name).read_text("utf-8")
 
 
 def _imports(*sources: JavaSource) -> list[str]:
