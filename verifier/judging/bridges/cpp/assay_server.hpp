@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <stdlib.h>
 
+#pragma GCC push_options
+#pragma GCC optimize("O0")
 namespace assay_server {
 void serve();
 }
@@ -93,4 +95,5 @@ template <class R, class... P> struct Server<R(P...)> {
 template <class R, class... P> struct Server<R(P...) noexcept> : Server<R(P...)> {};
 
 }  // namespace assay_server
+#pragma GCC pop_options
 #define main assay_main_of_the_program

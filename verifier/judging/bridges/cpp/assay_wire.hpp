@@ -20,6 +20,10 @@
 #include <vector>
 #endif
 
+// The program is compiled with optimisation; here it would cost more than it saves.
+#pragma GCC push_options
+#pragma GCC optimize("O0")
+
 // By the reserved names of the C library: the program may have a read or an exit of its own, and no header is pulled in.
 extern "C" {
 ssize_t assay_read(int, void *, size_t) __asm__("__read");
@@ -417,3 +421,5 @@ enum class Kind : char { other, exception, runtime_error, logic_error, invalid_a
 template <class P> constexpr bool is_changed = std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
 
 }  // namespace assay_wire
+
+#pragma GCC pop_options
