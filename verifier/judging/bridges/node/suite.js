@@ -179,7 +179,37 @@ function suite() {
     beforeEach: (action) => current.before.push(action), afterEach: (action) => current.after.push(action),
     beforeAll: (action) => current.beforeAll.push(action), afterAll: (action) => current.afterAll.push(action),
   };
+  // As Mocha calls them.
+  Object.assign(names, { before: names.beforeAll, after: names.afterAll });
   return { names, run, isOpen: () => left > 0 };
 }
 
-module.exports = { suite };
+// Tests of node:test are given a context, and may be given options.
+function withContext(made) {
+  const context = { name: '', diagnostic() {}, test: (...args) => settle(bound(args.at(-1))) };
+  const bound = (action) => (action.length > 1 ? (done) => action(context, done) : () => action(context));
+  const test = (...args) => made('', bound(args.at(-1)));
+  return Object.assign(test, { skip: () => {}, todo: () => {}, only: test });
+}
+
+// A name that a module of tests has, but not here, is looked for in vain at once.
+function strict(module) {
+  return new Proxy(module, {
+    get(target, name) {
+      if (name in target || typeof name === 'symbol' || name === 'then' || name === '__esModule') return target[name];
+      throw new ReferenceError(`${MISSING}: ${name}`);
+    },
+  });
+}
+
+// What the modules give that scripts take their tests from.
+function modulesOf(names) {
+  const { expect, ...common } = names;
+  const test = withContext(names.it);
+  const describe = (...args) => names.describe('', args.at(-1));
+  const own = Object.assign(test, common, { describe, suite: describe, it: test, test, default: test });
+  const others = ['@jest/globals', 'vitest', 'bun:test', 'mocha'].map((name) => [name, strict(names)]);
+  return new Map([...others, ['node:test', strict(own)], ['test', strict(own)]]);
+}
+
+module.exports = { modulesOf, suite };

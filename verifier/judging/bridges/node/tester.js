@@ -7,7 +7,7 @@ const { createHook } = require('async_hooks');
 const { createRequire } = require('module');
 const { Channel, Gone, Uncrossable, check } = require('./channel.cjs');
 const { evaluator, isModule, loadModule, moduleOf, read } = require('./loading.cjs');
-const { suite } = require('./suite.cjs');
+const { modulesOf, suite } = require('./suite.cjs');
 const { entry, is_in_place: isInPlace } = require('./task.json');
 
 const [PASSED, FAILED, RAISED, GONE, VACUOUS, BROKEN] = [0, 1, 2, 3, 4, 5];
@@ -159,6 +159,7 @@ const stub = new Proxy(own, {
 
 function isBroken(error) {
   if (raised.has(error)) return false;
+  if (error instanceof SyntaxError && /does not provide an export named/.test(error.message)) return true;
   return error instanceof ReferenceError || ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(error?.code);
 }
 
@@ -183,16 +184,27 @@ function verdict(code) {
   return calls > 0 ? PASSED : VACUOUS;
 }
 
+const tests = suite();
+const modules = modulesOf(tests.names);
+
 // There is no other file: whatever is loaded by a path is the program.
 const given = Object.assign(Object.create(null), { [entry]: stub, default: stub });
 const isPath = (name) => /^\.{0,2}\//.test(name);
+
+function provided(name) {
+  if (modules.has(name)) return modules.get(name);
+  return isPath(name) ? given : undefined;
+}
 
 function resolver(file) {
   const real = createRequire(file);
   const exported = new Proxy(own, {
     get: (_, name) => (name === entry || name === 'default' ? stub : stub[name]),
   });
-  return (name) => (isPath(name) ? exported : real(name));
+  return (name) => {
+    if (modules.has(name)) return modules.get(name);
+    return isPath(name) ? exported : real(name);
+  };
 }
 
 const print = console.assert.bind(console);
@@ -215,7 +227,6 @@ async function main() {
   }
   tester = new Tester({ isTester: true, lookup: evaluate.lookup });
   tester.originals.set(stub, 0);
-  const tests = suite();
   const text = read(file);
   process.on('uncaughtException', (error) => {
     judge(error);
@@ -236,8 +247,8 @@ async function main() {
     if (evaluate.head || isModule(text)) {
       Object.assign(globalThis, tests.names, { [entry]: stub });
       // A module that awaits leaves one promise of V8's own.
-      left = /\bawait\b/.test(text) ? 1 : 0;
-      await loadModule(file, moduleOf([evaluate.head + text]) ?? text, (name) => (isPath(name) ? given : undefined));
+      if (/\bawait\b/.test(text)) left = 1;
+      await loadModule(file, moduleOf([evaluate.head + text]) ?? text, provided);
     } else {
       const outer = [...Object.keys(tests.names), entry];
       const inner = ['exports', 'require', 'module', '__filename', '__dirname'];
