@@ -68,6 +68,12 @@ def test_a_script_that_calls_nothing_is_vacuous(pairs):
     assert pairs.found(BRIDGE, reference, "fn f(a: i32) -> i32 { a }") == TesterExit.VACUOUS
 
 
+def test_an_argument_that_cannot_be_sent_is_the_tasks_fault(pairs):
+    signature = "use std::any::Any;\nfn f(a: &dyn Any) -> i32 {"
+    reference = CodeReference(language="rust", signature=signature, script="struct S;\nfn main() { f(&S); }")
+    assert pairs.answered(BRIDGE, reference, b"") == TesterExit.BROKEN
+
+
 def test_a_script_without_a_test_is_unscorable():
     with pytest.raises(UnscorableError):
         BRIDGE.tester(CodeReference(language="rust", signature="fn f() {", script="// #[test]\nfn g() {}"))

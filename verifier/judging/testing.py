@@ -92,7 +92,11 @@ class Bridging(SingleWay):
             signature=found.signature,
             prelude=f"{found.prelude}{reference.prelude}",
         )
-        program, tester = self._bridge.solution(reference, source), self._bridge.tester(reference)
+        try:
+            program, tester = self._bridge.solution(reference, source), self._bridge.tester(reference)
+        except UnscorableError:
+            # The declaration is the program's own, and so is what is wrong with it.
+            return None
         return Programs(program=program, peer=tester, is_peer_ours=False)
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:

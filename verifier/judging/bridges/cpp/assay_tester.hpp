@@ -13,7 +13,7 @@ extern "C" long assay_system_call(long, ...) __asm__("syscall");
 
 namespace assay_tester {
 
-enum Exit { passed, failed, raised, gone, vacuous };
+enum Exit { passed, failed, raised, gone, vacuous, unsendable };
 
 inline long made = 0;               // calls that were answered
 inline bool has_raised = false;     // the last call ended in an exception
@@ -124,7 +124,7 @@ namespace assay_wire {
 [[noreturn]] inline void broken() { assay_tester::leave(assay_tester::gone); }
 [[noreturn]] inline void uncrossable() {
     fputs("assay: the script passes an any of a type that cannot cross\n", stderr);
-    assay_tester::leave(assay_tester::vacuous);
+    assay_tester::leave(assay_tester::unsendable);
 }
 }  // namespace assay_wire
 

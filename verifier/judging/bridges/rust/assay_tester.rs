@@ -9,6 +9,7 @@ const FAILED: i32 = 1;
 const RAISED: i32 = 2;
 const GONE: i32 = 3;
 const VACUOUS: i32 = 4;
+const UNSENDABLE: i32 = 5;
 
 static MADE: AtomicUsize = AtomicUsize::new(0);
 static HAS_RAISED: AtomicBool = AtomicBool::new(false);
@@ -62,7 +63,7 @@ fn leave(code: c_int) -> ! {
 pub fn ask(request: &Writer) -> Vec<u8> {
     if request.is_uncrossable {
         eprintln!("assay: the script passes an any of a type that cannot cross");
-        leave(VACUOUS);
+        leave(UNSENDABLE);
     }
     let reply = {
         let _turn = TURN.lock();
