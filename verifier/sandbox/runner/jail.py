@@ -192,7 +192,11 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
         os.mkdir(work)
         os.chmod(work, 0o1777)
         return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
-    if not mode and os.geteuid() == 0:
+    return _under_landlock(scratch, abi, paths, is_wanted=bool(mode))
+
+
+def _under_landlock(scratch: str, abi: int, paths: list[str], *, is_wanted: bool) -> Jail:
+    if os.geteuid() == 0 and not is_wanted:
         raise JailError(
             "programs would run as root, whose processes the kernel does not limit; install where other users can"
             " read it (not below /root), run as another user, or use the docker backend"
