@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 _LENGTH = struct.Struct(">I")
 MAX_MESSAGE_BYTES = 64 << 20
+_CHUNK = 1 << 16
 
 Message = dict[str, object]
 
@@ -23,6 +24,7 @@ class Channel:
     def __init__(self, descriptor: int, answer: Callable[[Message], Message]) -> None:
         self._descriptor = descriptor
         self._answer = answer
+        self._received = bytearray()
 
     def ask(self, message: Message) -> Message:
         """Sends a request and gives its reply.
@@ -71,14 +73,14 @@ class Channel:
         return message
 
     def _exactly(self, count: int) -> bytes:
-        parts = []
-        while count:
+        while len(self._received) < count:
             try:
-                part = os.read(self._descriptor, min(count, 1 << 20))
+                part = os.read(self._descriptor, _CHUNK)
             except OSError as error:
                 raise PeerGoneError("the other process has ended") from error
             if not part:
                 raise PeerGoneError("the other process has ended")
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
+            self._received += part
+        data = bytes(self._received[:count])
+        del self._received[:count]
+        return data

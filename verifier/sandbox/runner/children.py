@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import json
 import linecache
+import logging
 import os
 import signal
 import sys
@@ -69,10 +70,11 @@ def load_program(code: types.CodeType, name: str) -> types.ModuleType:
 def finish(code: int) -> None:
     """Ends as an interpreter does: threads joined, exit functions run, streams flushed; never returns."""
     try:
-        # Both do nothing where a program started no thread and registered nothing, but touch much for it.
-        if threading._shutdown_locks or threading._threading_atexits or len(threading._active) > 1:  # type: ignore[attr-defined]
+        # Where a program started no thread and registered nothing there is nothing to do, but much is touched for it:
+        # the main thread has a lock and a place of its own, and the module ``logging`` a function and a handler.
+        if len(threading._shutdown_locks) > 1 or len(threading._active) > 1 or threading._threading_atexits:  # type: ignore[attr-defined]
             threading._shutdown()  # type: ignore[attr-defined]
-        if atexit._ncallbacks():
+        if atexit._ncallbacks() > 1 or len(logging._handlerList) > 1:  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
     finally:
         try:
@@ -88,8 +90,7 @@ def describe(error: BaseException) -> dict[str, object]:
 
 
 def _prepare(source: str, args: object = ()) -> None:
-    sys.argv = [SOURCE_NAME, *map(str, args)]  # type: ignore[call-overload]
-    sys.path[:] = [os.getcwd(), *sys.path]
+    sys.argv += map(str, args)  # type: ignore[call-overload]
     show_source(source)
 
 

@@ -261,12 +261,18 @@ def _can_adopt() -> bool:
 
 
 def _static_rules(paths: list[str], shm: str) -> list[tuple[int, int, bool]]:
-    wanted = [(path, walls.READ_EXECUTE) for path in paths]
+    # A link to what another path shows needs no rule, and each rule is added anew for every child.
+    real = sorted({os.path.realpath(path) for path in paths})
+    wanted = [(path, walls.READ_EXECUTE) for path in real if not any(_is_below(path, other) for other in real)]
     wanted += [(f"/dev/{name}", walls.LL_READ_FILE | walls.LL_WRITE_FILE) for name in _DEVICES]
     wanted += [("/proc/cpuinfo", walls.READ), ("/proc/meminfo", walls.READ)]
     if shm:
         wanted.append((shm, -1))
     return [rule for path, access in wanted if (rule := open_rule(path, access)) is not None]
+
+
+def _is_below(path: str, other: str) -> bool:
+    return path.startswith(f"{other.rstrip('/')}/")
 
 
 def open_rule(path: str, access: int) -> tuple[int, int, bool] | None:
@@ -459,7 +465,7 @@ class Door:
         # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
         base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
         other_tasks = 0 if uid else tasks_of_uid(os.geteuid())
-        self._limits = limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
+        self._limits = _pairs(limits, base_bytes, stack_bytes, other_tasks)
         is_guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
         # A linker must make its program executable; it is no stranger's code.
         keeps_metadata = not uid and not is_compiling
@@ -512,9 +518,8 @@ class Door:
             resource.setrlimit(which, pair)
         walls.die_with_parent()
         if self._ruleset:
-            for path, access in ((self._directory, -1), ("/proc/self", walls.READ)):
-                rule = os.open(path, os.O_PATH), access, True
-                walls.landlock_allow(self._ruleset, self._abi, rule)
+            walls.landlock_allow(self._ruleset, self._abi, (os.open(".", os.O_PATH), -1, True))
+            walls.landlock_allow(self._ruleset, self._abi, (os.open("/proc/self", os.O_PATH), walls.READ, True))
             walls.landlock_restrict(self._ruleset)
         os.closerange(len(self._descriptors), 1 << 16)
         if self._filter:
@@ -523,6 +528,11 @@ class Door:
 
 _SOME_PID = struct.pack("=I", 0x7FF1C0DE)
 """Stands in a filter for the pid of the child that is to enter it; above every real one."""
+
+
+@functools.lru_cache(maxsize=64)
+def _pairs(limits: Limits, base_bytes: int, stack_bytes: int, other_tasks: int) -> list[tuple[int, tuple[int, int]]]:
+    return limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
 
 
 @functools.cache

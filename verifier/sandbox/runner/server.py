@@ -301,8 +301,6 @@ def _code(target: object) -> plain.Node:
 def run_server() -> None:
     """Loads the solution and answers until the tester has gone."""
     _, source = children.read_payload()
-    sys.argv = [children.SOURCE_NAME]
-    sys.path[:] = [os.getcwd(), *sys.path]
     children.show_source(source)
     try:
         program = compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import platform
 import resource
@@ -78,9 +79,11 @@ def fork() -> int:
     return pid
 
 
-def _call(what: str, number: int, first: int, second: int, pointed: bytes | None = None) -> None:
-    if _CALL(number, first, second, pointed, 0) < 0:
+def _call(what: str, number: int, first: int, second: int, pointed: bytes | None = None) -> int:
+    result = _CALL(number, first, second, pointed, 0)
+    if result < 0:
         raise _last_error(what)
+    return int(result)
 
 
 def _last_error(what: str) -> OSError:
@@ -172,24 +175,35 @@ def landlock_ruleset(abi: int, rules: Iterable[tuple[int, int, bool]]) -> int:
         abi: from ``landlock_abi``.
         rules: see ``landlock_allow``.
     """
-    net = 3 if abi >= 4 else 0  # noqa: PLR2004
-    scoped = 3 if abi >= SCOPE_SIGNAL_ABI else 0
-    attr = struct.pack("QQQ", _LL_BY_ABI[min(abi, 5)], net, scoped)
-    size = 24 if scoped else 16 if net else 8
-    ruleset = syscall(_LL_CREATE, ctypes.c_char_p(attr), size, 0)
+    attr, size = _landlock_attr(abi)
+    ruleset = _call("landlock_create_ruleset", _LL_CREATE, ctypes.addressof(attr), size)
     for rule in rules:
         landlock_allow(ruleset, abi, rule)
     return ruleset
 
 
+@functools.cache
+def _landlock_attr(abi: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
+    """What a ruleset governs, where the kernel can read it, and its length."""
+    net = 3 if abi >= 4 else 0  # noqa: PLR2004
+    scoped = 3 if abi >= SCOPE_SIGNAL_ABI else 0
+    buffer = ctypes.create_string_buffer(struct.pack("QQQ", _LL_BY_ABI[min(abi, 5)], net, scoped))
+    return buffer, 24 if scoped else 16 if net else 8
+
+
 def landlock_allow(ruleset: int, abi: int, rule: tuple[int, int, bool]) -> None:
     """Adds a rule: an O_PATH descriptor, the access below it (-1 grants everything), and whether it is a directory."""
+    _call("landlock_add_rule", _LL_ADD, ruleset, 1, _beneath(abi, rule))
+
+
+@functools.lru_cache(maxsize=128)
+def _beneath(abi: int, rule: tuple[int, int, bool]) -> bytes:
     descriptor, access, is_directory = rule
     handled = _LL_BY_ABI[min(abi, 5)]
     allowed = handled if access < 0 else access & handled
     if not is_directory:
         allowed &= _LL_FILE_ONLY
-    _call("landlock_add_rule", _LL_ADD, ruleset, 1, struct.pack("=Qi", allowed, descriptor))
+    return struct.pack("=Qi", allowed, descriptor)
 
 
 def landlock_restrict(ruleset: int) -> None:

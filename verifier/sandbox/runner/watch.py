@@ -200,7 +200,7 @@ class Watch:
         assert isinstance(pids, list)
         for process, pid in zip(self._processes, pids, strict=True):
             process.pid = pid
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:
             for pipe in self._pipes:
                 if pipe.name != DRAINED:
                     selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)

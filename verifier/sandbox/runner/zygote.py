@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -53,8 +54,12 @@ class Zygote:
         self._control = control
         self._jail = built
         self._uids: list[int] = []
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake_read, self._wake_write = map(_lifted, os.pipe())
         os.set_blocking(self._wake_write, False)
+        # What goes wrong in a child before it is behind the walls; the jail closes its end.
+        self._trouble, self._tell = map(_lifted, os.pipe())
+        os.set_blocking(self._trouble, False)
+        self._shm_size = _size_when_empty(built.shm) if built.shm else -1
 
     def serve(self) -> None:
         """Forks on request until the supervisor goes away; what still runs then ends with us."""
@@ -67,7 +72,11 @@ class Zygote:
         for name in _PRELOADED:
             __import__(name)
         jail.common()
+        # What each child would set for itself.
         os.environ.update(HOME="/", TMPDIR="/")
+        sys.argv = [children.SOURCE_NAME]
+        sys.path.insert(0, "/")
+        random.seed(0)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         # A solution may import modules called like ours; the names are free again, the objects live on.
@@ -94,19 +103,18 @@ class Zygote:
         self._uids = [int(process["uid"]) for process in processes]
         pids: list[int] = []
         at = 0
-        trouble, tell = os.pipe()
         linger_s = float(str(request["linger_s"]))
         for process in processes:
             own = descriptors[at : at + process["descriptors"]]
             at += len(own)
             door = self._door(process, own)
+            sys.path[0] = str(process["directory"])
             pid = walls.fork()
             if pid == 0:
-                self._become(str(process["kind"]), door, tell)
+                self._become(str(process["kind"]), door)
             door.close()
             pids.append(pid)
-        for descriptor in (*descriptors, tell):
-            os.close(descriptor)
+        os.closerange(min(descriptors), max(descriptors) + 1)
         self._send({"pids": pids})
         ended = self._wait(pids, linger_s)
         cut = [pid not in ended for pid in pids]
@@ -114,12 +122,9 @@ class Zygote:
         is_clean = self._clean(processes) and is_clean
         kept = self._measure(processes[0]) if processes[0]["keep"] else [0, 0]
         others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
-        os.set_blocking(trouble, False)
-        try:
-            broken = os.read(trouble, MESSAGE_BYTES).decode(errors="replace")
-        except BlockingIOError:
-            broken = ""
-        os.close(trouble)
+        broken = ""
+        with contextlib.suppress(BlockingIOError):
+            broken = os.read(self._trouble, MESSAGE_BYTES).decode(errors="replace")
         self._send(
             {
                 "ended": [ended.get(pid) for pid in pids],
@@ -190,7 +195,7 @@ class Zygote:
         is_clean = self._remove(
             [[process["directory"], process["uid"]] for process in processes if not process["keep"]]
         )
-        if self._jail.shm and os.listdir(self._jail.shm):
+        if self._jail.shm and os.stat(self._jail.shm).st_size != self._shm_size and os.listdir(self._jail.shm):
             for uid in self._uids:
                 self._as_uid(uid, lambda: _remove_inside(self._jail.shm))
             is_clean = not os.listdir(self._jail.shm) and is_clean
@@ -254,7 +259,7 @@ class Zygote:
             is_warm=process["kind"] in WARM,
         )
 
-    def _become(self, kind: str, door: jail.Door, tell: int) -> None:
+    def _become(self, kind: str, door: jail.Door) -> None:
         """The child's whole life; never returns. While it is not yet behind the walls, trouble is ours to tell."""
         code = 70
         try:
@@ -265,9 +270,8 @@ class Zygote:
                 door.enter()
             except (OSError, MemoryError, ValueError) as error:
                 # The pipe is closed by the jail itself, so nothing behind the walls can claim this.
-                os.write(tell, f"{type(error).__name__}: {error}".encode()[:1000])
+                os.write(self._tell, f"{type(error).__name__}: {error}".encode()[:1000])
                 raise
-            random.seed(0)
             if kind in WARM:
                 gc.enable()
                 WARM[kind]()
@@ -292,6 +296,23 @@ def _kill_each(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _lifted(descriptor: int) -> int:
+    """The same out of the children's way."""
+    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)
+    os.close(descriptor)
+    return high
+
+
+def _size_when_empty(directory: str) -> int:
+    """The size that an empty directory shows, where the size tells how many entries there are; else -1."""
+    empty = os.stat(directory).st_size
+    probe = os.path.join(directory, "assay-probe")
+    os.close(os.open(probe, os.O_CREAT | os.O_WRONLY))
+    is_counted = os.stat(directory).st_size != empty
+    os.unlink(probe)
+    return empty if is_counted and os.stat(directory).st_size == empty else -1
 
 
 def _kill_all() -> None:
