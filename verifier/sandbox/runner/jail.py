@@ -476,8 +476,9 @@ class Door:
             self._filter = walls.seccomp_program(pids, keeps_metadata=keeps_metadata)
         self._scratch = os.path.join(directory, SCRATCH) if is_compiling else ""
         home = self._scratch or directory
-        if os.environ["HOME"] != home:
-            os.environ.update(HOME=home, TMPDIR=home)
+        for name in (b"HOME", b"TMPDIR"):  # past the mapping's own code, which touches much
+            os.environ._data[name] = os.fsencode(home)  # type: ignore[attr-defined]
+            os.putenv(name, home)
         self._ruleset = 0
         if self._abi:
             more = open_rule(readable, walls.READ_EXECUTE) if readable else None

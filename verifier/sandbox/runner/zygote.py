@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import gc
 import json
+import marshal
 import os
 import random
 import select
@@ -27,6 +28,8 @@ from . import children, jail, script, selftest, server, walls
 MESSAGE_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 32
 _KILL_ROUNDS = 2000
+_NOT_IN = 70
+"""Exit code of a child that could not be put behind the walls, or was ended by a bug of ours."""
 _SIGCHLD, _SIG_DFL = int(signal.SIGCHLD), int(signal.SIG_DFL)
 
 WARM: Mapping[str, Callable[[], None]] = MappingProxyType(
@@ -59,6 +62,9 @@ class Zygote:
         # What goes wrong in a child before it is behind the walls; the jail closes its end.
         self._trouble, self._tell = map(_lifted, os.pipe())
         os.set_blocking(self._trouble, False)
+        self._ready = select.poll()
+        for descriptor in (control.fileno(), self._wake_read):
+            self._ready.register(descriptor, select.POLLIN)
         self._shm_size = _size_when_empty(built.shm) if built.shm else -1
 
     def serve(self) -> None:
@@ -91,7 +97,7 @@ class Zygote:
                 return
             if not data:
                 return
-            request = json.loads(data)
+            request = marshal.loads(data)  # noqa: S302 (of the supervisor, whom we trust; json is slow in a zygote)
             if "processes" in request:
                 self._execute(request, descriptors)
 
@@ -123,8 +129,9 @@ class Zygote:
         kept = self._measure(processes[0]) if processes[0]["keep"] else [0, 0]
         others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
         broken = ""
-        with contextlib.suppress(BlockingIOError):
-            broken = os.read(self._trouble, MESSAGE_BYTES).decode(errors="replace")
+        if any(one[0] == _NOT_IN << 8 for one in ended.values()):
+            with contextlib.suppress(BlockingIOError):  # a program may end with that code too
+                broken = os.read(self._trouble, MESSAGE_BYTES).decode(errors="replace")
         self._send(
             {
                 "ended": [ended.get(pid) for pid in pids],
@@ -137,16 +144,16 @@ class Zygote:
         )
 
     def _send(self, message: dict[str, object]) -> None:
-        self._control.send(json.dumps(message).encode("ascii"))
+        self._control.send(marshal.dumps(message))
 
     def _wait(self, pids: list[int], linger_s: float) -> dict[int, list[float]]:
         """Waits until the leader has ended and the others had their time, or the supervisor wants all of them dead."""
         ended: dict[int, list[float]] = {}
-        both: list[socket.socket | int] = [self._control, self._wake_read]
         until: float | None = None
         while True:
-            ready, _, _ = select.select(both, [], [], None if until is None else max(until - time.monotonic(), 0))
-            if self._control in ready:
+            timeout = None if until is None else max(until - time.monotonic(), 0) * 1000
+            ready = [descriptor for descriptor, _ in self._ready.poll(timeout)]
+            if self._control.fileno() in ready:
                 if not self._control.recv(MESSAGE_BYTES):
                     raise ConnectionAbortedError  # caught by nobody: ``serve`` kills what runs, and we end
                 return ended
@@ -261,7 +268,7 @@ class Zygote:
 
     def _become(self, kind: str, door: jail.Door) -> None:
         """The child's whole life; never returns. While it is not yet behind the walls, trouble is ours to tell."""
-        code = 70
+        code = _NOT_IN
         try:
             # The module above these two turns numbers into enums, and a fresh child pays for all it touches.
             _signal.set_wakeup_fd(-1)
