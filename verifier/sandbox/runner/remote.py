@@ -491,6 +491,8 @@ def _lines_that_raise(script: str) -> frozenset[int]:
     """The lines of a script's ``raise`` statements; none where it is no Python."""
     import ast  # noqa: PLC0415 (already loaded by the one who runs scripts)
 
+    if "raise" not in script:
+        return frozenset()
     try:
         tree = ast.parse(script)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
