@@ -12,7 +12,9 @@ import contextlib
 import enum
 import importlib
 import json
+import random
 import sys
+import time
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -277,13 +279,17 @@ class _StandIn:
         return self
 
 
+_WATCHED = tuple(
+    (f"{owner.__name__}.{name}", owner, name)
+    for owner, names in (
+        (builtins, ("print", "open")),
+        (random, ("random", "randint", "randrange", "choice", "choices", "sample", "shuffle", "uniform", "gauss")),
+        (time, ("time", "sleep", "perf_counter", "monotonic")),
+    )
+    for name in names
+)
+
+
 def watched() -> Mapping[str, object]:
     """The functions of libraries that tests put others in the place of, by their names."""
-    found: dict[str, object] = {f"builtins.{name}": getattr(builtins, name) for name in ("print", "open")}
-    for owner, names in (
-        ("random", ("random", "randint", "randrange", "choice", "choices", "sample", "shuffle", "uniform", "gauss")),
-        ("time", ("time", "sleep", "perf_counter", "monotonic")),
-    ):
-        module = importlib.import_module(owner)
-        found |= {f"{owner}.{name}": getattr(module, name) for name in names}
-    return found
+    return {full: getattr(owner, name) for full, owner, name in _WATCHED}

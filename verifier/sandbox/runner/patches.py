@@ -30,6 +30,7 @@ class Patches:
         self._originals = dict(borrowed.watched())
         self._told = dict(self._originals)
         self._environ = dict(os.environ)
+        self._raw = dict(os.environ._data)  # type: ignore[attr-defined]
         self._states: dict[str, Callable[[], object]] = {}
         self._seeded: set[str] = set()
         if _SEEDS.search(script):
@@ -59,7 +60,9 @@ class Patches:
                 if function is not self._told[name]
             }
             self._told = dict(now)
-        if os.environ != self._environ:
+        # Nothing is decoded for a look that comes with each call and finds nothing.
+        if os.environ._data != self._raw:  # type: ignore[attr-defined]
+            self._raw = dict(os.environ._data)  # type: ignore[attr-defined]
             environ = dict(os.environ)
             gone = dict.fromkeys(self._environ.keys() - environ.keys())
             message["environ"] = {**gone, **dict(environ.items() - self._environ.items())}
