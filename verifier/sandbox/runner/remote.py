@@ -12,11 +12,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import plain, proxies, specials
@@ -74,11 +75,14 @@ class Link:
         self._patches = Patches(script)
         self._raising = _lines_that_raise(script)
         self._loop = specials.Loop()
-        self._operations = specials.operations(self._loop)
         self._remotes: dict[object, Any] = {}
         self._errors: dict[object, BaseException] = {}
         self._failed: list[BaseException] = []
         self._crossed: list[BaseException] = []
+
+    @functools.cached_property
+    def _operations(self) -> Mapping[str, Callable[..., object]]:
+        return specials.operations(self._loop)
 
     @property
     def has_failed(self) -> bool:

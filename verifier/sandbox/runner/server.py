@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import builtins
 import enum
+import functools
 import inspect
 import os
 import random
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from . import children, plain, specials
@@ -38,7 +39,6 @@ class Server:
         self._told: set[int] = set()
         self._replaced: dict[str, list[object]] = {}
         self._loop = specials.Loop()
-        self._operations = specials.operations(self._loop)
         self.channel = Channel(CHANNEL, self.answer)
         self._borrowed = Borrowed(module, self.ask)
         self._do: dict[str, Callable[[Message], Message]] = {
@@ -51,6 +51,10 @@ class Server:
             "signature": lambda message: {"value": _signature(self._value(message["target"]), self._encode)},
             "code": lambda message: {"value": _code(self._value(message["target"]))},
         }
+
+    @functools.cached_property
+    def _operations(self) -> Mapping[str, Callable[..., object]]:
+        return specials.operations(self._loop)
 
     def answer(self, message: Message) -> Message:
         """What a request gives, with what was printed meanwhile."""
