@@ -208,6 +208,11 @@ class HiddenRunner:
         return [path.name for path in self._look()[1] if str(path) not in homes]
 
 
+def is_gvisor(sandbox: StartableSandbox) -> bool:
+    """Whether programs run on gVisor's kernel, which shows the command lines and environments of all."""
+    return isinstance(sandbox, DockerSandbox) and sandbox._runtime == "runsc"
+
+
 def runner_seen_of(sandbox: StartableSandbox) -> Runner | HiddenRunner:
     """As ``runner_of``, also where the container's processes are not to be seen from here."""
     if isinstance(sandbox, DockerSandbox) and sandbox._runtime:

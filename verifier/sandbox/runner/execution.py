@@ -153,10 +153,15 @@ class Executor:
         os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
 
 
+def open_to_others(pipe: int, mode: int) -> None:
+    """Lets a program of another uid open a pipe by the paths of its standard streams."""
+    with contextlib.suppress(PermissionError):  # gVisor knows no modes of pipes
+        os.fchmod(pipe, mode)
+
+
 def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, is_strict: bool, kept: int) -> int:
     read, write = os.pipe()
-    with contextlib.suppress(PermissionError):  # gVisor knows no modes of pipes
-        os.fchmod(write, 0o622)  # a program of another uid may open /dev/stdout
+    open_to_others(write, 0o622)
     os.set_blocking(read, False)
     pipes.append(Pipe(of, name, read, limit, is_strict=is_strict, kept=min(kept, limit)))
     return write

@@ -277,7 +277,7 @@ class Supervisor:
         peer.stdin, program.stdout = os.pipe()
         program.stdin, peer.stdout = os.pipe()
         for descriptor in (peer.stdin, program.stdin):
-            os.fchmod(descriptor, 0o666)  # programs of other uids may open /dev/stdin and /dev/stdout
+            execution.open_to_others(descriptor, 0o666)
         return self._executor.execute([peer, program], linger_s=_LINGER_S, drain=os.dup(peer.stdin))[::-1]
 
     def _compiled(self, name: str, program: Program, job: _Job) -> tuple[Kept, bool]:
