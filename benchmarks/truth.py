@@ -30,6 +30,8 @@ from verifier.verifiers.code import CodeVerifier
 from verifier.workers import WorkerPool
 
 Task = Mapping[str, object]
+SLOW: Mapping[str, int] = {"quixbugs/knapsack": 9, "quixbugs/levenshtein": 3}
+"""Cases that the set's own tests leave out unless slow ones are asked for: minutes, or gigabytes, when solved right."""
 TIME_LIMIT_S = 10.0
 MEMORY_BYTES = 1 << 30
 LABELS: Mapping[str, bool] = {"correct": True, "incorrect": False}
@@ -92,11 +94,13 @@ def of_calls(task: Task) -> CodeReference:
     """Pairs of arguments and the value expected."""
     tests = task["tests"]
     cases = tests["cases"] if isinstance(tests, Mapping) else []
+    slow = SLOW.get(text_of(task, "task_id"))
+    cases = [case for at, case in enumerate(cases) if at != slow]
     return CodeReference(
         language="python",
         calls=tuple(CallTest(args=json.dumps(args), expected=json.dumps(expected)) for args, expected in cases),
         entry_point=text_of(task, "entry_point"),
-        time_limit_s=3 * TIME_LIMIT_S,
+        time_limit_s=TIME_LIMIT_S,
         memory_limit_bytes=MEMORY_BYTES,
         # The set's own test of this task allows the error that its arguments ask for; 0.01 is the least of them.
         tolerance=Tolerance(absolute=0.01) if text_of(task, "entry_point") == "sqrt" else None,

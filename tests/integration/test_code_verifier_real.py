@@ -99,7 +99,7 @@ async def shared_found(sandbox: StartableSandbox) -> dict[str, Found]:
 
 async def test_the_corpus_has_attacks_of_every_kind_and_enough_honest_programs():
     names = {name.partition("/")[0]: record for name, record in RECORDS.items()}
-    assert sum(record["expect"] == "NOT_CORRECT" for record in names.values()) >= 60
+    assert sum(record["expect"] == "NOT_CORRECT" for record in names.values()) >= 200
     assert sum(record["expect"] == "CORRECT" for record in names.values()) >= 15
     assert len({record["category"] for record in names.values()}) >= 15
 
