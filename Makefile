@@ -36,7 +36,9 @@ lint: $(STAMP)  ## Checks style, types, import rules and the contract
 
 bench: $(STAMP)  ## Runs every benchmark in its small form
 	$(BIN)/python benchmarks/math_verdicts.py --limit 300
-	$(BIN)/python benchmarks/code_programs.py --completions 100
+	$(BIN)/python benchmarks/code_programs.py --executions 40 --rounds 2
+	$(BIN)/python benchmarks/sandbox_load.py --executions 200
+	$(BIN)/python benchmarks/attacks.py --sandbox local
 	$(BIN)/python benchmarks/curate_shards.py --small
 	$(BIN)/python benchmarks/language.py --small
 

@@ -115,7 +115,7 @@ def honest() -> list[Case]:
 
 
 def hostile() -> list[Case]:
-    """Programs that do harm; those that need a victim of the contract tests are left out."""
+    """Python programs that do harm; those that need a victim of the contract tests are left out."""
     rows = [json.loads(line) for line in HOSTILE.read_text(encoding="utf-8").splitlines()]
     return [
         Case(
@@ -126,7 +126,7 @@ def hostile() -> list[Case]:
             limits=HOSTILE_LIMITS,
         )
         for row in rows
-        if "stdin" not in row
+        if "stdin" not in row and "language" not in row
     ]
 
 
