@@ -41,7 +41,16 @@ from verifier.sandbox.local import LocalSandbox
 
 HOSTILE = Path(__file__).parents[1] / "tests" / "cases" / "hostile_programs.jsonl"
 HONEST_LIMITS = Limits(cpu_time_s=10.0, wall_floor_s=60.0)
-HOSTILE_LIMITS = Limits(cpu_time_s=0.5, memory_bytes=200 << 20, wall_floor_s=1.5, wall_factor=3.0)
+HOSTILE_LIMITS = Limits(
+    cpu_time_s=0.5,
+    memory_bytes=200 << 20,
+    output_bytes=1 << 20,
+    report_bytes=1 << 20,
+    file_bytes=1 << 20,
+    processes=16,
+    wall_floor_s=1.5,
+    wall_factor=3.0,
+)
 SHARE = 20
 PLACES: Mapping[str, tuple[str, ...]] = {
     "local-namespaces": ("assay-work", "dev/shm", "tmp"),
