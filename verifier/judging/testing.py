@@ -15,7 +15,7 @@ from verifier.judging.results import CaseResult
 from verifier.judging.scripts import NAME, read_pair, read_report
 from verifier.judging.way import Programs, SingleWay
 from verifier.sandbox.base import Job, Limits, PairRun, Run, RunResult, Sandbox, ScriptRun
-from verifier.types import CodeReference, Framework
+from verifier.types import CodeReference, Framework, TestStatus
 
 
 class Testing(SingleWay):
@@ -101,4 +101,10 @@ class Bridging(SingleWay):
 
     async def read(self, runs: Sequence[RunResult]) -> tuple[CaseResult, ...]:
         """How the tester ended."""
-        return (read_pair(runs[0], self._language),)
+        try:
+            return (read_pair(runs[0], self._language),)
+        except UnscorableError:
+            if self._tester is not None:
+                raise
+            # What the tests call was taken from the program, so that it is not there is the program's doing.
+            return (CaseResult(status=TestStatus.RE, detail="the tests do not find in the program what they call"),)
