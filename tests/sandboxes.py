@@ -78,6 +78,8 @@ def _unprivileged(mode: str) -> StartableSandbox:
 
 
 def _docker(runtime: str) -> StartableSandbox:
+    if runtime and not os.environ.get("ASSAY_TEST_GVISOR"):
+        pytest.skip("gVisor takes minutes: set ASSAY_TEST_GVISOR to run it")
     if runtime and not _has_runtime(runtime):
         pytest.skip(f"the engine has no runtime {runtime}")
     tag = os.environ.get("ASSAY_IMAGE_TAG", "latest")
