@@ -25,7 +25,9 @@ def test_a_process_that_has_ended_leaves_orphans_also_if_its_pid_is_used_again()
 
 
 @pytest.mark.parametrize(
-    "owner", ["", "x", "other-boot pid:[1] 4194000 5", "a b c d e", owner_of(os.getpid()).replace("pid:[", "pid:[9")]
+    "owner",
+    ["", "x", "other-boot pid:[1] 4194000 5", "a b c d e", owner_of(os.getpid()).replace("pid:[", "pid:[9")],
+    ids=["nothing", "a word", "another boot", "more words", "another namespace"],
 )
 def test_of_an_owner_elsewhere_nothing_is_known(owner):
     assert not is_orphan(owner)
