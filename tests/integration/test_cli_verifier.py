@@ -232,7 +232,7 @@ def test_a_full_disk_is_one_line_that_names_the_file():
         (("score", "--nothing"), 2, "No such option"),
         (("serve", "--bind", "256.0.0.1:1"), 2, "cannot listen on 256.0.0.1:1"),
         (("serve", "--recipe", "r9"), 2, "unknown recipe 'r9'"),
-        (("images", "build", "cobol"), 2, "unknown image 'cobol'; known: cpp, python"),
+        (("images", "build", "cobol"), 2, "unknown image 'cobol'; known: cpp, go, java, javascript, python, rust"),
     ],
 )
 def test_a_wrong_call_is_one_line_with_the_remedy(arguments, status, says):

@@ -22,6 +22,8 @@ from .watch import Broken, Limits, Outcome, Process
 _CHUNK = 1 << 20
 _COMPILE_OUTPUT_BYTES = 64 << 10
 _LINGER_S = 1e6
+_PAIR_LINGER_S = 0.5
+"""A program whose tester has ended sees the end of its requests; how it ends itself is then told, not raced for."""
 """When its interactor has ended a program may print what is left, and has to end by itself: its limits still hold."""
 _SELF_TEST_LIMITS = {
     "cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8, "wall_s": 20,
@@ -261,7 +263,7 @@ class Supervisor:
         tester.wire = ours.detach()
         program = self._process(job, {})
         program.wire = theirs.detach()
-        return self._executor.execute([tester, program])[::-1]
+        return self._executor.execute([tester, program], linger_s=_PAIR_LINGER_S)[::-1]
 
     def _interactive(self, job: _Job, run: Mapping[str, object]) -> list[Outcome]:
         """The program and the interactor write to each other.
