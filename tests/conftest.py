@@ -8,5 +8,6 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "unit" not in item.path.parts:
-            backend = getattr(item, "callspec", None) and item.callspec.params.get("sandbox", "")
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {backend or ''}"))
+            callspec = getattr(item, "callspec", None)
+            backend = callspec.params.get("sandbox", "") if callspec is not None else ""
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {backend}"))
