@@ -27,16 +27,17 @@ from verifier.sandbox.images import connect
 from verifier.sandbox.local import ENVIRONMENT, RUNNER_DIRECTORY, LocalSandbox, _ProcessLink
 from verifier.sandbox.pool import SlotPool
 from verifier.sandbox.runner import jail
-from verifier.sandbox.slot import Slot, walls_of
+from verifier.sandbox.slot import Slot, new_uid_base, walls_of
 
 NOBODY = 65534
 
 
-class UnprivilegedSandbox:
-    """The local backend as a user without privileges runs it, with the system's Python; needs root to become one."""
+class SystemSandbox:
+    """The local backend with the system's Python, which every uid can read; needs root to become another user."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, *, is_root: bool) -> None:
         self._mode = mode
+        self._is_root = is_root
         self._home = tempfile.mkdtemp(prefix="assay-test-")
         Path(self._home).chmod(0o755)
         self._pool = SlotPool(size=1, open_slot=self._open_slot, is_shared=True)
@@ -60,21 +61,24 @@ class UnprivilegedSandbox:
 
     async def _open_slot(self, toolchain: str) -> Slot:
         scratch = tempfile.mkdtemp(dir=self._home)
-        os.chown(scratch, NOBODY, NOBODY)
-        config = {"is_container": False, "scratch": scratch, "uid_base": 0, "mode": self._mode}
-        become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        become: tuple[str, ...] = ()
+        if not self._is_root:
+            os.chown(scratch, NOBODY, NOBODY)
+            become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        uid_base = new_uid_base() if self._is_root else 0
+        config = {"is_container": False, "scratch": scratch, "uid_base": uid_base, "mode": self._mode}
         process = await asyncio.create_subprocess_exec(
-            *become, "/usr/bin/python3", "-s", f"{self._home}/runner", json.dumps(config),
+            *become, "/usr/bin/python3", "-s", f"{self._home}/runner", "supervisor", json.dumps(config),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT, cwd="/",
             start_new_session=True, limit=1 << 22,
         )  # fmt: skip
         return await Slot.open(_ProcessLink(process, scratch))
 
 
-def _unprivileged(mode: str) -> StartableSandbox:
+def _system(mode: str, *, is_root: bool = False) -> StartableSandbox:
     if os.geteuid() != 0 or not shutil.which("setpriv") or not Path("/usr/bin/python3").exists():
         pytest.skip("needs root, setpriv and /usr/bin/python3")
-    return UnprivilegedSandbox(mode)
+    return SystemSandbox(mode, is_root=is_root)
 
 
 def _docker(runtime: str) -> StartableSandbox:
@@ -100,10 +104,10 @@ def _has_runtime(runtime: str) -> bool:
 MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "local": lambda: LocalSandbox(slots=2),
     "local-namespaces": lambda: LocalSandbox(slots=1, mode="namespaces"),
-    "local-uid": lambda: LocalSandbox(slots=1, mode="uid"),
+    "local-uid": lambda: _system("uid", is_root=True),
     "local-landlock": lambda: LocalSandbox(slots=1, mode="landlock"),
-    "unprivileged-namespaces": lambda: _unprivileged("namespaces"),
-    "unprivileged-landlock": lambda: _unprivileged("landlock"),
+    "unprivileged-namespaces": lambda: _system("namespaces"),
+    "unprivileged-landlock": lambda: _system("landlock"),
     "docker": lambda: _docker(""),
     "docker-gvisor": lambda: _docker("runsc"),
 }

@@ -250,7 +250,7 @@ class DockerSandbox:
         create = functools.partial(
             self._engine().containers.create,
             image,
-            command=[json.dumps(config)],
+            command=["supervisor", json.dumps(config)],
             cap_add=["SETUID", "SETGID", "KILL"],
             cap_drop=["ALL"],
             environment=ENVIRONMENT,

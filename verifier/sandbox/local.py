@@ -154,6 +154,7 @@ class LocalSandbox:
                 sys.executable,
                 "-s",  # and not -I, which would pass over PYTHONHASHSEED and its like in ENVIRONMENT
                 str(RUNNER_DIRECTORY),
+                "supervisor",
                 json.dumps(config),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -1,8 +1,10 @@
-"""Loads this directory as the package ``assay_runner`` and starts it.
+"""Loads this directory as the package ``assay_runner`` and starts the part that the first argument names.
 
 The name is not on ``sys.path``, so a solution cannot meet or shadow it by an import.
 """
 
+import contextlib
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -21,5 +23,19 @@ def _load() -> None:
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
 
 
+def _load_libraries() -> None:
+    """Maps what is written in C before anything else: libraries would cut memory into pieces (``warm_up.gather``)."""
+    for name in _LIBRARIES:
+        with contextlib.suppress(ImportError):  # built in, or not there
+            importlib.import_module(name)
+
+
+_LIBRARIES = (
+    "_bisect", "_ctypes", "_datetime", "_decimal", "_heapq", "_json", "_opcode", "_pickle", "_queue", "_random",
+    "_sha2", "_sha512", "_socket", "_statistics", "_struct", "_typing", "array", "binascii", "cmath", "fcntl", "math",
+    "resource", "select",
+)  # fmt: skip
+if sys.argv[1] == "zygote":
+    _load_libraries()
 _load()
-importlib.import_module("assay_runner.supervisor").main()
+importlib.import_module(f"assay_runner.{sys.argv[1]}").main()

@@ -56,12 +56,14 @@ class Borrowed:
     """What the tester has given, by numbers.
 
     Args:
-        module: the solution.
         ask: asks the tester: a message, then arguments.
+
+    Attributes:
+        module: the solution, when it is loaded.
     """
 
-    def __init__(self, module: types.ModuleType, ask: Callable[..., object]) -> None:
-        self._module = module
+    def __init__(self, ask: Callable[..., object]) -> None:
+        self.module = types.ModuleType("solution")
         self._ask = ask
         self._shared: set[str] = set()
         self._objects: dict[int, object] = {}
@@ -113,7 +115,7 @@ class Borrowed:
             case "class", int(number):
                 return self._classes[number]
             case "class", None:
-                return getattr(self._module, str(node["n"]))
+                return getattr(self.module, str(node["n"]))
             case "callback", int(number):
                 return self._function(number, node)
             case "error", _:
@@ -133,7 +135,7 @@ class Borrowed:
         setattr(module, attribute, original if value is None else value)
 
     def _make_class(self, told: dict[str, Any], value: Value) -> type:
-        own = getattr(self._module, told["n"], None)
+        own = getattr(self.module, told["n"], None)
         if told["held"] and isinstance(own, type):
             self._shared.add(told["n"])
             return own
@@ -231,10 +233,15 @@ class Borrowed:
         number = self._class_numbers.get(id(kind))
         if number is not None:
             return {"t": "class", "v": number}
-        if kind.__name__ in self._shared and getattr(self._module, kind.__name__, None) is kind:
+        if kind.__name__ in self._shared and getattr(self.module, kind.__name__, None) is kind:
             return {"t": "class", "n": kind.__name__}
         name = next((name for name in ERROR_MODULES if is_of(kind, name)), None)
         return None if name is None else {"t": "stdlib", "m": name, "v": kind.__name__}
+
+    @property
+    def has_news(self) -> bool:
+        """Whether objects were lent, or go back."""
+        return bool(self._pending or self._told)
 
     def add_objects(self, message: Message, encode: Encode, *, everything: bool = False) -> None:
         """Adds what the objects hold that a message refers to, or all whose contents have changed."""

@@ -1,16 +1,16 @@
 """What children do behind the walls: run a program, call a function, execute a command.
 
-Descriptors: 0 to 2 are the program's own, 3 is the payload to read, 4 takes the report. A report is only a
-description: nothing a solution writes there can make it right.
+Descriptors: 0 to 2 are the program's own; then the wire to a peer, where there is one, and what takes the report. A
+report is only a description: nothing a solution writes there can make it right.
 """
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import linecache
 import logging
+import marshal
 import os
 import signal
 import sys
@@ -18,33 +18,16 @@ import threading
 import traceback
 import types
 
-from . import plain
+from . import channel, plain
+from .records import FIRST, LENGTH
 
-PAYLOAD, REPORT = 3, 4
-WIRE = 4
+REPORT = 3
 SOURCE_NAME = "solution.py"
-_CHUNK = 1 << 20
-
-
-def read_payload() -> tuple[dict[str, object], str]:
-    """The head and the program from descriptor 3, which is then closed; files that come with them are written."""
-    parts = []
-    while chunk := os.read(PAYLOAD, _CHUNK):
-        parts.append(chunk)
-    os.close(PAYLOAD)
-    line, _, source = b"".join(parts).partition(b"\n")
-    head: dict[str, object] = {} if line == b"{}" else json.loads(line)
-    at = 0
-    for name, size in head.pop("files", ()):  # type: ignore[attr-defined]
-        with open(name, "wb") as file:
-            file.write(source[at : at + size])
-        at += size
-    return head, source[at:].decode("utf-8", "replace")
 
 
 def write_report(report: dict[str, object], descriptor: int = REPORT) -> None:
     """Writes a report and closes its descriptor."""
-    data = json.dumps(report).encode("ascii") + b"\n"
+    data = channel.written(report) + b"\n"
     try:
         while data:
             data = data[os.write(descriptor, data) :]
@@ -52,6 +35,13 @@ def write_report(report: dict[str, object], descriptor: int = REPORT) -> None:
     except OSError:
         # The program closed or broke the descriptor: it has no report, and that is its own loss.
         return
+
+
+def tell_first(data: bytes, descriptor: int = REPORT) -> None:
+    """Writes what ``Codes`` keeps, before anything of the job has run: what is told later is no part of it."""
+    view = memoryview(FIRST + LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def load_program(code: types.CodeType, name: str) -> types.ModuleType:
@@ -89,14 +79,22 @@ def describe(error: BaseException) -> dict[str, object]:
     return {"error": type(error).__name__, "is_compile_error": False}
 
 
-def _prepare(source: str, args: object = ()) -> None:
-    sys.argv += map(str, args)  # type: ignore[call-overload]
-    show_source(source)
+_shown: list[str] = []
+
+
+def let_sources_be_shown() -> None:
+    """Lets tracebacks and ``inspect.getsource`` find the program that ``show_source`` is told."""
+    linecache.cache[SOURCE_NAME] = (lambda: "".join(_shown),)
+
+
+def forget_source() -> None:
+    """Forgets what was shown."""
+    _shown.clear()
 
 
 def show_source(source: str) -> None:
-    """Lets tracebacks and ``inspect.getsource`` find the program."""
-    linecache.cache[SOURCE_NAME] = (lambda: source,)
+    """Keeps the program for those who ask for its lines."""
+    _shown.append(source)
 
 
 def _exit_code(stop: SystemExit) -> int:
@@ -108,33 +106,44 @@ def _exit_code(stop: SystemExit) -> int:
     return 1
 
 
-def _compiled(source: str) -> types.CodeType | None:
-    """The program's code, or None if it has none, which is reported."""
+def _compiled(source: str, code: object) -> types.CodeType | None:
+    """The program's code, as it is known or compiled here; None if it has none, which is reported."""
+    if type(code) is bytes:
+        known: types.CodeType = marshal.loads(code)  # noqa: S302 (see ``Codes``)
+        return known
     try:
-        return compile(source, SOURCE_NAME, "exec", dont_inherit=True)
+        program = compile(source, SOURCE_NAME, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         write_report({"error": type(error).__name__, "is_compile_error": True})
         return None
+    if code is True:
+        tell_first(marshal.dumps(program))
+    return program
 
 
-def run_stdio() -> None:
+def run_stdio(head: dict[str, object], source: str, code: object) -> None:
     """Runs a program as ``__main__``."""
-    head, source = read_payload()
-    _prepare(source, head.get("args", ()))
-    program = _compiled(source)
+    finish(exit_code_of(head, source, code))
+
+
+def exit_code_of(head: dict[str, object], source: str, code: object) -> int:
+    """Runs a program as ``__main__``; what it ends with."""
+    args = head.get("args")
+    if args:
+        sys.argv += map(str, args)  # type: ignore[call-overload]
+    show_source(source)
+    program = _compiled(source, code)
     if program is None:
-        finish(1)
-        return
-    code = 0
+        return 1
     try:
         load_program(program, "__main__")
     except SystemExit as stop:
-        code = _exit_code(stop)
+        return _exit_code(stop)
     except BaseException as error:  # noqa: BLE001 (every end of the program is reported)
         traceback.print_exc()
         write_report(describe(error))
-        code = 1
-    finish(code)
+        return 1
+    return 0
 
 
 def find_entry_point(module: types.ModuleType, name: str) -> object:
@@ -154,11 +163,17 @@ def find_entry_point(module: types.ModuleType, name: str) -> object:
     raise AttributeError(name)
 
 
-def run_call() -> None:
+def run_call(head: dict[str, object], source: str, code: object) -> None:
     """Loads a program, calls its entry point once and reports the value."""
-    head, source = read_payload()
-    _prepare(source)
-    program = _compiled(source)
+    report = value_of(head, source, code)
+    write_report(report)
+    os._exit(0 if "value" in report else 1)
+
+
+def value_of(head: dict[str, object], source: str, code: object) -> dict[str, object]:
+    """Loads a program and calls its entry point once; the report."""
+    show_source(source)
+    program = _compiled(source, code)
     if program is None:
         os._exit(1)
     sys.set_int_max_str_digits(0)
@@ -168,25 +183,19 @@ def run_call() -> None:
         module = load_program(program, "solution")
         value = find_entry_point(module, str(head["entry_point"]))(*args, **kwargs)  # type: ignore[operator]
         shown = args[0] if head["in_place"] else value
-        report: dict[str, object] = {"value": plain.Encoder(is_json=True).encode(shown)}
+        return {"value": plain.Encoder(is_json=True).encode(shown)}
     except plain.PlainError as error:
-        report = {"error": "Uncrossable", "message": str(error)}
+        return {"error": "Uncrossable", "message": str(error)}
     except BaseException as error:  # noqa: BLE001
-        report = describe(error)
-    write_report(report)
-    os._exit(0 if "value" in report else 1)
+        return describe(error)
 
 
-def run_program(kind: str) -> None:
-    """Writes the files where they are wanted, and executes the command of the payload unless it is ``place``."""
-    head, _ = read_payload()
+def run_program(kind: str, home: str, head: dict[str, object]) -> None:
+    """Executes the command of the head, unless the files were only to be placed."""
     argv, environment = head["argv"], head["environment"]
     if kind == "place" or not isinstance(argv, list) or not isinstance(environment, dict):
         return
-    with contextlib.suppress(OSError):
-        os.dup2(WIRE, PAYLOAD)  # where there is a wire, it is the first descriptor after the program's own
-        os.close(WIRE)
     # One that talks to a program judges it also when the program has gone away.
     for number in (signal.SIGXFSZ,) if head.get("survives_pipes") else (signal.SIGXFSZ, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    os.execve(argv[0], argv, {**os.environ, **environment})  # noqa: S606
+    os.execve(argv[0], argv, {**os.environ, "HOME": home, "TMPDIR": home, **environment})  # noqa: S606

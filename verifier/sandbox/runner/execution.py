@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import marshal
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NoReturn
 
-from . import zygote
-from .usage import tree_use
-from .watch import DRAINED, UNREAD_BYTES, Outcome, Pipe, Process, Watch
+from . import jail, letters, records
+from .usage import descendants, tree_use
+from .watch import DRAINED, UNREAD_BYTES, Broken, Outcome, Pipe, Process, Watch
 
 _KILL_ROUNDS = 2000
+_CHILDREN = 2
+"""Of one execution, at most."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Executor:
     """Has processes run by the zygote, one execution at a time.
 
     Args:
-        control: the connection to the zygote.
-        zygote_pid: its pid.
-        adopts: see ``jail.Jail``.
+        built: the jail.
+        foreign: descriptors that are none of the zygote's.
         listen: keeps what the host sends meanwhile; asked when descriptor 0 can be read.
     """
 
-    def __init__(self, control: socket.socket, zygote_pid: int, adopts: bool, listen: Callable[[], None]) -> None:  # noqa: FBT001
-        self._adopts = adopts
-        self._control = control
-        self._zygote_pid = zygote_pid
+    def __init__(self, built: jail.Jail, foreign: Sequence[int], listen: Callable[[], None]) -> None:
+        self._jail = built
         self._listen = listen
-        self._base_bytes = 0
+        self._serial = 0
+        self._marks = 0
+        self._shm_size = _size_when_empty(built.shm) if built.shm else -1
         self.is_spent = False
         """Something was left that could not be removed, so the next run would not start fresh."""
-        self.forget: list[list[object]] = []
+        self.forget: list[tuple[str, int]] = []
         """Directories to be removed before the next execution, each with its uid."""
-
-    def measure(self) -> None:
-        """Learns what the zygote takes itself, which no child is charged for."""
+        self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(_CHILDREN)]
+        self._trouble, tell = os.pipe()
+        os.set_blocking(self._trouble, False)
+        theirs = [control.detach(), tell, *(box.detach() for _, box in boxes)]
+        self._zygote_pid = _start_zygote(built, theirs, foreign)
+        self._sender = letters.Sender([box for box, _ in boxes], int(str(marshal.loads(self._hear()))))  # noqa: S302
+        with open(f"/proc/{self._zygote_pid}/statm", encoding="ascii") as statm:
+            self._doors = jail.Doors(built, int(statm.read().split()[0]) * _PAGE)
         self._base_bytes = tree_use([self._zygote_pid]).memory_bytes
 
     def execute(self, processes: list[Process], linger_s: float = 0.0, drain: int = -1) -> list[Outcome]:
@@ -52,57 +63,94 @@ class Executor:
             drain: where the program's output is read from when its reader, the leader, has ended; or -1. Until then
                 it keeps the program from being killed by a pipe that nobody reads, which would be a matter of luck.
         """
+        if self.forget:
+            # What the last job compiled goes before the next program runs.
+            dirty, self.forget = self.forget, []
+            self._remove(dirty)
         pipes: list[Pipe] = []
         if drain >= 0:
             pipes.append(Pipe(len(processes) - 1, DRAINED, drain, 0, is_strict=False, kept=0))
-        descriptors: list[int] = []
-        counts: list[int] = []
-        for at, process in enumerate(processes):
-            own = self._descriptors(at, process, pipes)
-            descriptors += own
-            counts.append(len(own))
-        request = {
-            "processes": [process.request(count) for process, count in zip(processes, counts, strict=True)],
-            "linger_s": linger_s,
-            "forget": self.forget,
-        }
-        self.forget = []
+        self._serial += 1
+        marks = self._marks | (records.LINGERS if linger_s else 0)
+        uids = [process.uid for process in processes]
         try:
-            socket.send_fds(self._control, [marshal.dumps(request)], descriptors)
+            for at, process in enumerate(processes):
+                self._write_to(at, process, self._descriptors(at, process, pipes))
+            self._control.send(records.ORDER.pack(len(processes), marks, *uids, *[0] * (2 - len(uids))))
         except OSError:
             self._end_without_zygote()
-        for descriptor in descriptors:
-            os.close(descriptor)
+        watch = Watch(
+            processes,
+            pipes,
+            control=self._control.fileno(),
+            zygote_pid=self._zygote_pid if self._jail.adopts else 0,
+            base_bytes=self._base_bytes,
+            linger_s=linger_s,
+            hear=self._hear,
+            kill=self._kill,
+            listen=self._listen,
+        )
         try:
-            watch = Watch(
-                processes,
-                pipes,
-                control=self._control.fileno(),
-                zygote_pid=self._zygote_pid if self._adopts else 0,
-                base_bytes=self._base_bytes,
-                hear=self._hear,
-                kill=self._kill,
-                listen=self._listen,
-            )
             outcomes, is_clean = watch.run()
         finally:
             for pipe in pipes:
                 os.close(pipe.descriptor)
-        self.is_spent = self.is_spent or not is_clean
+        # A signal that came too late must not be taken for one that is meant for the next execution.
+        self._marks = records.DRAINS if watch.is_killed else 0
+        self._look_for_trouble(outcomes)
+        for process in processes:
+            if process.keep:
+                kept = self._chore("measure", process.directory, process.uid)
+                assert isinstance(kept, list)
+                outcomes[0].kept_bytes, outcomes[0].kept_files = map(int, kept)
+        self.is_spent = not (self._is_tidied(processes) and is_clean) or self.is_spent
         return outcomes
+
+    def _look_for_trouble(self, outcomes: Sequence[Outcome]) -> None:
+        if any(outcome.code == records.NOT_IN for outcome in outcomes):
+            with contextlib.suppress(BlockingIOError):  # a program may end with that code too
+                raise Broken(os.read(self._trouble, records.MESSAGE_BYTES).decode(errors="replace"))
+
+    def _write_to(self, at: int, process: Process, own: list[int]) -> None:
+        """Puts a child's letter into its box."""
+        doors, directory = self._doors, process.directory
+        home = os.path.join(directory, jail.SCRATCH) if process.keep else directory
+        ruleset = doors.ruleset(process.readable)
+        handed = [*own, ruleset] if ruleset >= 0 else own
+
+        def entry(free: int) -> tuple[letters.Call, ...]:
+            return doors.calls(
+                process.kernel,
+                ruleset=len(own) if ruleset >= 0 else -1,
+                free=free,
+                other_tasks=doors.other_tasks(process.uid),
+                is_warm=process.kind in records.WARM,
+                is_compiling=process.keep,
+                has_group=bool(process.group),
+            )
+
+        told = (
+            len(own), doors.last_filter(is_compiling=process.keep), process.kind, directory, home, process.head,
+            process.files, process.text, process.code,
+        )  # fmt: skip
+        to = letters.Address(process.uid, process.group, os.fsencode(directory), os.fsencode(home))
+        try:
+            self._sender.send(at, self._serial, entry=entry, to=to, descriptors=handed, payload=told)
+        finally:
+            for descriptor in handed:
+                os.close(descriptor)
 
     def _descriptors(self, at: int, process: Process, pipes: list[Pipe]) -> list[int]:
         """What one child is given, in order; those of its ends that are ours are added to ``pipes``."""
         limits, stdin = process.limits, process.stdin
         output = int(limits["output_bytes"])
-        given = [stdin if isinstance(stdin, int) else _memory_file(stdin)]
+        given = [stdin if isinstance(stdin, int) else letters.memory_file(stdin)]
         if process.stdout < 0:
             kept = process.output_kept
             given.append(_pipe(pipes, at, "stdout", output, is_strict=process.is_strict, kept=kept))
         else:
             given.append(process.stdout)
         given.append(_pipe(pipes, at, "stderr", UNREAD_BYTES, is_strict=False, kept=UNREAD_BYTES))
-        given.append(_memory_file(process.payload))
         if process.wire >= 0:
             given.append(process.wire)
         if process.reports:
@@ -110,24 +158,44 @@ class Executor:
             given.append(_pipe(pipes, at, "report", report, is_strict=True, kept=report))
         return given
 
+    # --- what is left ---
+
+    def _is_tidied(self, processes: list[Process]) -> bool:
+        """Removes the directories of an execution, and what it left in shared memory; False if anything is left."""
+        dirty = [(process.directory, process.uid) for process in processes if not process.keep]
+        if not self._jail.has_homes:
+            dirty = [(directory, uid) for directory, uid in dirty if not jail.remove_empty(directory)]
+        is_clean = not dirty or self._remove(dirty)
+        shm = self._jail.shm
+        if shm and os.stat(shm).st_size != self._shm_size and os.listdir(shm):
+            is_clean = self._chore("empty", shm, [process.uid for process in processes]) is True and is_clean
+        return is_clean
+
+    def _remove(self, dirty: list[tuple[str, int]]) -> bool:
+        return self._chore("remove", dirty) is True
+
     # --- the zygote ---
 
-    def _kill(self) -> None:
+    def _chore(self, name: str, *args: Any) -> object:  # noqa: ANN401 (what ``marshal`` takes)
+        """What only it can do, because it takes a fork."""
         try:
-            self._control.send(b'{"kill": true}')
+            self._control.send(records.CHORE + marshal.dumps((name, *args)))
         except OSError:
             self._end_without_zygote()
+        return marshal.loads(self._hear())  # noqa: S302 (of the zygote, which has met no program)
 
-    def _hear(self) -> dict[str, object]:
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._zygote_pid, records.STOP)
+
+    def _hear(self) -> bytes:
         try:
-            data = self._control.recv(zygote.MESSAGE_BYTES)
+            data = self._control.recv(records.MESSAGE_BYTES)
         except OSError:
             data = b""
         if not data:
             self._end_without_zygote()
-        message = marshal.loads(data)  # noqa: S302 (of the zygote, which has met no program)
-        assert isinstance(message, dict)
-        return message
+        return data
 
     def _end_without_zygote(self) -> NoReturn:
         """Without it nothing can run: the host sees us end, and starts another.
@@ -140,7 +208,7 @@ class Executor:
             status = int(signal.SIGKILL)  # nobody can say, so it is not held against the job
         for _ in range(_KILL_ROUNDS):
             # Its children are ours now, because we are a subreaper.
-            left = zygote.descendants(os.getpid())
+            left = descendants(os.getpid())
             if not left:
                 break
             for pid in left:
@@ -151,6 +219,25 @@ class Executor:
                     pass
             time.sleep(0.0005)
         os._exit(128 + signal.SIGKILL if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 75)
+
+
+def _start_zygote(built: jail.Jail, theirs: Sequence[int], foreign: Sequence[int]) -> int:
+    """Starts a new interpreter, not a fork of this one: what is shared with a parent is slower to fork."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in foreign:
+                os.dup2(null, descriptor)
+            for descriptor in theirs:
+                os.set_inheritable(descriptor, True)  # noqa: FBT003 (its only form)
+            config = {"descriptors": theirs, "jail": {**asdict(built), "rules": ()}}
+            os.execv(sys.executable, [sys.executable, "-s", built.runner, "zygote", json.dumps(config)])  # noqa: S606
+        finally:
+            os._exit(71)
+    for descriptor in theirs:
+        os.close(descriptor)
+    return pid
 
 
 def open_to_others(pipe: int, mode: int) -> None:
@@ -167,11 +254,11 @@ def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, is_strict: bool,
     return write
 
 
-def _memory_file(data: bytes) -> int:
-    """A file in memory, at its beginning: the child can read it without anybody pumping."""
-    descriptor = os.memfd_create("input")
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+def _size_when_empty(directory: str) -> int:
+    """The size that an empty directory shows, where the size tells how many entries there are; else -1."""
+    empty = os.stat(directory).st_size
+    probe = os.path.join(directory, "assay-probe")
+    os.close(os.open(probe, os.O_CREAT | os.O_WRONLY))
+    is_counted = os.stat(directory).st_size != empty
+    os.unlink(probe)
+    return empty if is_counted and os.stat(directory).st_size == empty else -1

@@ -13,7 +13,7 @@ Landlock, seccomp and rlimits stand in each of them.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import ctypes
 import functools
 import glob
 import os
@@ -22,22 +22,22 @@ import signal
 import stat
 import struct
 import sys
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import walls
+from . import letters, walls
+from .usage import processes_of
 
 UIDS_PER_RUNNER = 256
 RUN_UIDS = 192
 """How many of them are given to executions in turn; the rest own what was compiled, and nothing runs under them."""
 WORK = "/assay-work"
 """Where children work in a root directory of our own; no toolchain lies below such a name."""
+RUNNER = "/assay-runner"
+"""Where the runner's own files are then."""
 _FIRST_UID = 1024
 SCRATCH = ".scratch"
 """Where a compiler has its home and temporary files, in the directory that stays; it goes when it has ended."""
-LOW_DESCRIPTORS = 64
-"""Descriptors below this are the children's own; the runner keeps its own above."""
 _SYSTEM_PATHS = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc/alternatives", "/etc/ld.so.cache",
     "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/ssl/openssl.cnf",
@@ -63,6 +63,7 @@ class Jail:
         rules: static Landlock rules, as ``walls.landlock`` takes them.
         shm: directory of shared memory files that children may use, or empty.
         adopts: whether the zygote is given the orphans of its children (gVisor gives them to the first process).
+        runner: where the runner's own files are.
     """
 
     mode: str
@@ -73,6 +74,7 @@ class Jail:
     rules: tuple[tuple[int, int, bool], ...]
     shm: str
     adopts: bool = True
+    runner: str = str(Path(__file__).parent)
 
     @property
     def has_homes(self) -> bool:
@@ -156,8 +158,7 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
     Raises:
         JailError: no mode gives the walls that are required.
     """
-    if not walls.has_seccomp():
-        raise JailError("no seccomp filter is known for this processor; use the docker backend on x86_64 or aarch64")
+    _require_the_least(scratch)
     abi = walls.landlock_abi()
     uid_base = _mapped(uid_base)
     paths = toolchain_paths()
@@ -193,6 +194,13 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
         os.chmod(work, 0o1777)
         return _finish("uid", is_container=False, work=work, uid_base=uid_base, abi=abi, paths=paths)
     return _under_landlock(scratch, abi, paths, is_wanted=bool(mode))
+
+
+def _require_the_least(scratch: str) -> None:
+    if not walls.has_seccomp():
+        raise JailError("no seccomp filter is known for this processor; use the docker backend on x86_64 or aarch64")
+    if len(os.fsencode(scratch)) > letters.MAX_PATH_BYTES - _MAX_NAME_BYTES:
+        raise JailError("the path of the sandbox's directory is too long; set TMPDIR to a shorter one")
 
 
 def _under_landlock(scratch: str, abi: int, paths: list[str], *, is_wanted: bool) -> Jail:
@@ -245,7 +253,8 @@ def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int
     shm = "/dev/shm" if (mode == "namespaces" or is_container) and os.path.isdir("/dev/shm") else ""
     rules = _static_rules(paths, shm) if abi else ()
     walls.keep_capabilities(kept)
-    return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm, adopts=_can_adopt())
+    runner = {"runner": RUNNER} if mode == "namespaces" else {}
+    return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm, adopts=_can_adopt(), **runner)
 
 
 def _can_adopt() -> bool:
@@ -276,13 +285,11 @@ def _is_below(path: str, other: str) -> bool:
 
 
 def open_rule(path: str, access: int) -> tuple[int, int, bool] | None:
-    """A Landlock rule for a path, its descriptor out of the children's way; None if there is no such path."""
+    """A Landlock rule for a path; None if there is no such path."""
     try:
-        low = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return None
-    descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, LOW_DESCRIPTORS)
-    os.close(low)
     return descriptor, access, stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
@@ -344,6 +351,7 @@ def _build_root(scratch: str, paths: list[str]) -> None:
     walls.mount(_TMPFS, scratch, _TMPFS, walls.MS_NOSUID, "size=1m,mode=0755")
     for path in paths:
         _show(path, scratch + path)
+    _show(str(Path(__file__).parent), scratch + RUNNER)
     os.makedirs(scratch + "/dev", exist_ok=True)
     for name in _DEVICES:
         Path(scratch, "dev", name).touch()
@@ -392,15 +400,15 @@ def _show(source: str, target: str) -> None:
 # --- one child --------------------------------------------------------------------------------------------------
 
 
-def processes_of(uids: Collection[int]) -> list[int]:
-    """The processes that run under these uids, as far as /proc shows."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{entry}").st_uid in uids:
-                    found.append(int(entry))
-    return found
+def remove_empty(directory: str) -> bool:
+    """Removes a directory; False if it is not empty."""
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def tasks_of_uid(uid: int) -> int:
@@ -429,115 +437,127 @@ def common() -> None:
     walls.seccomp(walls.seccomp_program(None))
 
 
-class Door:
-    """Lets one child in: all that can be worked out before the fork is, because what a child touches is copied.
+class Doors:
+    """The ways of children behind the walls: system calls, worked out where nothing that is touched has to be copied.
 
     Args:
         jail: from ``build``.
-        uid: of this execution, or 0 to keep the runner's.
-        directory: the child's own, made by it.
-        limits: of the child.
-        readable: one more directory to read and execute, or empty.
-        group: whose members alone may read it, or 0.
-        descriptors: what becomes 0, 1, 2, ...; all others are closed.
-        is_warm: the child goes on in this interpreter rather than executing a program.
+        base_bytes: address space of the interpreter that goes on in the children that execute nothing.
     """
 
-    def __init__(
+    def __init__(self, jail: Jail, base_bytes: int) -> None:
+        self._jail = jail
+        self._base_bytes = base_bytes
+        self._rules = [self._rule(*rule) for rule in jail.rules]
+        self._addresses = [ctypes.addressof(rule) for rule in self._rules]
+        self.calls = functools.lru_cache(maxsize=64)(self._calls)
+
+    def ruleset(self, readable: str) -> int:
+        """What a child may do with files, as a descriptor that it is handed after its own; -1 without Landlock.
+
+        Args:
+            readable: one more directory to read and execute, or empty.
+        """
+        abi = self._jail.landlock_abi
+        if not abi:
+            return -1
+        opened = open_rule(readable, walls.READ_EXECUTE) if readable else None
+        if opened is None:
+            return walls.landlock_ruleset(abi, self._addresses)
+        rule = self._rule(*opened)
+        try:
+            return walls.landlock_ruleset(abi, [*self._addresses, ctypes.addressof(rule)])
+        finally:
+            os.close(opened[0])
+
+    def _rule(self, descriptor: int, access: int, is_directory: bool = True) -> walls.Rule:  # noqa: FBT001, FBT002
+        return walls.landlock_rule(self._jail.landlock_abi, descriptor, access, is_directory=is_directory)
+
+    def other_tasks(self, uid: int) -> int:
+        """Tasks of the uid of a new child; one of its own has none."""
+        return 0 if uid else tasks_of_uid(os.geteuid())
+
+    def last_filter(self, *, is_compiling: bool) -> bytes:
+        """One more filter, with ``SOME_PID`` in the place of the child's pid; empty where the common one is enough."""
+        has_uid = bool(self._jail.uid_base)
+        is_guarded = has_uid or self._jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
+        # A linker must make its program executable; it is no stranger's code.
+        keeps_metadata = not has_uid and not is_compiling
+        if is_guarded and not keeps_metadata:
+            return b""
+        return _last_filter(is_guarded=is_guarded, keeps_metadata=keeps_metadata)
+
+    def _calls(
         self,
-        jail: Jail,
-        *,
-        uid: int,
-        directory: str,
         limits: Limits,
-        readable: str,
-        group: int,
-        descriptors: list[int],
+        *,
+        ruleset: int,
+        free: int,
+        other_tasks: int,
         is_warm: bool,
-    ) -> None:
-        is_compiling = directory.endswith("-kept")
-        self._uid, self._groups, self._directory = uid, [group] if group else [], directory
-        self._mode = 0o750 if is_compiling and uid else 0o700
-        self._descriptors, self._abi = descriptors, jail.landlock_abi
-        self._has_home = jail.has_homes
+        is_compiling: bool,
+        has_group: bool,
+    ) -> tuple[letters.Call, ...]:
+        """What a child calls, in order: each call may block an earlier one.
+
+        Args:
+            limits: of the child.
+            ruleset: the number that the ruleset has for the child, or -1.
+            free: the number of the next file that it opens.
+            other_tasks: see above.
+            is_warm: it goes on in this interpreter rather than executing a program.
+            is_compiling: its directory stays.
+            has_group: a group may read another directory that it needs.
+        """
+        to = walls.CALLS
+        calls: list[letters.Call] = [(to["setsid"],)]
+        has_uid = bool(self._jail.uid_base)
+        if has_uid:
+            if has_group:
+                calls.append((to["setgroups"], 1, letters.GROUP))
+            calls += [(to[name], letters.UID, letters.UID, letters.UID) for name in ("setresgid", "setresuid")]
+        mode = 0o750 if is_compiling and has_uid else 0o700
+        name = "fchmodat" if self._jail.has_homes else "mkdirat"
+        calls += [(to[name], _AT_FDCWD, letters.DIRECTORY, mode), (to["chdir"], letters.DIRECTORY)]
+        if is_compiling:
+            calls.append((to["mkdirat"], _AT_FDCWD, letters.HOME, 0o700))
+        if not has_uid and not os.geteuid():
+            # The kernel does not limit the processes of root, so whoever watches them must come first.
+            calls.append((to["setpriority"], 0, 0, _NICE))
+        for which, pair in self._pairs(limits, other_tasks=other_tasks, is_warm=is_warm):
+            calls.append((to["prlimit64"], 0, which, struct.pack("=2q", *pair), 0))
+        # Changing the uid has undone it.
+        calls.append((to["prctl"], walls.PR_SET_PDEATHSIG, walls.SIGKILL))
+        if ruleset >= 0:
+            calls += [
+                (to["openat"], _AT_FDCWD, b".\0", os.O_PATH),
+                (to["openat"], _AT_FDCWD, b"/proc/self\0", os.O_PATH),
+                walls.landlock_allowing(ruleset, self._rule(free, -1)),
+                walls.landlock_allowing(ruleset, self._rule(free + 1, walls.READ)),
+                walls.landlock_restricting(ruleset),
+            ]
+        calls.append((to["rt_sigprocmask"], _SIG_SETMASK, bytes(8), 0, 8))
+        return tuple(calls)
+
+    def _pairs(self, limits: Limits, *, other_tasks: int, is_warm: bool) -> list[tuple[int, tuple[int, int]]]:
         stack_bytes = _WARM_STACK_BYTES if is_warm or limits.memory_rule == "data" else _STACK_BYTES
         stack_bytes = min(stack_bytes, limits.memory_bytes)
         # Each thread of a program gets a stack of that size, of which it touches little; what is touched is counted.
-        base_bytes = _address_space() if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
-        other_tasks = 0 if uid else tasks_of_uid(os.geteuid())
-        self._limits = _pairs(limits, base_bytes, stack_bytes, other_tasks)
-        is_guarded = bool(uid) or jail.landlock_abi >= walls.SCOPE_SIGNAL_ABI
-        # A linker must make its program executable; it is no stranger's code.
-        keeps_metadata = not uid and not is_compiling
-        # 0 is the child's own process group: it leads a session of its own.
-        pids = None if is_guarded else (*struct.unpack("=I", _SOME_PID), 0)
-        self._filter = b""
-        if keeps_metadata or not is_guarded:
-            self._filter = walls.seccomp_program(pids, keeps_metadata=keeps_metadata)
-        self._scratch = os.path.join(directory, SCRATCH) if is_compiling else ""
-        home = self._scratch or directory
-        for name in (b"HOME", b"TMPDIR"):  # past the mapping's own code, which touches much
-            os.environ._data[name] = os.fsencode(home)  # type: ignore[attr-defined]
-            os.putenv(name, home)
-        self._ruleset = 0
-        if self._abi:
-            more = open_rule(readable, walls.READ_EXECUTE) if readable else None
-            self._ruleset = walls.landlock_ruleset(self._abi, [*jail.rules, *([more] if more else [])])
-            if more:
-                os.close(more[0])
-
-    def close(self) -> None:
-        """Frees what only the child needs."""
-        if self._ruleset:
-            os.close(self._ruleset)
-
-    def _go_home(self) -> None:
-        if self._has_home:
-            os.chmod(self._directory, self._mode)
-        else:
-            os.mkdir(self._directory, self._mode)
-        os.chdir(self._directory)
-        if self._scratch:
-            os.mkdir(self._scratch, 0o700)
-
-    def enter(self) -> None:
-        """Puts this process, a fresh child, behind every wall. The order matters: each may block an earlier step."""
-        os.setsid()
-        for number, descriptor in enumerate(self._descriptors):
-            os.dup2(descriptor, number)
-        uid = self._uid
-        if uid:
-            if self._groups:
-                os.setgroups(self._groups)
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-        self._go_home()
-        if not uid and not os.geteuid():
-            # The kernel does not limit the processes of root, so whoever watches them must come first.
-            os.nice(10)
-        for which, pair in self._limits:
-            resource.setrlimit(which, pair)
-        walls.die_with_parent()
-        if self._ruleset:
-            walls.landlock_allow(self._ruleset, self._abi, (os.open(".", os.O_PATH), -1, True))
-            walls.landlock_allow(self._ruleset, self._abi, (os.open("/proc/self", os.O_PATH), walls.READ, True))
-            walls.landlock_restrict(self._ruleset)
-        os.closerange(len(self._descriptors), 1 << 16)
-        if self._filter:
-            walls.seccomp(self._filter.replace(_SOME_PID, struct.pack("=I", os.getpid())))
+        base_bytes = self._base_bytes if is_warm else _PROGRAM_BYTES + _THREADS * stack_bytes
+        return limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
 
 
-_SOME_PID = struct.pack("=I", 0x7FF1C0DE)
-"""Stands in a filter for the pid of the child that is to enter it; above every real one."""
-
-
-@functools.lru_cache(maxsize=64)
-def _pairs(limits: Limits, base_bytes: int, stack_bytes: int, other_tasks: int) -> list[tuple[int, tuple[int, int]]]:
-    return limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
+_AT_FDCWD, _SIG_SETMASK, _NICE = -100, 2, 10
+_MAX_NAME_BYTES = 64
+"""Of what a child's directory is called below the runner's, at most."""
 
 
 @functools.cache
-def _address_space() -> int:
-    """Address space of the process that forks the children: it does not grow once it is warm."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+def _last_filter(*, is_guarded: bool, keeps_metadata: bool) -> bytes:
+    # 0 is the child's own process group: it leads a session of its own.
+    pids = None if is_guarded else (*struct.unpack("=I", SOME_PID), 0)
+    return walls.seccomp_program(pids, keeps_metadata=keeps_metadata)
+
+
+SOME_PID = struct.pack("=I", 0x7FF1C0DE)
+"""Stands in a filter for the pid of the child that is to enter it; above every real one."""

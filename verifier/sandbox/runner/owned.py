@@ -36,20 +36,14 @@ Value = Callable[[object], object]
 
 
 class Owned:
-    """What the script has lent, by numbers.
+    """What the script has lent, by numbers."""
 
-    Args:
-        prelude: the names that the prelude defines.
-    """
-
-    def __init__(self, prelude: dict[str, object]) -> None:
+    def __init__(self) -> None:
         self.functions: list[Callable[..., object]] = []
         self.errors: list[BaseException] = []
         self.objects: dict[int, object] = {}
         self.classes: list[type] = []
-        self.shared: dict[str, type] = {
-            name: kind for name, kind in prelude.items() if isinstance(kind, type) and kind.__module__ == "prelude"
-        }
+        self.shared: dict[str, type] = {}
         self._numbers: dict[int, int] = {}
         self._sent: dict[int, str] = {}
         self._class_numbers: dict[type, int] = {}
@@ -57,6 +51,12 @@ class Owned:
         self._new_classes: list[dict[str, object]] = []
         self._copies: dict[int, object] = {}
         self._lent: set[int] = set()
+
+    def share(self, prelude: dict[str, object]) -> None:
+        """Lends the classes that the prelude defines."""
+        for name, kind in prelude.items():
+            if isinstance(kind, type) and kind.__module__ == "prelude":
+                self.shared[name] = kind
 
     # --- out ---
 
@@ -151,6 +151,11 @@ class Owned:
         if objects:
             message["objects"] = objects
         self._lent = done
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to be added to a message, or to be forgotten of the last one."""
+        return bool(self._pending or self._new_classes or self._lent)
 
     def add_classes(self, message: Message) -> None:
         """Adds the classes that the solution does not know yet; after all else of the message is encoded."""

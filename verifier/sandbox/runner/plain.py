@@ -13,17 +13,18 @@ import base64
 import builtins
 import datetime as dt
 import functools
+import importlib
 import math
 import re
+import sys
 import types
-import uuid
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from pathlib import PurePath, PurePosixPath
 from typing import Any
-from zoneinfo import ZoneInfo
 
 MAX_DEPTH = 200
 _EXACT_INT = 1 << 53
@@ -36,6 +37,9 @@ _CONTAINERS: Mapping[str, type] = types.MappingProxyType(
 )
 _CONSTANTS: Mapping[str, object] = types.MappingProxyType({"Ellipsis": ..., "NotImplemented": NotImplemented})
 _SIMPLE = frozenset({bool, float, str, type(None)})
+_INTEGERS = frozenset({int})
+_OTHERS = frozenset({"handle", "error", "stdlib", "own", "callback", "class", "member", "function", "module"})
+"""Tags of what is not plain."""
 _VIEWS: Mapping[type, str] = types.MappingProxyType(
     {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 )
@@ -60,7 +64,37 @@ def encode(value: object, other: ToNode | None = None) -> Node:
 
 def decode(node: Node, other: FromNode | None = None) -> object:
     """The value of a node; see ``Decoder``."""
-    return Decoder(other).decode(node)
+    return node if is_bare(node) else Decoder(other).decode(node)
+
+
+def is_bare(value: object, depth: int = 0) -> bool:
+    """Whether a value stands for itself as a node: a scalar of JSON, or a list of such values.
+
+    Most values do, and then neither an encoder nor a decoder is needed.
+    """
+    kind = type(value)
+    if kind is list:
+        kinds = set(map(type, value))  # type: ignore[call-overload]
+        if kinds <= _SIMPLE:
+            return True
+        if kinds == _INTEGERS:
+            return bool(min(value) >= -_EXACT_INT and max(value) <= _EXACT_INT)  # type: ignore[call-overload]
+        if depth > MAX_DEPTH:
+            return False
+        for item in value:  # type: ignore[attr-defined]  # noqa: SIM110 (a generator is one thing more to touch)
+            if not is_bare(item, depth + 1):
+                return False
+        return True
+    return kind in _SIMPLE or (kind is int and -_EXACT_INT <= value <= _EXACT_INT)  # type: ignore[operator]
+
+
+def lists_in(values: list[object], found: list[object]) -> bool:
+    """Lists what can be changed in values that are ``is_bare``, as ``Encoder`` does; False if one is met twice."""
+    for value in values:
+        if type(value) is list:
+            found.append(value)
+            lists_in(value, found)
+    return len(set(map(id, found))) == len(found)
 
 
 class Encoder:
@@ -99,7 +133,8 @@ class Encoder:
             return self._numpy(value, depth)
         found = _ENCODERS.get(kind)
         if found is None:
-            found = next((method for base, method in _ENCODERS.items() if isinstance(value, base)), Encoder._else)
+            every = chain(_ENCODERS.items(), _rare())
+            found = next((method for base, method in every if isinstance(value, base)), Encoder._else)
         return found(self, value, depth + 1)
 
     def state(self, container: object) -> Node:
@@ -213,10 +248,10 @@ class Encoder:
         offset = value.utcoffset(None)
         return {"t": "timezone", "v": [offset.days, offset.seconds, offset.microseconds]}
 
-    def _zone(self, value: ZoneInfo, _: int) -> Node:
+    def _zone(self, value: Any, _: int) -> Node:  # noqa: ANN401 (not loaded)
         return {"t": "ZoneInfo", "v": str(value.key)}
 
-    def _uuid(self, value: uuid.UUID, _: int) -> Node:
+    def _uuid(self, value: Any, _: int) -> Node:  # noqa: ANN401
         return {"t": "UUID", "v": value.hex}
 
     def _path(self, value: PurePath, _: int) -> Node:
@@ -282,8 +317,6 @@ _ENCODERS: Mapping[type, Callable[[Encoder, Any, int], Node]] = types.MappingPro
         dt.time: Encoder._time,
         dt.timedelta: Encoder._timedelta,
         dt.timezone: Encoder._timezone,
-        ZoneInfo: Encoder._zone,
-        uuid.UUID: Encoder._uuid,
         PurePath: Encoder._path,
         type({}.keys()): Encoder._view,
         type({}.values()): Encoder._view,
@@ -291,8 +324,22 @@ _ENCODERS: Mapping[type, Callable[[Encoder, Any, int], Node]] = types.MappingPro
         type: Encoder._type,
         type(...): Encoder._constant,
         type(NotImplemented): Encoder._constant,
+        types.FunctionType: Encoder._else,
+        types.MethodType: Encoder._else,
     }
 )
+
+
+_RARE: Mapping[tuple[str, str], Callable[[Encoder, Any, int], Node]] = types.MappingProxyType(
+    {("zoneinfo", "ZoneInfo"): Encoder._zone, ("uuid", "UUID"): Encoder._uuid}
+)
+"""Types of modules that few programs load: loaded in the zygote they would burden every fork."""
+
+
+def _rare() -> Iterator[tuple[type, Callable[[Encoder, Any, int], Node]]]:
+    for (module, name), method in _RARE.items():
+        if module in sys.modules:
+            yield getattr(sys.modules[module], name), method
 
 
 def known_type(name: object) -> type | None:
@@ -342,6 +389,8 @@ class Decoder:
         if not isinstance(node, dict):
             raise PlainError("not a value")
         tag = node.get("t")
+        if self._other is not None and type(tag) is str and tag in _OTHERS:
+            return self._other(node)
         try:
             return self._tagged(tag, node.get("v"), node, depth + 1)
         except (TypeError, ValueError, ArithmeticError, OverflowError, LookupError, OSError) as error:
@@ -502,8 +551,8 @@ _OF_TEXT: Mapping[str, Callable[[str, dict[str, object]], object]] = types.Mappi
         "date": lambda text, _: dt.date.fromisoformat(text),
         "datetime": _datetime,
         "time": _time,
-        "ZoneInfo": lambda text, _: ZoneInfo(text),
-        "UUID": lambda text, _: uuid.UUID(text),
+        "ZoneInfo": lambda text, _: importlib.import_module("zoneinfo").ZoneInfo(text),
+        "UUID": lambda text, _: importlib.import_module("uuid").UUID(text),
         "path": _path,
     }
 )

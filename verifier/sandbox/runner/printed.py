@@ -10,13 +10,17 @@ LIMIT = 1 << 20
 
 
 class Printed(io.RawIOBase):
-    """Takes the place of a descriptor below ``sys.stdout`` or ``sys.stderr``; what passes the limit goes to it."""
+    """Takes the place of a descriptor below ``sys.stdout`` or ``sys.stderr``; what passes the limit goes to it.
+
+    Attributes:
+        data: what was printed since the last time, but for what the stream keeps if it is told to.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._data = bytearray()
-        self.stream = io.TextIOWrapper(io.BufferedWriter(self), encoding="utf-8", errors="replace", write_through=True)
+        self.data = bytearray()
+        self.stream = io.TextIOWrapper(self, encoding="utf-8", errors="replace", write_through=True)  # type: ignore[type-var]
         """The text stream above this."""
 
     def writable(self) -> bool:
@@ -25,10 +29,15 @@ class Printed(io.RawIOBase):
     def fileno(self) -> int:
         return self._descriptor
 
+    @property
+    def raw(self) -> Printed:
+        """This: nothing is kept in between."""
+        return self
+
     def write(self, data: object) -> int:
         text = bytes(data)  # type: ignore[call-overload]
-        room = LIMIT - len(self._data)
-        self._data += text[:room]
+        room = LIMIT - len(self.data)
+        self.data += text[:room]
         rest = memoryview(text)[room:]
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
@@ -38,6 +47,6 @@ class Printed(io.RawIOBase):
         """The text since the last time."""
         with contextlib.suppress(ValueError):  # the solution has closed its own output
             self.stream.flush()
-        text = self._data.decode("utf-8", "replace")
-        self._data.clear()
+        text = self.data.decode("utf-8", "replace")
+        self.data.clear()
         return text

@@ -1,17 +1,13 @@
-"""A program as a job brings it, and the payload that tells a child what to do with it.
-
-A payload is a line of JSON, the contents of the files that the line names, and the text of a Python program. It goes
-to the child alone, in a file in memory: the zygote never holds it.
-"""
+"""A program as a job brings it."""
 
 from __future__ import annotations
 
-import json
+import functools
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import frames
+from . import codes, jail
 
 PEER_EXTRA_S = 10.0
 """CPU time that a tester or interactor has besides that of the program."""
@@ -37,6 +33,16 @@ class Program:
     memory_rule: str
     overhead_bytes: int
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The source as text."""
+        return self.source.decode("utf-8", "replace")
+
+    @functools.cached_property
+    def key(self) -> bytes:
+        """Of its code."""
+        return codes.key_of("program", self.text)
+
     @property
     def is_warm(self) -> bool:
         """Whether it runs in a fork of the warm interpreter."""
@@ -53,10 +59,9 @@ class Program:
         """The environment with the marks replaced."""
         return {name: self._filled(value, directory, memory_bytes) for name, value in self.environment.items()}
 
-    def limited(self, limits: Mapping[str, float]) -> dict[str, object]:
+    def limited(self, limits: Mapping[str, float]) -> jail.Limits:
         """Limits of the kernel for this program."""
-        kernel: dict[str, object] = {name: limits[name] for name in KERNEL}
-        return kernel | {"memory_rule": self.memory_rule, "overhead_bytes": self.overhead_bytes}
+        return kernel_limits(limits, memory_rule=self.memory_rule, overhead_bytes=self.overhead_bytes)
 
     def _filled(self, word: str, directory: str, memory_bytes: float) -> str:
         marks = {
@@ -70,8 +75,15 @@ class Program:
         return word
 
 
-KERNEL = ("cpu_time_s", "memory_bytes", "file_bytes", "processes")
-"""Limits that are the kernel's to hold."""
+def kernel_limits(limits: Mapping[str, float], **more: object) -> jail.Limits:
+    """Those of the limits that are the kernel's to hold."""
+    return jail.Limits(
+        cpu_time_s=limits["cpu_time_s"],
+        memory_bytes=int(limits["memory_bytes"]),
+        file_bytes=int(limits["file_bytes"]),
+        processes=int(limits["processes"]),
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def parse_program(header: object, blobs: Sequence[bytes]) -> Program:
@@ -93,10 +105,3 @@ def parse_files(listed: object, blobs: Sequence[bytes]) -> tuple[tuple[str, byte
     """Names and contents of files of a header."""
     assert isinstance(listed, list)
     return tuple((str(name), blobs[at]) for name, at in listed)
-
-
-def payload(head: frames.Header, files: Files = (), text: bytes = b"") -> bytes:
-    """What a child reads first."""
-    if files:
-        head = {**head, "files": [[name, len(data)] for name, data in files]}
-    return b"".join((json.dumps(head).encode("ascii"), b"\n", *(data for _, data in files), text))

@@ -195,9 +195,15 @@ class Remote(metaclass=RemoteType):
 def new(kind: RemoteType, handle: object, name: str, *, is_made: bool = False) -> Remote:
     """A proxy of this class."""
     remote = object.__new__(cast("type[Remote]", kind))
-    remote._assay_handle, remote._assay_name = handle, name
-    remote._assay_is_made, remote._assay_is_mixed, remote._assay_maker = is_made, False, None
+    _set(remote, "_assay_handle", handle)
+    _set(remote, "_assay_name", name)
+    _set(remote, "_assay_is_made", is_made)
+    _set(remote, "_assay_is_mixed", False)  # noqa: FBT003
+    _set(remote, "_assay_maker", None)
     return remote
+
+
+_set = object.__setattr__
 
 
 def new_class(link: Link, told: dict[str, object], bases: list[type]) -> type:

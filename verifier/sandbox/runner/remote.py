@@ -11,13 +11,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import plain, proxies, specials
@@ -40,45 +39,53 @@ class UnscorableScriptError(BaseException):
 
 
 class Link:
-    """The tester's end of the connection.
+    """The tester's end of the connection. It is made before its process is forked.
 
     Args:
         descriptor: of the connection.
-        entry_point: the name under test.
-        script: the tests.
-        prelude: what the tester's own run of the prelude defined.
-        in_place: whether what every call changes in its arguments is changed for the script.
 
     Attributes:
         calls: how often the solution was asked for anything.
         death: why the solution is dead; a script cannot pass any more, whatever it catches. Empty while it lives.
         unscorable: what the script passed that cannot cross, or empty.
+        trouble: why the solution could not be loaded.
     """
 
-    def __init__(
-        self,
-        descriptor: int,
-        *,
-        entry_point: str = "",
-        script: str = "",
-        prelude: dict[str, object] | None = None,
-        in_place: bool = False,
-    ) -> None:
-        self.prelude = prelude or {}
-        self.channel = Channel(descriptor, self._answer)
+    def __init__(self, descriptor: int) -> None:
+        self.prelude: dict[str, object] = {}
+        self.channel = Channel(descriptor, self.answer)
         self.calls = 0
         self.death = ""
         self.unscorable = ""
-        self._entry_point = entry_point
-        self._in_place = in_place
-        self._owned = Owned(self.prelude)
-        self._patches = Patches(script)
-        self._raising = _lines_that_raise(script)
+        self.trouble: Message = {}
+        self._entry_point = ""
+        self._in_place = False
+        self._owned = Owned()
+        self._patches = Patches()
+        self._raising: frozenset[int] = frozenset()
         self._loop = specials.Loop()
-        self._remotes: dict[object, Any] = {}
+        self._remotes: dict[object, Any] = {
+            number: proxies.new_class(self, specials.told_of(kind, number, []), [])
+            for number, kind in enumerate(specials.WELL_KNOWN)
+        }
         self._errors: dict[object, BaseException] = {}
         self._failed: list[BaseException] = []
         self._crossed: list[BaseException] = []
+
+    def begin(self, script: str, *, entry_point: str, prelude: dict[str, object], in_place: bool) -> None:
+        """Learns of the task.
+
+        Args:
+            script: the tests.
+            entry_point: the name under test.
+            prelude: what the tester's own run of the prelude defined.
+            in_place: whether what every call changes in its arguments is changed for the script.
+        """
+        self.prelude, self._entry_point, self._in_place = prelude, entry_point, in_place
+        self._raising = _lines_that_raise(script)
+        self._patches.begin(script)
+        if prelude:
+            self._owned.share(prelude)
 
     @functools.cached_property
     def _operations(self) -> Mapping[str, Callable[..., object]]:
@@ -91,15 +98,36 @@ class Link:
 
     # --- out ---
 
-    def present(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that the solution has."""
-        wanted = list(names)
-        found = self._reply({"do": "has", "names": wanted, "shared": list(self._owned.shared)})
-        return [name for name in wanted if isinstance(found, list) and name in found]
+    def bind(self, names: list[str]) -> dict[str, object] | None:
+        """Those of the names that the solution has, and what they stand for; None if it could not be loaded.
+
+        ``trouble`` says why then.
+        """
+        reply = self._ask({"do": "bind", "names": names, "shared": list(self._owned.shared)})
+        if "error" in reply:
+            self.trouble = reply
+            return None
+        if "objects" in reply or "raised" in reply:
+            self._value(reply)
+        found = reply.get("found")
+        try:
+            told = dict(found) if isinstance(found, list) else {}
+            return {name: self._of_name(name, self._bound(told[name])) for name in names if name in told}
+        except (plain.PlainError, TypeError, ValueError) as error:
+            raise self.die(str(error)) from error
+
+    def _bound(self, node: object) -> object:
+        # A function or a method, nearly always: its class is known, and it is met for the first time.
+        handle = node.get("h") if type(node) is dict and node.get("k") == "object" else None
+        if type(handle) is int and handle not in self._remotes:
+            return self._met(node, handle)  # type: ignore[arg-type]
+        return self._decode(node)
 
     def find(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
         """The solution's object of this name; AttributeError if it has none."""
-        value = self._reply({"do": "find", "name": name})
+        return self._of_name(name, self._reply({"do": "find", "name": name}))
+
+    def _of_name(self, name: str, value: object) -> object:
         if name == self._entry_point and isinstance(value, RemoteErrorType):
             # An exception class stands here, so using it asks the solution for nothing; it is no vacuous script.
             self.calls += 1
@@ -122,18 +150,18 @@ class Link:
         """Calls an object of the solution; arguments are copies."""
         self.calls += 1
         containers: list[object] = []
-        encoder = plain.Encoder(self._node_of, containers=containers)
-        message: Message = {
-            "do": "call",
-            "target": self._handle_of(target),
-            "args": [encoder.encode(arg) for arg in args],
-        }
-        if kwargs:
+        message: Message = {"do": "call", "target": self._handle_of(target), "args": list(args)}
+        if kwargs or not (plain.is_bare(message["args"]) and plain.lists_in(message["args"], containers)):  # type: ignore[arg-type]
+            containers = []
+            encoder = plain.Encoder(self._node_of, containers=containers)
+            message["args"] = [encoder.encode(arg) for arg in args]
             message["kwargs"] = {name: encoder.encode(arg) for name, arg in kwargs.items()}
         if self._in_place:
             message["in_place"] = True
         reply = self._ask(message)
-        value = self._value(reply)
+        value = reply.get("value")
+        if "raised" in reply or "objects" in reply or not plain.is_bare(value):
+            value = self._value(reply)
         if value is None or self._in_place:
             self._take_states(reply, containers)
         maker = target if isinstance(target, RemoteType) and target._assay_may_make else None
@@ -258,25 +286,28 @@ class Link:
         return SolutionDiedError(self.death)
 
     def _ask(self, message: Message) -> Message:
-        self._patches.add_to(message, self.encode)
-        self._owned.add_objects(message, self.encode)
-        self._owned.add_classes(message)
+        if self._patches.may_be_made:
+            self._patches.add_to(message, self.encode)
+        if self._owned.has_news:
+            self._owned.add_objects(message, self.encode)
+            self._owned.add_classes(message)
         try:
-            reply = self._shown(self.channel.ask(message))
+            reply = self.channel.ask(message)
         except PeerGoneError as error:
             raise self.die("the solution ended") from error
+        if "printed" in reply or "complained" in reply:
+            self._show(reply)
         if "uncrossable" in reply:
             raise self.die(str(reply["uncrossable"]))
         return reply
 
     @staticmethod
-    def _shown(message: Message) -> Message:
+    def _show(message: Message) -> None:
         """Prints what the solution printed, where the script may capture it."""
         for name, stream in (("printed", sys.stdout), ("complained", sys.stderr)):
             text = message.get(name)
             if isinstance(text, str):
                 stream.write(text.encode("utf-8", "replace").decode())
-        return message
 
     def _reply(self, message: Message) -> object:
         return self._value(self._ask(message))
@@ -383,8 +414,9 @@ class Link:
 
     # --- what the solution asks ---
 
-    def _answer(self, message: Message) -> Message:
-        self._shown(message)
+    def answer(self, message: Message) -> Message:
+        """Does what the solution asks of the script."""
+        self._show(message)
         try:
             if "objects" in message:
                 self._owned.receive(message, self._decode, in_place=False)
@@ -472,6 +504,8 @@ def _finished(value: object) -> object:
     """What a function of the script gave, awaited if it is a coroutine; the script's own loop may be running."""
     if not inspect.iscoroutine(value):
         return value
+    import asyncio  # noqa: PLC0415 (see specials.Loop)
+
     found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(asyncio.run(value)))
     thread.start()

@@ -7,73 +7,80 @@ solution does to its own process can make a test pass.
 
 from __future__ import annotations
 
+import _symtable  # type: ignore[import-not-found]
 import ast
 import builtins
 import importlib
 import importlib.util
 import io
+import marshal
 import os
-import symtable
 import sys
 import traceback
 import types
 import typing
 import unittest
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from . import children, guards, remote
-from .channel import PeerGoneError
 from .server import CHANNEL
 
-REPORT = 5
+REPORT = 4
+_BUILTINS = frozenset(dir(builtins))
 _SCRIPT_NAME = "test_solution.py"
 
 
 # --- the tester's side ------------------------------------------------------------------------------------------
 
 
-def run_tester() -> None:
-    """Runs the script against the proxy and reports every test."""
-    head, text = children.read_payload()
-    if "solution" in head:
-        children.show_source(str(head["solution"]))
-    prelude = _run_prelude(str(head.get("prelude", "")))
-    link = remote.Link(
-        CHANNEL,
-        entry_point=str(head["entry_point"]),
-        script=text,
-        prelude=prelude,
-        in_place=bool(head.get("in_place")),
-    )
-    try:
-        hello = link.channel.receive()
-    except PeerGoneError:
-        hello = {"error": "Exited", "is_compile_error": False}
-    if not hello.get("ready"):
-        report: dict[str, object] = {
-            "solution_error": str(hello.get("error")),
-            "is_compile_error": bool(hello.get("is_compile_error")),
-        }
-    elif prelude is None:
-        report = {"script_error": "its prelude"}
-    else:
-        report = _test(str(head["framework"]), text, str(head["entry_point"]), link)
-        report |= {"calls": link.calls, "solution_died": bool(link.death), "unscorable": link.unscorable}
-        _add_what_link_knows(report, link)
-    children.write_report(report, REPORT)
-    os._exit(0)
+class Tester:
+    """Runs a script against proxies of the solution. It is made before its process is forked.
 
+    Args:
+        descriptor: of the connection to the solution's server.
+    """
 
-def _add_what_link_knows(report: dict[str, object], link: remote.Link) -> None:
-    """Why the solution died, and an assertion that it has kept from the script."""
-    tests = report.get("tests")
-    if not isinstance(tests, list):
-        return
-    for test in tests:
-        if test[2] == remote.SolutionDiedError.__name__:
-            test[2] = link.death
-    if link.has_failed:
-        tests.append(["script", False, "AssertionError"])
+    def __init__(self, descriptor: int = CHANNEL) -> None:
+        self.link = remote.Link(descriptor)
+
+    def run(self, head: dict[str, object], text: str, code: object) -> None:
+        """Reports every test; never returns."""
+        children.write_report(self.report(head, text, code), REPORT)
+        os._exit(0)
+
+    def report(self, head: dict[str, object], text: str, code: object) -> dict[str, object]:
+        """What became of every test, or why none could be run: the solution's fault before that of the script."""
+        link, entry_point, framework = self.link, str(head["entry_point"]), str(head["framework"])
+        script = _Script(text, framework, code)
+        if "solution" in head:
+            children.show_source(str(head["solution"]))
+        prelude: dict[str, object] | None = _run_prelude(str(head["prelude"])) if head.get("prelude") else {}
+        link.begin(text, entry_point=entry_point, prelude=prelude or {}, in_place=bool(head.get("in_place")))
+        wanted, own = ([], {}) if script.trouble else script.names(entry_point, link.prelude)
+        try:
+            found = link.bind(wanted)
+        except remote.SolutionDiedError:
+            found, link.trouble = None, {"error": "Exited"}
+        if found is None:
+            error, is_compile_error = str(link.trouble.get("error")), bool(link.trouble.get("is_compile_error"))
+            return {"solution_error": error, "is_compile_error": is_compile_error}
+        if prelude is None:
+            return {"script_error": "its prelude"}
+        if script.trouble:
+            return script.trouble
+        sys.modules["solution"] = remote.solution_module(link, tuple(name for name in found if name.isidentifier()))
+        guards.install(text)
+        tests = _FRAMEWORKS[framework](text, script.code, found | own)
+        for test in tests:
+            if test[2] == remote.SolutionDiedError.__name__:
+                test[2] = link.death
+        if link.has_failed:
+            # An assertion that the solution has kept from the script.
+            tests.append(["script", False, "AssertionError"])
+        return {
+            "tests": tests, "calls": link.calls, "solution_died": bool(link.death), "unscorable": link.unscorable,
+        }  # fmt: skip
 
 
 def _run_prelude(text: str) -> dict[str, object] | None:
@@ -91,27 +98,69 @@ def _run_prelude(text: str) -> dict[str, object] | None:
     return {name: value for name, value in vars(module).items() if not name.startswith("__")}
 
 
-def _test(framework: str, text: str, entry_point: str, link: remote.Link) -> dict[str, object]:
-    try:
-        # Making a tree of objects takes longer than most scripts run, and only their imports are read off it.
-        tree = ast.parse(text, _SCRIPT_NAME) if "import" in text else ast.Module([], [])
-        table = symtable.symtable(text, _SCRIPT_NAME, "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return {"script_error": type(error).__name__}
-    if framework == "pytest":
+class _Script:
+    """A script, looked at before anything is run.
+
+    Args:
+        text: its text.
+        framework: that runs it.
+        code: what an earlier tester told of it, True if this one is to tell, else nothing.
+
+    Attributes:
+        trouble: the report, if it cannot be run.
+        code: its code; of nothing, if it cannot be run.
+    """
+
+    def __init__(self, text: str, framework: str, code: object) -> None:
+        self.trouble: dict[str, object] = {}
+        self._free: list[str] = []
+        self.code: types.CodeType | None = None
+        missing = "" if framework != "pytest" or _can_import("pytest") else "pytest"
+        if missing:
+            self.trouble = {"missing": missing}
+        elif type(code) is bytes:
+            self._free, self.code = marshal.loads(code)  # noqa: S302 (see ``Codes``)
+        else:
+            self._look(text)
+            if code is True and not self.trouble:
+                children.tell_first(marshal.dumps((self._free, self.code)), REPORT)
+
+    def _look(self, text: str) -> None:
         try:
-            importlib.import_module("pytest")
-        except (ImportError, OSError):
-            return {"missing": "pytest"}
-    missing = _missing_module(tree)
-    if missing:
-        return {"missing_module": missing}
+            # Making a tree of objects takes longer than most scripts run, and only their imports are read off it.
+            tree = ast.parse(text, _SCRIPT_NAME) if "import" in text else ast.Module([], [])
+            self._free = sorted(_free_names(_symtable.symtable(text, _SCRIPT_NAME, "exec")))
+            self.code = compile(text, _SCRIPT_NAME, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            self.trouble = {"script_error": type(error).__name__}
+            return
+        if missing := _missing_module(tree):
+            self.trouble = {"missing_module": missing}
+
+    def names(self, entry_point: str, prelude: dict[str, object]) -> tuple[list[str], dict[str, object]]:
+        """Names to ask the solution for, and those that the script gets from here, with what they stand for.
+
+        They are the entry point, and names that the script uses and does not make. Only such names: what a solution
+        calls ``abs`` or ``unittest`` must not replace the script's own. The module ``solution`` has every name that
+        is asked of it.
+        """
+        free = {*self._free, entry_point} - {""}
+        tested = {entry_point, entry_point.partition(".")[0].partition("(")[0], "Solution"}
+        own = {name: value for name, value in prelude.items() if name in free - tested}
+        # A module that the script forgot to import is ours, never what the solution calls by that name.
+        for name in sorted(free - own.keys() - {entry_point}):
+            module = _library(name)
+            if module is not None:
+                own[name] = module
+        return sorted(free - own.keys()), own
+
+
+def _can_import(name: str) -> bool:
     try:
-        names = _bind(table, entry_point, link)
-    except remote.SolutionDiedError:
-        return {"tests": [["script", False, "the solution ended"]]}
-    guards.install(text, tree)
-    return {"tests": _FRAMEWORKS[framework](text, names)}
+        importlib.import_module(name)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _missing_module(tree: ast.Module) -> str:
@@ -141,41 +190,28 @@ def _is_here(name: str) -> bool:
     return spec is not None or name in sys.modules
 
 
-def _free_names(table: symtable.SymbolTable) -> set[str]:
-    """Names that a script uses as global ones in any of its scopes, and makes in none."""
+def _free_names(table: Any) -> set[str]:  # noqa: ANN401 (of a module without types)
+    """Names that a script uses as global ones in any of its scopes, and makes in none.
+
+    The module ``symtable`` would make an object of every name.
+    """
     used: set[str] = set()
     made: set[str] = set()
     todo = [table]
     while todo:
         scope = todo.pop()
-        todo += scope.get_children()
-        is_top = scope is table
-        for symbol in scope.get_symbols():
-            is_made = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-            if is_made and (is_top or symbol.is_declared_global()):
-                made.add(symbol.get_name())
-            elif symbol.is_referenced() and (is_top or symbol.is_global()):
-                used.add(symbol.get_name())
-    return {name for name in used - made - set(dir(builtins)) if not name.startswith("__")}
+        todo += scope.children
+        for name, flags in scope.symbols.items():
+            kind = flags >> _symtable.SCOPE_OFF & _symtable.SCOPE_MASK
+            if flags & _MADE and (scope is table or kind == _symtable.GLOBAL_EXPLICIT):
+                made.add(name)
+            elif flags & _symtable.USE and (scope is table or kind in _GLOBAL):
+                used.add(name)
+    return {name for name in used - made - _BUILTINS if not name.startswith("__")}
 
 
-def _bind(table: symtable.SymbolTable, entry_point: str, link: remote.Link) -> dict[str, object]:
-    """The entry point, and names that the script uses and does not make, where the solution has them.
-
-    Only such names: what a solution calls ``abs`` or ``unittest`` must not replace the script's own. The module
-    ``solution`` has every name that is asked of it.
-    """
-    free = _free_names(table) | ({entry_point} if entry_point else set())
-    tested = {entry_point, entry_point.partition(".")[0].partition("(")[0], "Solution"}
-    own = {name: value for name, value in link.prelude.items() if name in free - tested}
-    free -= own.keys()
-    # A module that the script forgot to import is ours, never what the solution calls by that name.
-    bound = {name: module for name in sorted(free - {entry_point}) if (module := _library(name)) is not None}
-    present = link.present(sorted(free - bound.keys()))
-    bound |= {name: link.find(name) for name in present}
-    module = remote.solution_module(link, tuple(name for name in present if name.isidentifier()))
-    sys.modules["solution"] = module
-    return bound | own
+_MADE = _symtable.DEF_LOCAL | _symtable.DEF_IMPORT
+_GLOBAL = (_symtable.GLOBAL_IMPLICIT, _symtable.GLOBAL_EXPLICIT)
 
 
 def _library(name: str) -> object:
@@ -189,14 +225,14 @@ def _library(name: str) -> object:
         return None
 
 
-def _run_plain(text: str, names: dict[str, object]) -> list[list[object]]:
+def _run_plain(_: str, code: types.CodeType, names: dict[str, object]) -> list[list[object]]:
     module = types.ModuleType("__main__")
     module.__file__ = _SCRIPT_NAME
     module.__dict__.update(names)
     sys.modules["__main__"] = module
     sys.argv = [_SCRIPT_NAME]
     try:
-        exec(compile(text, _SCRIPT_NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        exec(code, module.__dict__)  # noqa: S102 (this is the jail)
     except SystemExit as stop:
         # Only the script itself can end itself: a solution's SystemExit crosses as its death.
         return [["script", stop.code in (None, 0, False), "the script called exit"]]
@@ -206,12 +242,12 @@ def _run_plain(text: str, names: dict[str, object]) -> list[list[object]]:
     return [["script", True, ""]]
 
 
-def _as_module(text: str, names: dict[str, object]) -> types.ModuleType:
+def _as_module(code: types.CodeType, names: dict[str, object]) -> types.ModuleType:
     module = types.ModuleType("test_solution")
     module.__file__ = _SCRIPT_NAME
     module.__dict__.update(names)
     sys.modules["test_solution"] = module
-    exec(compile(text, _SCRIPT_NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    exec(code, module.__dict__)  # noqa: S102 (this is the jail)
     return module
 
 
@@ -243,10 +279,10 @@ class _Result(unittest.TestResult):
         self.found.append([test.id().rpartition("test_solution.")[2], False, getattr(kind, "__name__", "failed")])
 
 
-def _run_unittest(text: str, names: dict[str, object]) -> list[list[object]]:
+def _run_unittest(_: str, code: types.CodeType, names: dict[str, object]) -> list[list[object]]:
     # A script may end in unittest.main(); as a module its guard is false, and we run the cases.
     try:
-        module = _as_module(text, names)
+        module = _as_module(code, names)
     except BaseException as error:  # noqa: BLE001
         return [["script", False, type(error).__name__]]
     result = _Result()
@@ -271,7 +307,7 @@ def _with_names(text: str, names: list[str]) -> str:
     return "".join(lines)
 
 
-def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
+def _run_pytest(text: str, _: types.CodeType, names: dict[str, object]) -> list[list[object]]:
     import pytest  # noqa: PLC0415 (0.1 s, needed by pytest files alone)
 
     bindings = types.ModuleType("assay_names")
@@ -314,6 +350,6 @@ def _run_pytest(text: str, names: dict[str, object]) -> list[list[object]]:
     return found
 
 
-_FRAMEWORKS: Mapping[str, Callable[[str, dict[str, object]], list[list[object]]]] = types.MappingProxyType(
+_FRAMEWORKS: Mapping[str, Callable[[str, Any, dict[str, object]], list[list[object]]]] = types.MappingProxyType(
     {"plain": _run_plain, "unittest": _run_unittest, "pytest": _run_pytest}
 )

@@ -43,8 +43,7 @@ ATTEMPTS = (
 )  # fmt: skip
 
 
-def run() -> None:
+def run(head: dict[str, object], *_: object) -> None:
     """Makes every attempt and reports those that succeeded."""
-    head, _ = children.read_payload()
     secret = str(head["secret"])
     children.write_report({"value": [name for name in ATTEMPTS if _tried(name, secret)]})

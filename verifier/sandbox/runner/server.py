@@ -6,7 +6,7 @@ Nothing here decides what is right: a solution can rewrite all of it. ``remote.p
 from __future__ import annotations
 
 import builtins
-import enum
+import contextlib
 import functools
 import inspect
 import os
@@ -22,28 +22,37 @@ from .channel import Channel, Message, PeerGoneError
 from .printed import Printed
 from .typed import Typed
 
-CHANNEL = 4
+CHANNEL = 3
 _DUNDERS = ("__doc__", "__qualname__", "__annotations__", "__defaults__", "__kwdefaults__")
 _TEXT_CHARS = 2000
+_NO_NEWS = {"do", "ask", "name", "names", "shared", "target", "args", "kwargs", "in_place"}
+"""What a request may have that tells nothing new of the tests."""
 _CAUSES = 20
 
 
 class Server:
-    """Answers the tester's requests from the loaded solution."""
+    """Loads the solution and answers the tester's requests from it.
 
-    def __init__(self, module: types.ModuleType, printed: tuple[Printed, Printed]) -> None:
-        self._module = module
-        self._printed = printed
-        self._objects: list[object] = []
-        self._numbers: dict[int, int] = {}
-        self._told: set[int] = set()
+    It is made before its process is forked, so that a child has little left to make.
+
+    Args:
+        descriptor: of the connection to the tester.
+    """
+
+    def __init__(self, descriptor: int = CHANNEL) -> None:
+        self._module = types.ModuleType("solution")
+        self._printed = Printed(1), Printed(2)
+        self._typed = Typed()
+        self._objects: list[object] = list(specials.WELL_KNOWN)
+        self._numbers = {id(kind): number for number, kind in enumerate(specials.WELL_KNOWN)}
+        self._told = set(range(len(specials.WELL_KNOWN)))
         self._replaced: dict[str, list[object]] = {}
         self._loop = specials.Loop()
-        self.channel = Channel(CHANNEL, self.answer)
-        self._borrowed = Borrowed(module, self.ask)
+        self.channel = Channel(descriptor, self.answer)
+        self._borrowed = Borrowed(self.ask)
         self._do: dict[str, Callable[[Message], Message]] = {
+            "bind": self._bind,
             "find": lambda message: self._reply(self._find(str(message["name"]))),
-            "has": self._has_names,
             "call": self._call,
             "operate": self._operate,
             "set": self._set,
@@ -52,13 +61,51 @@ class Server:
             "code": lambda message: {"value": _code(self._value(message["target"]))},
         }
 
+    def run(self, _: dict[str, object], source: str, __: object) -> None:
+        """Serves until the tester has gone; never returns."""
+        trouble = self.load(source)
+        if trouble is None:
+            self.channel.serve()
+        else:
+            with contextlib.suppress(PeerGoneError):
+                self.channel.receive()
+                self.channel.send(trouble)
+        os._exit(0)
+
+    def load(self, source: str) -> Message | None:
+        """Loads the solution; why it cannot be loaded, or None."""
+        children.show_source(source)
+        try:
+            program = compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            return {"error": type(error).__name__, "is_compile_error": True}
+        sys.stdout, sys.stderr, sys.stdin = self._printed[0].stream, self._printed[1].stream, self._typed
+        try:
+            self._module = self._borrowed.module = children.load_program(program, "solution")
+        except BaseException as error:  # noqa: BLE001
+            return {"error": type(error).__name__, "is_compile_error": False}
+        self._typed.ask = self.ask
+        builtins.input = lambda *prompt: str(self.ask({"do": "input"}, *prompt))
+        return None
+
     @functools.cached_property
     def _operations(self) -> Mapping[str, Callable[..., object]]:
         return specials.operations(self._loop)
 
     def answer(self, message: Message) -> Message:
         """What a request gives, with what was printed meanwhile."""
-        return self._with_printed(self._answered(message))
+        try:
+            if not message.keys() <= _NO_NEWS:
+                self._take_news(message)
+            reply = self._do[message["do"]](message)  # type: ignore[index]
+        except plain.PlainError as error:
+            reply = {"uncrossable": str(error)[:200]}
+        except BaseException as error:  # noqa: BLE001 (whatever the solution raises crosses)
+            reply = self._raised(error)
+        out, err = self._printed
+        if out.data or err.data or not (out.stream.write_through and err.stream.write_through):
+            self._with_printed(reply)
+        return reply
 
     def ask(self, message: Message, *args: object, **kwargs: object) -> object:
         """Asks the tester with these arguments; raises what it raised."""
@@ -68,15 +115,6 @@ class Server:
         return self._value_of(reply, containers)
 
     # --- in ---
-
-    def _answered(self, message: Message) -> Message:
-        try:
-            self._take_news(message)
-            return self._do[str(message["do"])](message)
-        except plain.PlainError as error:
-            return {"uncrossable": str(error)[:200]}
-        except BaseException as error:  # noqa: BLE001 (whatever the solution raises crosses)
-            return self._raised(error)
 
     def _take_news(self, message: Message) -> None:
         if "classes" in message or "objects" in message:
@@ -96,18 +134,21 @@ class Server:
 
             np.random.set_state(cast("Any", self._value(message["numpy_random"])))  # noqa: NPY002
 
-    def _has_names(self, message: Message) -> Message:
+    def _bind(self, message: Message) -> Message:
+        """What the solution has of the names that the tests use."""
         self._borrowed.share(message.get("shared"))
         names = message["names"]
         assert isinstance(names, list)
-        return {"value": [name for name in names if self._has(str(name))]}
-
-    def _has(self, name: str) -> bool:
-        try:
-            self._find(name)
-        except AttributeError:
-            return False
-        return True
+        found = []
+        for name in names:
+            try:
+                found.append([name, self._encode(self._find(str(name)))])
+            except Exception:  # noqa: BLE001, S112 (a class of the solution's that cannot be made has no methods)
+                continue
+        reply: Message = {"found": found}
+        if self._borrowed.has_news:
+            self._borrowed.add_objects(reply, self._encode)
+        return reply
 
     def _find(self, name: str) -> object:
         if name.isidentifier() and hasattr(self._module, name):
@@ -136,19 +177,25 @@ class Server:
 
     def _call(self, message: Message) -> Message:
         containers: list[object] = []
-        decoder = plain.Decoder(self._take, containers=containers)
-        target, nodes, pairs = self._value(message["target"]), message["args"], message.get("kwargs", {})
-        assert isinstance(nodes, list)
-        assert isinstance(pairs, dict)
-        args = [decoder.decode(node) for node in nodes]
-        kwargs = {name: decoder.decode(node) for name, node in pairs.items()}
-        result = target(*args, **kwargs)  # type: ignore[operator]
-        reply: Message = {"value": self._encode(result)}
+        told: Any = message["target"]
+        # An exception that was raised has a handle too.
+        target: Any = self._objects[told["h"]] if told["t"] == "handle" else self._value(told)
+        args: Any = message["args"]
+        if "kwargs" in message:
+            pairs: Any = message["kwargs"]
+            decoder = plain.Decoder(self._take, containers=containers)
+            args = [decoder.decode(node) for node in args]
+            result = target(*args, **{name: decoder.decode(node) for name, node in pairs.items()})
+        else:
+            plain.lists_in(args, containers)
+            result = target(*args)
+        reply: Message = {"value": result if plain.is_bare(result) else self._encode(result)}
         is_in_place = result is None or "in_place" in message
         if is_in_place and containers:
             encoder = plain.Encoder(self._node_of, containers=containers)
             reply["states"] = [encoder.state(container) for container in containers[:]]
-        self._borrowed.add_objects(reply, self._encode, everything=is_in_place)
+        if self._borrowed.has_news:
+            self._borrowed.add_objects(reply, self._encode, everything=is_in_place)
         return reply
 
     def _operate(self, message: Message) -> Message:
@@ -181,10 +228,11 @@ class Server:
     # --- out ---
 
     def _with_printed(self, message: Message) -> Message:
-        for name, printed in zip(("printed", "complained"), self._printed, strict=True):
-            text = printed.taken()
-            if text:
-                message[name] = text
+        out, err = self._printed
+        if text := out.taken():
+            message["printed"] = text
+        if text := err.taken():
+            message["complained"] = text
         return message
 
     def _reply(self, value: object) -> Message:
@@ -226,29 +274,13 @@ class Server:
             return node
         self._told.add(number)
         if isinstance(value, type):
-            return node | self._class(value)
-        name = getattr(value, "__name__", None)
-        return node | {"k": "object", "n": name if isinstance(name, str) else "", "c": self._encode(type(value))}
-
-    def _class(self, kind: type) -> dict[str, object]:
-        told: dict[str, object] = {
-            "k": "class",
-            "n": kind.__name__,
-            "b": [self._encode(base) for base in kind.__bases__ if base is not object],
-            "s": specials.defined_by(kind),
-        }
-        if isinstance(kind.__doc__, str) and kind.__module__ != "builtins":
-            told["d"] = kind.__doc__
-        if kind.__module__ in ("builtins", "types"):
-            told["builtin"] = True
-        if getattr(kind, "__hash__", None) is None:
-            told["unhashable"] = True
-        if issubclass(kind, enum.Enum):
-            told["enum"] = True
-        fields = getattr(kind, "__dataclass_fields__", None)
-        if isinstance(fields, dict):
-            told["fields"] = [name for name in fields if isinstance(name, str)]
-        return told
+            bases = [self._encode(base) for base in value.__bases__ if base is not object]
+            return specials.told_of(value, number, bases)
+        name, kind = getattr(value, "__name__", None), type(value)
+        known = self._numbers.get(id(kind))
+        node["c"] = self._encode(kind) if known is None else {"t": "handle", "h": known}
+        node["k"], node["n"] = "object", name if isinstance(name, str) else ""
+        return node
 
     def _error(self, error: BaseException, causes: int = 0) -> dict[str, object]:
         known = self._borrowed.error_of(error)
@@ -300,35 +332,3 @@ def _code(target: object) -> plain.Node:
         code.co_name, code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, names,
         code.co_firstlineno,
     ]  # fmt: skip
-
-
-def run_server() -> None:
-    """Loads the solution and answers until the tester has gone."""
-    _, source = children.read_payload()
-    children.show_source(source)
-    try:
-        program = compile(source, children.SOURCE_NAME, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        hello({"error": type(error).__name__, "is_compile_error": True})
-        os._exit(1)
-    printed = Printed(1), Printed(2)
-    sys.stdout, sys.stderr = (one.stream for one in printed)
-    sys.stdin = typed = Typed()
-    try:
-        server = Server(children.load_program(program, "solution"), printed)
-    except BaseException as error:  # noqa: BLE001
-        hello({"error": type(error).__name__, "is_compile_error": False})
-        os._exit(1)
-    typed.ask = server.ask
-    builtins.input = lambda *prompt: str(server.ask({"do": "input"}, *prompt))
-    hello({"ready": True})
-    server.channel.serve()
-    os._exit(0)
-
-
-def hello(message: Message) -> None:
-    """Says whether the solution is loaded."""
-    try:
-        Channel(CHANNEL, lambda _: {}).send(message)
-    except PeerGoneError:
-        os._exit(1)

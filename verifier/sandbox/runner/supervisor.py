@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -11,15 +9,18 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import execution, frames, jail, programs, walls, zygote
+from . import codes, execution, frames, jail, programs, walls
 from .cache import NOTHING, CompileCache, Entry, Kept, key_of
 from .programs import Program
 from .watch import Broken, Limits, Outcome, Process
 
-_CHUNK = 1 << 20
+_CHUNK, _SMALL = 1 << 20, 1 << 16
+_SILENCE_S = 0.5
+"""For which results may be kept back, so that a short job is answered by one message."""
 _COMPILE_OUTPUT_BYTES = 64 << 10
 _LINGER_S = 1e6
 _PAIR_LINGER_S = 0.5
@@ -63,20 +64,23 @@ class _Job:
 class Supervisor:
     """Serves one host through descriptors 0 and 1."""
 
-    def __init__(self, built: jail.Jail, control: socket.socket, answers: int, zygote_pid: int) -> None:
+    def __init__(self, built: jail.Jail, answers: int) -> None:
         self._jail = built
         self._answers = answers
         self._counter = 0
         self._buffer = bytearray()
+        self._told = bytearray()
+        self._told_at = 0.0
         self._kept_uids = [built.uid_base + jail.RUN_UIDS + at for at in range(jail.UIDS_PER_RUNNER - jail.RUN_UIDS)]
-        self._executor = execution.Executor(control, zygote_pid, built.adopts, self._listen)
+        self._executor = execution.Executor(built, [0, answers], self._listen)
+        self._codes = codes.Codes()
         self._cache = CompileCache(self._leave, **({} if built.can_keep else {"max_entries": 0}))
 
     # --- the host ---
 
     def _exactly(self, count: int) -> bytes:
         while len(self._buffer) < count:
-            chunk = os.read(0, max(_CHUNK, count - len(self._buffer)))
+            chunk = os.read(0, min(max(_SMALL, count - len(self._buffer)), _CHUNK))
             if not chunk:
                 raise _Gone
             self._buffer += chunk
@@ -91,15 +95,18 @@ class Supervisor:
             os._exit(0)
         self._buffer += chunk
 
-    def _tell(self, header: frames.Header, blobs: Sequence[bytes] = ()) -> None:
-        data = memoryview(frames.pack(header, blobs))
-        while data:
-            data = data[os.write(self._answers, data) :]
+    def _tell(self, header: frames.Header, blobs: Sequence[bytes] = (), *, is_last: bool = True) -> None:
+        """Answers the host; what is not the last word of a job may wait for it."""
+        self._told += frames.pack(header, blobs)
+        now = time.monotonic()
+        if is_last or len(self._told) > _CHUNK or now > self._told_at + _SILENCE_S:
+            data, self._told, self._told_at = memoryview(self._told), bytearray(), now
+            while data:
+                data = data[os.write(self._answers, data) :]
 
     def serve(self) -> None:
         """Says what this jail is, then runs jobs until the host goes away."""
         found = self._self_test()
-        self._executor.measure()
         self._tell(
             {
                 "op": "ready",
@@ -124,10 +131,16 @@ class Supervisor:
 
     def _self_test(self) -> list[str]:
         limits: Limits = dict(_SELF_TEST_LIMITS)
-        kernel: dict[str, object] = {name: limits[name] for name in programs.KERNEL}
         uid, directory = self._next()
-        payload = programs.payload({"secret": self._jail.secret})
-        process = Process("selftest", limits, kernel, payload, uid, directory, reports=True)
+        process = Process(
+            "selftest",
+            limits,
+            programs.kernel_limits(limits),
+            {"secret": self._jail.secret},
+            uid,
+            directory,
+            reports=True,
+        )
         (outcome,) = self._executor.execute([process])
         try:
             found = json.loads(outcome.report)["value"]
@@ -162,7 +175,7 @@ class Supervisor:
         spent_s, is_stopped = 0.0, False
         for run in runs:
             if is_stopped or (isinstance(budget_s, int | float) and spent_s >= budget_s):
-                self._tell({"op": "run", "status": "skipped" if is_stopped else "budget"})
+                self._tell({"op": "run", "status": "skipped" if is_stopped else "budget"}, is_last=False)
                 continue
             if self._executor.is_spent:
                 os._exit(76)  # the next run would not start fresh; in a new runner it will
@@ -173,7 +186,7 @@ class Supervisor:
             judged, *others = outcomes
             spent_s += judged.cpu_time_s
             told = judged.header() | {"peer": others[0].header() if others else None}
-            self._tell({"op": "run", **told}, [blob for outcome in outcomes for blob in outcome.blobs])
+            self._tell({"op": "run", **told}, [blob for outcome in outcomes for blob in outcome.blobs], is_last=False)
             is_stopped = bool(job.header["stop_on_limit"]) and judged.status != "exited"
 
     def _run(self, job: _Job, run: Mapping[str, object]) -> list[Outcome]:
@@ -184,10 +197,10 @@ class Supervisor:
                 process = self._process(job, head, files=programs.parse_files(run["files"], job.blobs))
                 process.stdin = job.blobs[int(str(run["stdin"]))]
                 process.output_kept = int(job.limits["output_bytes"])
-                return self._executor.execute([process])
+                return self._executed_with_code(job, process)
             case "call":
                 head = run["head"]  # type: ignore[assignment]
-                return self._executor.execute([self._process(job, head, kind="call")])
+                return self._executed_with_code(job, self._process(job, head, kind="call"))
             case "script":
                 return [self._script(job, run)]
             case "pair":
@@ -214,8 +227,10 @@ class Supervisor:
         uid, directory = self._next()
         kernel = program.limited(limits)
         if program.is_warm:
-            payload = programs.payload(head, (*program.files, *files), program.source)
-            return Process(kind, limits, kernel, payload, uid, directory, reports=kind != "server")
+            return Process(
+                kind, limits, kernel, head, uid, directory, files=(*program.files, *files), text=program.text,
+                reports=kind != "server",
+            )  # fmt: skip
         memory_bytes = limits["memory_bytes"]
         args = head.get("args", [])
         assert isinstance(args, list)
@@ -224,8 +239,20 @@ class Supervisor:
             "argv": program.command(program.run_command, kept.directory, memory_bytes) + args,
             "environment": program.surroundings(kept.directory, memory_bytes),
         }
-        payload = programs.payload(told, files)
-        return Process("exec", limits, kernel, payload, uid, directory, readable=kept.directory, group=kept.uid)
+        return Process(
+            "exec", limits, kernel, told, uid, directory, files=files, readable=kept.directory, group=kept.uid
+        )
+
+    def _executed_with_code(self, job: _Job, process: Process) -> list[Outcome]:
+        """Executes it alone; a program that runs more than once is compiled once."""
+        runs = job.header["runs"]
+        if not job.program.is_warm or (isinstance(runs, list) and len(runs) == 1):
+            return self._executor.execute([process])
+        key = job.program.key
+        process.code = self._codes.get(key)
+        (outcome,) = self._executor.execute([process])
+        outcome.report = self._codes.take(key, outcome.report) if process.code is True else outcome.report
+        return [outcome]
 
     def _script(self, job: _Job, run: Mapping[str, object]) -> Outcome:
         """The tester leads; the solution's server hangs on the other end of a socket pair."""
@@ -236,19 +263,24 @@ class Supervisor:
             "memory_bytes": programs.PEER_MEMORY_BYTES,
             "cpu_time_s": limits["cpu_time_s"] + programs.PEER_EXTRA_S,
         }
-        kernel: dict[str, object] = {name: own[name] for name in programs.KERNEL}
+        kernel = programs.kernel_limits(own)
         uid, directory = self._next()
         head = run["head"]
         assert isinstance(head, dict)
-        text = job.blobs[int(str(run["script"]))]
-        if b"getsource" in text:
+        text = job.blobs[int(str(run["script"]))].decode("utf-8", "replace")
+        key = codes.key_of(f"script {head['framework']}", text)
+        if "getsource" in text:
             # Tests that read the solution's source read what we were given, not what it says of itself.
-            head = {**head, "solution": job.program.source.decode("utf-8", "replace")}
-        payload = programs.payload(head, text=text)
-        tester = Process("tester", own, kernel, payload, uid, directory, reports=True, wire=ours.detach())
+            head = {**head, "solution": job.program.text}
+        tester = Process(
+            "tester", own, kernel, head, uid, directory, text=text, code=self._codes.get(key), reports=True,
+            wire=ours.detach(),
+        )  # fmt: skip
         server = self._process(job, {}, kind="server")
         server.wire = theirs.detach()
         leader, judged = self._executor.execute([tester, server])
+        if tester.code is True:
+            leader.report = self._codes.take(key, leader.report)
         if judged.status == "exited":
             judged.status = leader.status
         leader.status, leader.cpu_time_s, leader.memory_bytes = judged.status, judged.cpu_time_s, judged.memory_bytes
@@ -297,7 +329,7 @@ class Supervisor:
             # What a limit or a stranger ended is not known to end so again.
             if outcome.status == "exited" and not outcome.signal:
                 self._cache.put(key, entry)
-        self._tell({"op": "compiled", "of": name, **entry.outcome.header()}, entry.outcome.blobs)
+        self._tell({"op": "compiled", "of": name, **entry.outcome.header()}, entry.outcome.blobs, is_last=False)
         return entry.kept, bool(entry.kept.directory)
 
     def _compile(self, program: Program, limits: Limits) -> tuple[Kept, Outcome]:
@@ -309,14 +341,14 @@ class Supervisor:
             "argv": program.command(program.compile_command, kept.directory, limits["memory_bytes"]),
             "environment": program.surroundings(kept.directory, limits["memory_bytes"]),
         }
-        payload = programs.payload(head, ((program.source_name, program.source), *program.files))
         process = Process(
             "exec" if program.compile_command else "place",
             {**limits, "output_bytes": _COMPILE_OUTPUT_BYTES},
             program.limited(limits),
-            payload,
+            head,
             kept.uid,
             kept.directory,
+            files=((program.source_name, program.source), *program.files),
             keep=True,
             is_strict=False,
         )
@@ -325,7 +357,7 @@ class Supervisor:
 
     def _leave(self, kept: Kept) -> None:
         """Has a directory removed before the next execution."""
-        self._executor.forget.append([kept.directory, kept.uid])
+        self._executor.forget.append((kept.directory, kept.uid))
         if kept.uid:
             self._kept_uids.insert(0, kept.uid)
 
@@ -346,8 +378,8 @@ def _is_well(outcome: Outcome) -> bool:
 
 
 def main() -> None:
-    """Starts from ``sys.argv[1]``: is_container, scratch, uid_base and mode as JSON."""
-    config = json.loads(sys.argv[1])
+    """Starts from ``sys.argv[2]``: is_container, scratch, uid_base and mode as JSON."""
+    config = json.loads(sys.argv[2])
     os.set_inheritable(0, False)  # noqa: FBT003 (its only form)
     walls.prctl(walls.PR_SET_PDEATHSIG, signal.SIGKILL)
     walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
@@ -362,30 +394,5 @@ def main() -> None:
     if not built.adopts:
         # The orphans are ours then, and need no parent to be asked for.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        _become_zygote(theirs, built, [0, answers, ours.fileno()])
-    theirs.close()
-    Supervisor(built, ours, answers, pid).serve()
+    Supervisor(built, answers).serve()
     os._exit(0)
-
-
-def _become_zygote(control: socket.socket, built: jail.Jail, foreign: list[int]) -> None:
-    """The zygote's life; its descriptors stand above those of the children, and the host's are closed."""
-    code = 71
-    try:
-        # It asks for no signal when the supervisor dies: it sees that, and kills what runs before it ends.
-        if built.adopts:
-            walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-            score.write("1000")
-        high = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)
-        control.detach()
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in foreign:
-            os.dup2(null, descriptor)
-        zygote.Zygote(socket.socket(fileno=high), built).serve()
-        code = 0
-    finally:
-        os._exit(code)

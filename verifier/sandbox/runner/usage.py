@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
-
-from . import zygote
 
 _PAGE, _TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
@@ -36,7 +35,7 @@ def tree_use(pids: list[int], base_bytes: int = 0) -> Use:
     todo = list(pids)
     while todo:
         found.append(todo.pop())
-        todo += zygote.children_of(found[-1])
+        todo += children_of(found[-1])
     return use_of(found, base_bytes)
 
 
@@ -75,3 +74,35 @@ class Ledger:
     def seen_s(self) -> float:
         """The sum of what was last seen of each process."""
         return sum(self._seen.values())
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one started, or was given as orphans; none if it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
+                found += [int(child) for child in listed.read().split()]
+    return found
+
+
+def descendants(root: int) -> list[int]:
+    """Every process below this one."""
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children_of(todo.pop())
+        found += below
+        todo += below
+    return found
+
+
+def processes_of(uids: Collection[int]) -> list[int]:
+    """The processes that run under these uids, as far as /proc shows."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{entry}").st_uid in uids:
+                    found.append(int(entry))
+    return found

@@ -18,10 +18,10 @@ from collections.abc import Iterable
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSCALL = _LIBC.syscall
 _SYSCALL.restype = ctypes.c_long
-_CALL = ctypes.PyDLL(None).syscall
-"""The same for children, in which every page that is touched is copied: nothing is wrapped, no errno kept aside."""
-_CALL.restype = ctypes.c_long
-_CALL.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long]
+CALL = ctypes.PyDLL(None).syscall
+"""The same where every page that is touched is copied: nothing is wrapped, no errno kept aside; -1 is an error."""
+CALL.restype = ctypes.c_long
+CALL.argtypes = [ctypes.c_long] * 6
 _LAST_ERROR = ctypes.PyDLL(None)["__errno_location"]
 _LAST_ERROR.restype = ctypes.POINTER(ctypes.c_int)
 
@@ -64,36 +64,27 @@ def syscall(number: int, *args: object) -> int:
     return _check(int(_SYSCALL(ctypes.c_long(number), *wide)), f"syscall {number}")
 
 
-_FORK = ctypes.PyDLL(None).fork
+FORK = ctypes.PyDLL(None).fork
+"""Forks a process of one thread without the interpreter's own care for threads, locks and random numbers.
+
+``os.fork`` runs the hooks of every module that was ever imported, in the child as well; what they touch is copied,
+which takes longer than the fork. Gives -1 where there can be no child.
+"""
+YIELD = ctypes.PyDLL(None).sched_yield
+"""Gives 0 as ``FORK`` does in a child."""
 
 
-def fork() -> int:
-    """Forks a process of one thread without the interpreter's own care for threads, locks and random numbers.
-
-    ``os.fork`` runs the hooks of every module that was ever imported, in the child as well; what they touch is copied,
-    which takes longer than the fork.
-    """
-    pid = int(_FORK())
-    if pid < 0:
-        raise _last_error("fork")
-    return pid
-
-
-def _call(what: str, number: int, first: int, second: int, pointed: bytes | None = None) -> int:
-    result = _CALL(number, first, second, pointed, 0)
+def call(number: int, *args: int) -> int:
+    """A system call of five arguments, with none of the interpreter's care for threads and signals; raises OSError."""
+    result = int(CALL(number, *args))
     if result < 0:
-        raise _last_error(what)
-    return int(result)
+        raise _last_error(f"system call {number}")
+    return result
 
 
 def _last_error(what: str) -> OSError:
     code = int(_LAST_ERROR()[0])
     return OSError(code, f"{what}: {os.strerror(code)}")
-
-
-def die_with_parent() -> None:
-    """Has the kernel kill this process when the one that forked it ends; changing the uid undoes it."""
-    _call("prctl", _SYSCALLS["prctl"], PR_SET_PDEATHSIG, SIGKILL)
 
 
 # --- capabilities -----------------------------------------------------------------------------------------------
@@ -168,17 +159,22 @@ def landlock_abi() -> int:
         return 0
 
 
-def landlock_ruleset(abi: int, rules: Iterable[tuple[int, int, bool]]) -> int:
+Rule = ctypes.Array[ctypes.c_char]
+"""A rule where the kernel can read it."""
+
+
+def landlock_ruleset(abi: int, rules: Iterable[int]) -> int:
     """A ruleset, as a descriptor: files by its rules; no connections, abstract sockets and signals, by version.
 
     Args:
         abi: from ``landlock_abi``.
-        rules: see ``landlock_allow``.
+        rules: addresses of what ``landlock_rule`` gives.
     """
     attr, size = _landlock_attr(abi)
-    ruleset = _call("landlock_create_ruleset", _LL_CREATE, ctypes.addressof(attr), size)
+    ruleset = call(_LL_CREATE, ctypes.addressof(attr), size, 0, 0, 0)
     for rule in rules:
-        landlock_allow(ruleset, abi, rule)
+        if CALL(_LL_ADD, ruleset, 1, rule, 0, 0) < 0:
+            raise _last_error("landlock_add_rule")
     return ruleset
 
 
@@ -191,24 +187,30 @@ def _landlock_attr(abi: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
     return buffer, 24 if scoped else 16 if net else 8
 
 
-def landlock_allow(ruleset: int, abi: int, rule: tuple[int, int, bool]) -> None:
-    """Adds a rule: an O_PATH descriptor, the access below it (-1 grants everything), and whether it is a directory."""
-    _call("landlock_add_rule", _LL_ADD, ruleset, 1, _beneath(abi, rule))
+def landlock_rule(abi: int, descriptor: int, access: int, *, is_directory: bool) -> Rule:
+    """A rule where the kernel can read it.
 
-
-@functools.lru_cache(maxsize=128)
-def _beneath(abi: int, rule: tuple[int, int, bool]) -> bytes:
-    descriptor, access, is_directory = rule
+    Args:
+        abi: from ``landlock_abi``.
+        descriptor: of the path (O_PATH).
+        access: below it; -1 grants everything.
+        is_directory: whether it is one.
+    """
     handled = _LL_BY_ABI[min(abi, 5)]
     allowed = handled if access < 0 else access & handled
     if not is_directory:
         allowed &= _LL_FILE_ONLY
-    return struct.pack("=Qi", allowed, descriptor)
+    return ctypes.create_string_buffer(struct.pack("=Qi", allowed, descriptor))
 
 
-def landlock_restrict(ruleset: int) -> None:
-    """Confines this process to a ruleset for good."""
-    _call("landlock_restrict_self", _LL_RESTRICT, ruleset, 0)
+def landlock_allowing(ruleset: int, rule: Rule) -> tuple[int | bytes, ...]:
+    """The same as a call for a child to make."""
+    return _LL_ADD, ruleset, 1, rule.raw, 0
+
+
+def landlock_restricting(ruleset: int) -> tuple[int, ...]:
+    """The call that confines a child to a ruleset for good."""
+    return _LL_RESTRICT, ruleset, 0
 
 
 # --- seccomp ----------------------------------------------------------------------------------------------------
@@ -256,8 +258,23 @@ _ARM = {
     "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
     "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
 }  # fmt: skip
+_OWN_CALLS = {
+    "x86_64": {
+        "read": 0, "write": 1, "madvise": 28, "getpid": 39, "recvmsg": 47, "wait4": 61, "chdir": 80, "setsid": 112,
+        "setgroups": 116, "setresuid": 117, "setresgid": 119, "rt_sigprocmask": 14, "rt_sigtimedwait": 128,
+        "openat": 257, "mkdirat": 258, "close_range": 436,
+    },
+    "aarch64": {
+        "read": 63, "write": 64, "madvise": 233, "getpid": 172, "recvmsg": 212, "wait4": 260, "chdir": 49,
+        "setsid": 157, "setgroups": 159, "setresuid": 147, "setresgid": 149, "rt_sigprocmask": 135,
+        "rt_sigtimedwait": 137, "openat": 56, "mkdirat": 34, "close_range": 436,
+    },
+}  # fmt: skip
+"""What a zygote and its children call, besides calls that the filter knows."""
 _MACHINES = {"x86_64": (0xC000003E, _X86), "aarch64": (0xC00000B7, _ARM)}
 _ARCH, _SYSCALLS = _MACHINES.get(platform.machine(), (0, {}))
+CALLS = {**_SYSCALLS, **_OWN_CALLS.get(platform.machine(), {})}
+"""System calls by their names, where they are known."""
 _SIGNALLING = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
 _OWN_ONLY = {
     "prlimit64": 0, "sched_setaffinity": 0, "sched_setscheduler": 0, "sched_setparam": 0, "sched_setattr": 0,
@@ -344,8 +361,8 @@ def _refuse_any(values: tuple[int, ...], refusal: int) -> list[bytes]:
 def seccomp(program: bytes) -> None:
     """Puts this process under a filter; needs no_new_privs or SYS_ADMIN."""
     buffer = ctypes.create_string_buffer(program)
-    fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    _call("seccomp", _SYSCALLS["prctl"], PR_SET_SECCOMP, 2, fprog)
+    fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer)))
+    call(_SYSCALLS["prctl"], PR_SET_SECCOMP, 2, ctypes.addressof(fprog), 0, 0)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------

@@ -7,18 +7,21 @@ says of itself changes nothing.
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
-from . import frames, jail, zygote
-from .programs import PEER_WALL_FACTOR, PEER_WALL_S, WALL_STRETCH
-from .usage import Ledger, Use, tree_use, use_of
+from . import frames, jail, records
+from .programs import PEER_WALL_FACTOR, PEER_WALL_S, WALL_STRETCH, Files
+from .usage import Ledger, Use, children_of, processes_of, tree_use, use_of
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+_READS = 16
+"""Of one pipe in turn, so that one that never ends does not keep us."""
 _FIRST_TICK_S, _TICK_S = 0.02, 0.05
+_SHORT_S = 0.003
 _DRAIN_S = 5.0
 UNREAD_BYTES = 64 << 10
 """What is kept of an output that nobody compares, and of errors."""
@@ -26,7 +29,6 @@ DRAINED = "drained"
 _XCPU, _XFSZ = int(signal.SIGXCPU), int(signal.SIGXFSZ)
 
 Limits = dict[str, float]
-Message = dict[str, object]
 
 
 class Broken(Exception):  # noqa: N818 (told to the host)
@@ -38,10 +40,13 @@ class Process:
     """One child of an execution.
 
     Args:
-        kind: of ``zygote.WARM``, or ``exec`` or ``place``.
+        kind: of ``records.WARM``, or ``exec`` or ``place``.
         limits: what it may use.
         kernel: the same, as ``jail.Limits`` takes them.
-        payload: see ``programs.payload``.
+        head: what it is told.
+        files: that it writes first.
+        text: a program.
+        code: of the text as ``Codes`` knows it, True if it is to be told, or None.
         uid: of its own.
         directory: its own.
         readable: one more directory that it may read, or empty.
@@ -57,10 +62,13 @@ class Process:
 
     kind: str
     limits: Limits
-    kernel: dict[str, object]
-    payload: bytes
+    kernel: jail.Limits
+    head: frames.Header
     uid: int
     directory: str
+    files: Files = ()
+    text: str = ""
+    code: bytes | bool | None = None
     readable: str = ""
     group: int = 0
     keep: bool = False
@@ -70,19 +78,11 @@ class Process:
     reports: bool = False
     is_strict: bool = True
     output_kept: int = UNREAD_BYTES
-    pid: int = 0
-
-    def request(self, descriptors: int) -> dict[str, object]:
-        """What the zygote is told of it."""
-        return {
-            "kind": self.kind, "limits": self.kernel, "descriptors": descriptors, "readable": self.readable,
-            "group": self.group, "uid": self.uid, "directory": self.directory, "keep": self.keep,
-        }  # fmt: skip
 
     @property
     def memory_bytes(self) -> float:
         """Resident bytes that it may have."""
-        return self.limits["memory_bytes"] + float(str(self.kernel.get("overhead_bytes", 0)))
+        return self.limits["memory_bytes"] + self.kernel.overhead_bytes
 
 
 @dataclass
@@ -139,18 +139,50 @@ class Pipe:
     data: bytearray = field(default_factory=bytearray)
     is_over: bool = False
 
-    def pull(self) -> bool:
-        """Reads what there is; False at the end."""
-        try:
-            chunk = os.read(self.descriptor, _CHUNK)
-        except BlockingIOError:
-            return True
-        if not chunk:
-            return False
-        self.data += chunk[: max(self.kept - len(self.data), 0)]
-        self.count += len(chunk)
-        self.is_over = self.count > self.limit
+    def pull(self, *, is_closed: bool) -> bool:
+        """Reads what there is; False at the end.
+
+        Args:
+            is_closed: nobody can write any more, so the end can be reached.
+        """
+        for _ in range(_READS):
+            try:
+                chunk = os.read(self.descriptor, _CHUNK)
+            except BlockingIOError:
+                return True
+            if not chunk:
+                return False
+            self.data += chunk[: max(self.kept - len(self.data), 0)]
+            self.count += len(chunk)
+            self.is_over = self.count > self.limit
+            if len(chunk) < _CHUNK and not is_closed:
+                return True
         return True
+
+
+@dataclass
+class _End:
+    """What the zygote has told of the children."""
+
+    pids: list[int] = field(default_factory=list)
+    ended: dict[int, tuple[int, float, int]] = field(default_factory=dict)
+    """Status, CPU seconds and resident bytes at most, by pid."""
+    cut: set[int] = field(default_factory=set)
+    """Who had not ended when the zygote began to end all by force."""
+    is_done: bool = False
+    is_clean: bool = False
+
+    def enter(self, told: bytes) -> None:
+        """Takes records of the zygote."""
+        for kind, pid, status, _, *usage in records.RECORD.iter_unpack(told):
+            if kind == records.ENDED:
+                self.ended[pid] = status, usage[0] + usage[2] + 1e-6 * (usage[1] + usage[3]), usage[4] * 1024
+            elif kind == records.FORKED:
+                self.pids.append(pid)
+            elif kind == records.KILLED:
+                self.cut = {pid for pid in self.pids if pid not in self.ended}
+            else:
+                self.is_done, self.is_clean = True, bool(status)
 
 
 class Watch:
@@ -162,7 +194,8 @@ class Watch:
         control: descriptor of the connection to the zygote.
         zygote_pid: its pid, or 0 where orphans are not its own.
         base_bytes: what it takes itself, which no child is charged for.
-        hear: the zygote's next message.
+        linger_s: how long the others may go on when the leader has ended.
+        hear: what the zygote tells next.
         kill: has it end the execution.
         listen: keeps what the host sends meanwhile.
     """
@@ -175,7 +208,8 @@ class Watch:
         control: int,
         zygote_pid: int,
         base_bytes: int,
-        hear: Callable[[], Message],
+        linger_s: float,
+        hear: Callable[[], bytes],
         kill: Callable[[], None],
         listen: Callable[[], None],
     ) -> None:
@@ -185,82 +219,95 @@ class Watch:
         self._control = control
         self._zygote_pid = zygote_pid
         self._base_bytes = base_bytes
+        self._linger_s = linger_s
         self._hear = hear
         self._kill_all = kill
         self._listen = listen
         self._outcomes = [Outcome() for _ in processes]
         self._ledgers = [Ledger() for _ in processes]
-        self._is_killed = False
-        self._end: Message | None = None
+        self.is_killed = False
+        self._end = _End()
         self._idle_s = 0.0
+        self._leader_ended_at = 0.0
 
     def run(self) -> tuple[list[Outcome], bool]:
         """Until all have ended and the pipes are empty; how each ended, and whether nothing was left behind."""
-        pids = self._hear()["pids"]
-        assert isinstance(pids, list)
-        for process, pid in zip(self._processes, pids, strict=True):
-            process.pid = pid
-        with selectors.PollSelector() as selector:
-            for pipe in self._pipes:
-                if pipe.name != DRAINED:
-                    selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
-            selector.register(self._control, selectors.EVENT_READ, self._control)
-            selector.register(0, selectors.EVENT_READ)
-            self._pump(selector)
-        end = self._end or {}
-        self._judge_all(end)
+        self._pump()
+        self._judge_all()
         for pipe in self._pipes:
             if pipe.name != DRAINED:
                 setattr(self._outcomes[pipe.of], pipe.name, bytes(pipe.data))
-        return self._outcomes, end.get("is_clean") is True
+        return self._outcomes, self._end.is_clean
 
-    def _pump(self, selector: selectors.BaseSelector) -> None:
+    def _pump(self) -> None:
+        poll, open_pipes = select.poll(), {pipe.descriptor: pipe for pipe in self._pipes if pipe.name != DRAINED}
+        for descriptor in (self._control, 0):
+            poll.register(descriptor, select.POLLIN)
         started = checked = time.monotonic()
-        tick, drained_by = _FIRST_TICK_S, float("inf")
-        while len(selector.get_map()) > 1:  # the host alone
-            for key, _ in selector.select(tick):
-                if key.data is None:
-                    self._listen()
-                elif not self._take(key.data, selector):
-                    selector.unregister(key.fileobj)
+        # Most programs end soon and print little: then there is one thing to wait for.
+        self._take(poll.poll(_SHORT_S * 1000), open_pipes, poll)
+        for descriptor in open_pipes:
+            poll.register(descriptor, select.POLLIN)
+        tick_s, drained_by = _FIRST_TICK_S, float("inf")
+        while open_pipes or not self._end.is_done:
+            self._take(poll.poll(tick_s * 1000), open_pipes, poll)
             now = time.monotonic()
-            if self._end is not None:
+            if self._end.is_done:
                 drained_by = min(drained_by, now + _DRAIN_S)
                 if now > drained_by:
                     return
-            elif now >= checked + tick and not self._is_killed:
+            elif now >= checked + tick_s and not self.is_killed:
                 self._check(passed_s=now - started, since_s=now - checked)
-                checked, tick = now, _TICK_S
+                checked, tick_s = now, _TICK_S
+            if self._linger_s and self._is_alone(now):
+                self._read_for_leader(poll, open_pipes)
 
-    def _take(self, source: object, selector: selectors.BaseSelector) -> bool:
-        """Takes what a child or the zygote has to say; False if that was the last."""
-        if isinstance(source, Pipe):
-            is_open = source.pull()
-            if source.is_over and source.is_strict:
-                self._kill(source.of, "output")
-            return is_open
-        message = self._hear()
-        if "leader_ended" not in message:
-            if message["broken"]:
-                raise Broken(str(message["broken"]))
-            self._end = message
+    def _take(self, events: list[tuple[int, int]], open_pipes: dict[int, Pipe], poll: select.poll) -> None:
+        """Takes what the children, the zygote or the host have to say."""
+        for descriptor, event in events:
+            if descriptor == self._control:
+                self._end.enter(self._hear())
+            elif descriptor not in open_pipes:
+                self._listen()
+            elif not self._pull(open_pipes[descriptor], is_closed=bool(event & select.POLLHUP)):
+                poll.unregister(descriptor)
+                del open_pipes[descriptor]
+
+    def _is_alone(self, now: float) -> bool:
+        """Whether the leader has just ended; the others are ended when their time is over."""
+        if not self._end.pids or self._end.pids[0] not in self._end.ended or self._end.is_done:
             return False
-        # We read on in the leader's place, and the limits of the program go on.
+        if self._leader_ended_at:
+            if now > self._leader_ended_at + self._linger_s and not self.is_killed:
+                self.is_killed = True
+                self._kill_all()
+            return False
+        self._leader_ended_at = now
+        return True
+
+    def _read_for_leader(self, poll: select.poll, open_pipes: dict[int, Pipe]) -> None:
+        """Reads on in the leader's place, while the limits of the program go on."""
         for pipe in self._pipes:
             if pipe.name == DRAINED:
                 os.set_blocking(pipe.descriptor, False)
-                selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
-        return True
+                open_pipes[pipe.descriptor] = pipe
+                poll.register(pipe.descriptor, select.POLLIN)
+
+    def _pull(self, pipe: Pipe, *, is_closed: bool) -> bool:
+        is_open = pipe.pull(is_closed=is_closed)
+        if pipe.is_over and pipe.is_strict:
+            self._kill(pipe.of, "output")
+        return is_open
 
     def _kill(self, at: int, status: str) -> None:
-        if not self._is_killed:
-            self._is_killed = True
+        if not self.is_killed:
+            self.is_killed = True
             self._outcomes[at].status = status
             self._kill_all()
 
     def _check(self, *, passed_s: float, since_s: float) -> None:
         """Compares what the children use with their limits."""
-        uses = [self._use(process) for process in self._processes]
+        uses = [self._use(at, process) for at, process in enumerate(self._processes)]
         spent = [ledger.enter(use) for ledger, use in zip(self._ledgers, uses, strict=True)]
         is_late = self._is_late(uses, sum(spent[:-1]), passed_s, since_s)
         # Where both have passed a limit at once, the program has.
@@ -285,32 +332,32 @@ class Watch:
         longest_s = WALL_STRETCH * wall_s + min(PEER_WALL_FACTOR * peer_s, PEER_WALL_S)
         return self._idle_s > wall_s or passed_s > longest_s
 
-    def _use(self, process: Process) -> Use:
+    def _use(self, at: int, process: Process) -> Use:
         """What a child uses; what the program that is judged cut loose is the zygote's now, and counts."""
-        base_bytes = self._base_bytes if process.kind in zygote.WARM else 0
+        base_bytes = self._base_bytes if process.kind in records.WARM else 0
         if not self._zygote_pid:
-            return use_of(jail.processes_of((process.uid,)), base_bytes)
-        roots = {process.pid}
+            return use_of(processes_of((process.uid,)), base_bytes)
+        roots = set(self._end.pids[at : at + 1])
         if process is self._judged:
-            others = {other.pid for other in self._processes[:-1]}
-            roots |= set(zygote.children_of(self._zygote_pid)) - others
+            roots |= set(children_of(self._zygote_pid)) - set(self._end.pids[:at])
         return tree_use(list(roots), base_bytes)
 
-    def _judge_all(self, end: Message) -> None:
+    def _judge_all(self) -> None:
         """The final word, from what the kernel counted."""
-        ends, cut, others_s = end["ended"], end["cut"], float(str(end["others_cpu_time_s"]))
-        assert isinstance(ends, list)
-        assert isinstance(cut, list)
-        self._outcomes[0].kept_bytes, self._outcomes[0].kept_files = map(int, end["kept"])  # type: ignore[call-overload]
-        for at, process in enumerate(self._processes):
-            self._judge(at, process, ends[at], is_cut=cut[at], others_s=others_s if process is self._judged else 0.0)
+        pids, ended = self._end.pids, self._end.ended
+        others_s = sum(cpu_time_s for pid, (_, cpu_time_s, _) in ended.items() if pid not in pids)
+        for at, (process, pid) in enumerate(zip(self._processes, pids, strict=True)):
+            others = others_s if process is self._judged else 0.0
+            self._judge(at, process, ended.get(pid), is_cut=pid in self._end.cut, others_s=others)
 
-    def _judge(self, at: int, process: Process, ended: list[float] | None, *, is_cut: bool, others_s: float) -> None:
+    def _judge(
+        self, at: int, process: Process, ended: tuple[int, float, int] | None, *, is_cut: bool, others_s: float
+    ) -> None:
         outcome = self._outcomes[at]
-        status, cpu_time_s, memory_bytes = ended or [0, 0.0, 0]
-        code = os.waitstatus_to_exitcode(int(status))
+        status, cpu_time_s, memory_bytes = ended or (0, 0.0, 0)
+        code = os.waitstatus_to_exitcode(status)
         outcome.cpu_time_s = max(cpu_time_s + others_s, self._ledgers[at].seen_s)
-        outcome.memory_bytes = int(memory_bytes)
+        outcome.memory_bytes = memory_bytes
         outcome.is_cut = is_cut and outcome.status == "exited"
         if outcome.is_cut:
             code = 0
@@ -321,10 +368,10 @@ class Watch:
             outcome.status = "time"
         elif outcome.signal == _XFSZ:
             outcome.status = "output"
-        elif process.kind not in zygote.WARM and memory_bytes > self._memory_limit(process):
+        elif process.kind not in records.WARM and memory_bytes > self._memory_limit(process):
             outcome.status = "memory"
 
     def _memory_limit(self, process: Process) -> float:
         # What becomes another program begins as a fork of the zygote, and the kernel's maximum never forgets it.
-        least = 0.0 if process.kind in zygote.WARM else 1.5 * self._base_bytes
+        least = 0.0 if process.kind in records.WARM else 1.5 * self._base_bytes
         return max(process.memory_bytes, least)

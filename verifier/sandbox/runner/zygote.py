@@ -1,47 +1,58 @@
 """The warm interpreter that forks every child, and never sees a job.
 
-It is handed descriptors, not data: a child reads its program and input itself, behind the walls. So nothing that
-one child leaves, and nothing that the supervisor knows, is in another child's memory.
+A child is told by a letter what it is to do (``letters.py``), which it reads itself. So nothing that one child leaves,
+and nothing that the supervisor knows, is in another child's memory. After a fork, what either of the two processes
+touches is copied page by page; so the zygote does next to nothing of its own: it forks, waits, and passes on what the
+kernel says of those that have ended.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import contextlib
-import fcntl
+import ctypes
 import gc
 import json
 import marshal
 import os
 import random
-import select
-import shutil
 import signal
-import socket
+import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from typing import Any
 
-from . import children, jail, script, selftest, server, walls
-
-MESSAGE_BYTES = 1 << 16
-_MAX_DESCRIPTORS = 32
-_KILL_ROUNDS = 2000
-_NOT_IN = 70
-"""Exit code of a child that could not be put behind the walls, or was ended by a bug of ours."""
-_SIGCHLD, _SIG_DFL = int(signal.SIGCHLD), int(signal.SIG_DFL)
-
-WARM: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {
-        "stdio": children.run_stdio,
-        "call": children.run_call,
-        "server": server.run_server,
-        "tester": script.run_tester,
-        "selftest": selftest.run,
-    }
+from . import children, jail, letters, script, selftest, server, walls, warm_up
+from .records import (
+    CHORE,
+    DONE,
+    DRAINS,
+    ENDED,
+    FORKED,
+    KILLED,
+    LINGERS,
+    MESSAGE_BYTES,
+    NOT_IN,
+    RECORD,
+    STOP,
 )
-"""What a child does that goes on in this interpreter; ``exec`` and ``place`` are the other two kinds."""
+from .usage import descendants, processes_of
+
+_STOP = int(STOP)
+_SIGNALS = (int(signal.SIGCHLD), _STOP)
+_WORDS = RECORD.size // 4
+_RECORDS = 128
+_FULL = (_RECORDS - 4) * _WORDS
+_HOME = "/proc/self/cwd"
+_SILENCE_NS = 15_000_000
+"""For which a child may run before the supervisor is told its pid."""
+_WAIT4, _SIGTIMEDWAIT, _WRITE = (walls.CALLS.get(name, -1) for name in ("wait4", "rt_sigtimedwait", "write"))
+_KILL_ROUNDS = 2000
+
+Child = Callable[[dict[str, object], str, object], None]
+Told = list[Any]
+"""Kind, directory, home, head, files, text and code of a child; see ``watch.Process``."""
 
 _PRELOADED = (
     "array", "bisect", "cmath", "collections.abc", "copy", "datetime", "decimal", "enum", "fractions", "functools",
@@ -51,166 +62,200 @@ _PRELOADED = (
 
 
 class Zygote:
-    """Serves one supervisor: one execution at a time."""
+    """Serves one supervisor: one execution at a time.
 
-    def __init__(self, control: socket.socket, built: jail.Jail) -> None:
+    Args:
+        control: the connection to the supervisor: orders in, records out.
+        tell: a pipe for what goes wrong in a child before it is behind the walls.
+        boxes: where the children find their letters.
+        built: the jail.
+    """
+
+    def __init__(self, control: int, tell: int, boxes: letters.Receiver, built: jail.Jail) -> None:
         self._control = control
+        self._tell = tell
+        self._boxes = boxes
         self._jail = built
-        self._uids: list[int] = []
-        self._wake_read, self._wake_write = map(_lifted, os.pipe())
-        os.set_blocking(self._wake_write, False)
-        # What goes wrong in a child before it is behind the walls; the jail closes its end.
-        self._trouble, self._tell = map(_lifted, os.pipe())
-        os.set_blocking(self._trouble, False)
-        self._ready = select.poll()
-        for descriptor in (control.fileno(), self._wake_read):
-            self._ready.register(descriptor, select.POLLIN)
-        self._shm_size = _size_when_empty(built.shm) if built.shm else -1
+        self._warm: Mapping[str, Child] = {
+            "stdio": children.run_stdio,
+            "call": children.run_call,
+            "server": server.Server().run,
+            "tester": script.Tester().run,
+            "selftest": selftest.run,
+            "practice": lambda *_: None,
+        }
+        """See ``records.WARM``."""
+        self._fork: Callable[[], int] = walls.FORK
+        self._exit: Callable[[int], object] = os._exit
+        self._serial = 0
+        self._order = (ctypes.c_int * (MESSAGE_BYTES // 4))()
+        self._records = (ctypes.c_int * (_RECORDS * _WORDS))()
+        self._signals = ctypes.create_string_buffer(struct.pack("=Q", sum(1 << number - 1 for number in _SIGNALS)))
+        self._patience = ctypes.create_string_buffer(struct.pack("=2q", 0, _SILENCE_NS))
 
     def serve(self) -> None:
         """Forks on request until the supervisor goes away; what still runs then ends with us."""
         try:
-            self._serve()
+            self._warm_up()
+            self._work()
         finally:
-            self._kill_survivors({})
+            self._kill_survivors(0)
 
-    def _serve(self) -> None:
+    def _warm_up(self) -> None:
         for name in _PRELOADED:
             __import__(name)
+        walls.prctl(walls.PR_SET_PDEATHSIG, STOP)
         jail.common()
-        # What each child would set for itself.
-        os.environ.update(HOME="/", TMPDIR="/")
+        # What each child would set for itself: its directory, by whatever name.
+        os.environ.update(HOME=_HOME, TMPDIR=_HOME)
         sys.argv = [children.SOURCE_NAME]
         sys.path.insert(0, "/")
         random.seed(0)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        children.let_sources_be_shown()
+        warm_up.practise()
+        self._practise()
         # A solution may import modules called like ours; the names are free again, the objects live on.
         for name in [name for name in sys.modules if name.partition(".")[0] == "assay_runner"]:
             del sys.modules[name]
-        gc.collect()
+        self._plugs = warm_up.plug()
         gc.freeze()
+        for _ in range(2):  # the first itself takes memory
+            warm_up.gather()
+        os.write(self._control, marshal.dumps(self._boxes.address))
+
+    def _practise(self) -> None:
+        """Executes, for practice, what does nothing: as a parent, and as its child without a fork."""
+        null, errors, control = os.open(os.devnull, os.O_RDWR), os.dup(2), self._control
+        null, errors = letters.lifted(null), letters.lifted(errors)
+        calls, to = ((walls.CALLS["getpid"],),) * 20, letters.Address(0, 0, b"/", b"/")
+        told: tuple[Any, ...] = (letters.HIGH_DESCRIPTORS, b"", "practice", "/", "/", {}, (), "", None)
+        path = list(sys.path)
+        self._control = null
+        with self._boxes.practice() as sender:
+            for _ in range(warm_up.ROUNDS):
+                for self._fork, self._exit in ((walls.FORK, os._exit), (walls.YIELD, abs)):
+                    sender.send(0, self._serial, entry=lambda _: calls, to=to, descriptors=[], payload=told)
+                    self._execute(1, 0)
+        self._control, self._fork, self._exit = control, walls.FORK, os._exit
+        sys.path[:] = path
+        gc.disable()
+        for number, descriptor in enumerate((null, null, errors)):
+            os.dup2(descriptor, number)
+        os.close(null)
+        os.close(errors)
+
+    def _work(self) -> None:
+        """Takes orders until there are no more.
+
+        Here and in ``_execute`` every object that is touched costs the copy of a page, so there are few of them.
+        """
+        call, number = walls.CALL, walls.CALLS["read"]
+        control, order, address = self._control, self._order, ctypes.addressof(self._order)
+        while (size := call(number, control, address, MESSAGE_BYTES, 0, 0)) > 0:
+            if order[0]:
+                self._serial += 1
+                self._execute(order[0], order[1])
+            else:
+                chore = ctypes.string_at(address + len(CHORE), size - len(CHORE))
+                name, *args = marshal.loads(chore)  # noqa: S302 (of the supervisor)
+                done: Any = self._chores()[name](*args)
+                os.write(control, marshal.dumps(done))
+
+    def _execute(self, count: int, marks: int) -> None:
+        """Forks the children, waits, and ends what is left."""
+        if marks:
+            self._drain(marks)
+        fork, records, at = self._fork, self._records, 0
+        while at < count * _WORDS:
+            pid = fork()
+            if pid <= 0:
+                self._become(at // _WORDS, pid)
+            records[at], records[at + 1] = FORKED, pid
+            at += _WORDS
+        at, is_clean = self._wait(at, count if marks & LINGERS else 1)
+        if not is_clean:
+            at, is_clean = self._kill_survivors(at)
+        records[at], records[at + 1], records[at + 2] = DONE, 0, is_clean
+        self._flush(at + _WORDS)
+
+    def _wait(self, at: int, left: int) -> tuple[int, int]:
+        """Until the first ``left`` children have ended; where the records end, and whether none is left at all."""
+        call, records, address = walls.CALL, self._records, ctypes.addressof(self._records)
+        leader, last = records[1], records[_WORDS * left - _WORDS + 1]
+        wait, sleep, patience = _WAIT4, _SIGTIMEDWAIT, ctypes.addressof(self._patience)
         while True:
-            try:
-                data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, _MAX_DESCRIPTORS)
-            except ConnectionError:
-                return
-            if not data:
-                return
-            request = marshal.loads(data)  # noqa: S302 (of the supervisor, whom we trust; json is slow in a zygote)
-            if "processes" in request:
-                self._execute(request, descriptors)
+            pid = call(wait, -1, address + 4 * at + 8, os.WNOHANG, address + 4 * at + 16, 0)
+            if pid > 0:
+                records[at], records[at + 1] = ENDED, pid
+                at += _WORDS
+                left -= pid in (leader, last)
+                if at == _FULL:
+                    at = self._flush(at)
+            elif pid < 0 or not left:
+                return at, int(pid < 0 and self._jail.adopts)
+            else:
+                # Most children end before anybody wants to know that they have begun.
+                if at and not patience:
+                    at = self._flush(at)
+                found = call(sleep, ctypes.addressof(self._signals), 0, patience, 8, 0)
+                if found == _STOP:
+                    return at, 0
+                if found < 0:
+                    patience = 0
 
-    def _execute(self, request: dict[str, object], descriptors: list[int]) -> None:
-        processes = request["processes"]
-        assert isinstance(processes, list)
-        # What the last job compiled goes before the next program runs.
-        is_clean = self._remove(request.get("forget") or [])
-        self._uids = [int(process["uid"]) for process in processes]
-        pids: list[int] = []
-        at = 0
-        linger_s = float(str(request["linger_s"]))
-        for process in processes:
-            own = descriptors[at : at + process["descriptors"]]
-            at += len(own)
-            door = self._door(process, own)
-            sys.path[0] = str(process["directory"])
-            pid = walls.fork()
-            if pid == 0:
-                self._become(str(process["kind"]), door)
-            door.close()
-            pids.append(pid)
-        os.closerange(min(descriptors), max(descriptors) + 1)
-        self._send({"pids": pids})
-        ended = self._wait(pids, linger_s)
-        cut = [pid not in ended for pid in pids]
-        is_clean = self._kill_survivors(ended) and is_clean
-        is_clean = self._clean(processes) and is_clean
-        kept = self._measure(processes[0]) if processes[0]["keep"] else [0, 0]
-        others_s = sum(one[1] for pid, one in ended.items() if pid not in pids)
-        broken = ""
-        if any(one[0] == _NOT_IN << 8 for one in ended.values()):
-            with contextlib.suppress(BlockingIOError):  # a program may end with that code too
-                broken = os.read(self._trouble, MESSAGE_BYTES).decode(errors="replace")
-        self._send(
-            {
-                "ended": [ended.get(pid) for pid in pids],
-                "cut": cut,
-                "others_cpu_time_s": others_s,
-                "is_clean": is_clean,
-                "kept": kept,
-                "broken": broken,
-            }
-        )
+    def _drain(self, marks: int) -> None:
+        """Forgets a signal that came too late."""
+        if marks & DRAINS:
+            while signal.sigtimedwait(_SIGNALS, 0) is not None:
+                pass
 
-    def _send(self, message: dict[str, object]) -> None:
-        self._control.send(marshal.dumps(message))
+    def _flush(self, at: int) -> int:
+        """Tells the supervisor what there is to tell; if it has gone, that is seen where orders are read."""
+        walls.CALL(_WRITE, self._control, ctypes.addressof(self._records), 4 * at, 0, 0)
+        return 0
 
-    def _wait(self, pids: list[int], linger_s: float) -> dict[int, list[float]]:
-        """Waits until the leader has ended and the others had their time, or the supervisor wants all of them dead."""
-        ended: dict[int, list[float]] = {}
-        until: float | None = None
-        while True:
-            timeout = None if until is None else max(until - time.monotonic(), 0) * 1000
-            ready = [descriptor for descriptor, _ in self._ready.poll(timeout)]
-            if self._control.fileno() in ready:
-                if not self._control.recv(MESSAGE_BYTES):
-                    raise ConnectionAbortedError  # caught by nobody: ``serve`` kills what runs, and we end
-                return ended
-            if self._wake_read in ready:
-                os.read(self._wake_read, MESSAGE_BYTES)
-            self._reap(ended)
-            if pids[0] in ended:
-                now = time.monotonic()
-                if until is None:
-                    until = now + linger_s
-                    if linger_s and not all(pid in ended for pid in pids):
-                        self._send({"leader_ended": True})
-                if now >= until or all(pid in ended for pid in pids):
-                    return ended
+    def _kill_survivors(self, at: int) -> tuple[int, int]:
+        """Ends all that is left; where the records end, and whether none is left.
 
-    @staticmethod
-    def _reap(ended: dict[int, list[float]]) -> bool:
-        """Reaps what has died; False when no child is left at all."""
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return False
-            if pid == 0:
-                return True
-            ended[pid] = [status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024]
-
-    def _kill_survivors(self, ended: dict[int, list[float]]) -> bool:
-        """Ends all that is left. We are the subreaper, so every orphan is our child and ECHILD means none is left."""
-        for _ in range(_KILL_ROUNDS):
-            if not self._reap(ended) and (self._jail.adopts or not jail.processes_of(self._uids)):
-                return True
+        We are the subreaper: every orphan is our child, and no child means none is left.
+        """
+        records, address = self._records, ctypes.addressof(self._records)
+        uids = self._order[2 : 2 + self._order[0]]
+        for turn in range(_KILL_ROUNDS):
+            while (pid := walls.CALL(_WAIT4, -1, address + 4 * at + 8, os.WNOHANG, address + 4 * at + 16, 0)) > 0:
+                records[at], records[at + 1] = ENDED, pid
+                at += _WORDS
+                at = self._flush(at) if at >= _FULL else at
+            if pid < 0 and (self._jail.adopts or not processes_of(uids)):
+                return at, 1
+            if not turn:
+                records[at] = KILLED
+                at += _WORDS
             if self._jail.owns_pid_namespace:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(-1, signal.SIGKILL)
             elif self._jail.uid_base:
-                for uid in self._uids:
+                for uid in uids:
                     self._as_uid(uid, _kill_all)
             else:
                 _kill_each(descendants(os.getpid()))
-            time.sleep(0.0005)
-        return False
+            # A death is told at once; what cannot be told of, an orphan of another parent, is looked for.
+            signal.sigtimedwait((signal.SIGCHLD,), 0.0005)
+        return at, 0
 
-    def _clean(self, processes: list[dict[str, object]]) -> bool:
-        """Removes the directories of an execution, and what it left in shared memory; False if anything is left."""
-        is_clean = self._remove(
-            [[process["directory"], process["uid"]] for process in processes if not process["keep"]]
-        )
-        if self._jail.shm and os.stat(self._jail.shm).st_size != self._shm_size and os.listdir(self._jail.shm):
-            for uid in self._uids:
-                self._as_uid(uid, lambda: _remove_inside(self._jail.shm))
-            is_clean = not os.listdir(self._jail.shm) and is_clean
-        return is_clean
+    def _chores(self) -> Mapping[str, Callable[..., object]]:
+        """What takes another uid, and so a fork, but no letter."""
+        return {"remove": self._remove, "empty": self._empty, "measure": self._measure}
 
-    def _measure(self, process: dict[str, object]) -> list[int]:
+    def _empty(self, directory: str, uids: list[int]) -> bool:
+        """Empties a directory of what these uids have there; False if anything is left."""
+        for uid in uids:
+            self._as_uid(uid, lambda: _remove_inside(directory))
+        return not os.listdir(directory)
+
+    def _measure(self, directory: str, uid: int) -> list[int]:
         """Bytes and files of a directory that stays, after what only the compiler needed has been removed."""
-        directory = str(process["directory"])
         read, write = os.pipe()
 
         def tell() -> None:
@@ -219,22 +264,20 @@ class Zygote:
             os.rmdir(scratch)
             os.write(write, json.dumps(_size_of(directory)).encode("ascii"))
 
-        has_told = self._as_uid(int(str(process["uid"])), tell)
+        has_told = self._as_uid(uid, tell)
         os.close(write)
         try:
             return json.loads(os.read(read, MESSAGE_BYTES)) if has_told else [1 << 62, 1 << 62]
         finally:
             os.close(read)
 
-    def _remove(self, dirty: object) -> bool:
-        assert isinstance(dirty, list)
+    def _remove(self, dirty: list[tuple[str, int]]) -> bool:
+        """Removes directories, each as its uid; False if anything is left."""
         is_clean = True
         for directory, uid in dirty:
-            if self._jail.has_homes:
-                is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
-            elif not _remove_empty(directory):
-                is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
-                is_clean = _remove_empty(directory) and is_clean
+            is_clean = self._as_uid(uid, lambda path=directory: _remove_tree(path)) and is_clean  # type: ignore[misc]
+            if not self._jail.has_homes:
+                is_clean = jail.remove_empty(directory) and is_clean
         return is_clean
 
     def _as_uid(self, uid: int, action: Callable[[], None]) -> bool:
@@ -254,41 +297,43 @@ class Zygote:
                 os._exit(code)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
-    def _door(self, process: dict[str, object], descriptors: list[int]) -> jail.Door:
-        return jail.Door(
-            self._jail,
-            uid=int(str(process["uid"])),
-            directory=str(process["directory"]),
-            limits=jail.Limits(**process["limits"]),  # type: ignore[arg-type]
-            readable=str(process["readable"]),
-            group=int(str(process["group"])),
-            descriptors=descriptors,
-            is_warm=process["kind"] in WARM,
-        )
-
-    def _become(self, kind: str, door: jail.Door) -> None:
-        """The child's whole life; never returns. While it is not yet behind the walls, trouble is ours to tell."""
-        code = _NOT_IN
+    def _become(self, at: int, pid: int) -> None:
+        """The child's whole life; never returns."""
+        if pid < 0:
+            raise OSError("no child can be forked")
+        status = NOT_IN
         try:
-            # The module above these two turns numbers into enums, and a fresh child pays for all it touches.
-            _signal.set_wakeup_fd(-1)
-            _signal.signal(_SIGCHLD, _SIG_DFL)
-            try:
-                door.enter()
-            except (OSError, MemoryError, ValueError) as error:
-                # The pipe is closed by the jail itself, so nothing behind the walls can claim this.
-                os.write(self._tell, f"{type(error).__name__}: {error}".encode()[:1000])
-                raise
-            if kind in WARM:
+            kind, directory, home, head, files, text, code = self._enter(at)
+            for name, data in files:
+                with open(name, "wb") as file:
+                    file.write(data)
+            warm = self._warm.get(kind)
+            if warm is not None:
+                sys.path[0] = directory
                 gc.enable()
-                WARM[kind]()
+                warm(head, text, code)
             else:
-                children.run_program(kind)
-            code = 0
+                children.run_program(kind, home, head)
+            status = 0
         except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
+            status = stop.code if isinstance(stop.code, int) else 1
         finally:
-            os._exit(code)
+            self._exit(status)
+
+    def _enter(self, at: int) -> Told:
+        """Goes behind the walls, and gives what the letter tells; until it is there, trouble is ours to tell."""
+        try:
+            letter: Any = self._boxes.enter(at, self._serial)
+            own, last_filter, *told = letter
+            if last_filter:
+                walls.seccomp(last_filter.replace(jail.SOME_PID, struct.pack("=I", os.getpid())))
+            self._boxes.close(own, letters.HIGH_DESCRIPTORS)
+        except (OSError, MemoryError, ValueError) as error:
+            # The pipe is closed at the end, so nothing behind the walls can claim this.
+            os.write(self._tell, f"{type(error).__name__}: {error}".encode()[:1000])
+            raise
+        found: Told = told
+        return found
 
 
 def _kill_each(pids: list[int]) -> None:
@@ -305,47 +350,9 @@ def _kill_each(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _lifted(descriptor: int) -> int:
-    """The same out of the children's way."""
-    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, jail.LOW_DESCRIPTORS)
-    os.close(descriptor)
-    return high
-
-
-def _size_when_empty(directory: str) -> int:
-    """The size that an empty directory shows, where the size tells how many entries there are; else -1."""
-    empty = os.stat(directory).st_size
-    probe = os.path.join(directory, "assay-probe")
-    os.close(os.open(probe, os.O_CREAT | os.O_WRONLY))
-    is_counted = os.stat(directory).st_size != empty
-    os.unlink(probe)
-    return empty if is_counted and os.stat(directory).st_size == empty else -1
-
-
 def _kill_all() -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one started, or was given as orphans; none if it is gone."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as listed:
-                found += [int(child) for child in listed.read().split()]
-    return found
-
-
-def descendants(root: int) -> list[int]:
-    """Every process below this one."""
-    found: list[int] = []
-    todo = [root]
-    while todo:
-        below = children_of(todo.pop())
-        found += below
-        todo += below
-    return found
 
 
 def _size_of(directory: str) -> tuple[int, int]:
@@ -358,16 +365,6 @@ def _size_of(directory: str) -> tuple[int, int]:
             if entry.is_dir(follow_symlinks=False):
                 todo.append(entry.path)
     return size, count
-
-
-def _remove_empty(directory: str) -> bool:
-    try:
-        os.rmdir(directory)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
 
 
 def _remove_inside(directory: str) -> None:
@@ -405,4 +402,25 @@ def _flatten(top: str, directory: str) -> None:
             os.rename(entry.path, os.path.join(top, f".{entry.inode()}-{time.monotonic_ns()}"))
         else:
             os.unlink(entry.path)
-    shutil.rmtree(directory)
+    os.rmdir(directory)
+
+
+def main() -> None:
+    """Starts from ``sys.argv[2]``: descriptors and the jail as JSON; see ``execution.start_zygote``."""
+    code = 71
+    try:
+        config = json.loads(sys.argv[2])
+        built = jail.Jail(**config["jail"])
+        if built.adopts:
+            walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+            score.write("1000")
+        control, tell, *boxes = [letters.lifted(descriptor) for descriptor in config["descriptors"]]
+        os.closerange(letters.HIGH_DESCRIPTORS, 1 << 16)
+        Zygote(control, tell, letters.Receiver(boxes), built).serve()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(code)
