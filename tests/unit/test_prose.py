@@ -1,7 +1,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verifier.text import prose as module
@@ -72,6 +72,7 @@ def test_any_text_can_be_read(text: str) -> None:
 
 @settings(deadline=None)
 @given(text=SOUP)
+@example(text="\\begin{verbatim}```中文\\end{verbatim}")
 def test_letters_foreign_to_code_are_read_wherever_they_stand(text: str) -> None:
     def foreign(part: str) -> str:
         return "".join(word.text for word in words(part) if word.script in (Script.HAN, Script.CYRILLIC))

@@ -197,7 +197,7 @@ class _Scan:
 
     def _block(self, content: str, info: str) -> Iterator[str]:
         """A code block; one inside a string of another is not opened again, so that nesting ends."""
-        return hidden(content) if self._is_nested else _fenced(content, info)
+        return hidden(f"{info}\n{content}") if self._is_nested else _fenced(content, info)
 
 
 def _slug(url: str) -> Iterator[str]:
