@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from verifier.errors import SandboxError
@@ -186,9 +186,11 @@ def wall_time_s(limits: Limits) -> float:
 
 
 def _limits(limits: Limits) -> Mapping[str, object]:
-    plain = asdict(limits)
-    del plain["wall_factor"], plain["wall_floor_s"]
+    plain = {name: getattr(limits, name) for name in _TOLD_LIMITS}
     return plain | {"wall_s": wall_time_s(limits)}
+
+
+_TOLD_LIMITS = tuple(one.name for one in fields(Limits) if not one.name.startswith("wall_"))
 
 
 def _request(job: Job) -> tuple[frames.Header, list[bytes]]:

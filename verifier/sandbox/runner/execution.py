@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from . import jail, letters, records
+from .dialogue import Dialogue
 from .usage import descendants, tree_use
 from .watch import DRAINED, UNREAD_BYTES, Broken, Outcome, Pipe, Process, Watch
 
@@ -36,6 +37,7 @@ class Executor:
     def __init__(self, built: jail.Jail, foreign: Sequence[int], listen: Callable[[], None]) -> None:
         self._jail = built
         self._listen = listen
+        self._null = os.open(os.devnull, os.O_RDONLY)
         self._serial = 0
         self._marks = 0
         self._shm_size = _size_when_empty(built.shm) if built.shm else -1
@@ -54,7 +56,9 @@ class Executor:
             self._doors = jail.Doors(built, int(statm.read().split()[0]) * _PAGE)
         self._base_bytes = tree_use([self._zygote_pid]).memory_bytes
 
-    def execute(self, processes: list[Process], linger_s: float = 0.0, drain: int = -1) -> list[Outcome]:
+    def execute(
+        self, processes: list[Process], linger_s: float = 0.0, drain: int = -1, talk: Dialogue | None = None
+    ) -> list[Outcome]:
         """Runs one or two children; the first leads, and the last is the program that is judged.
 
         Args:
@@ -62,6 +66,7 @@ class Executor:
             linger_s: how long they may still take then.
             drain: where the program's output is read from when its reader, the leader, has ended; or -1. Until then
                 it keeps the program from being killed by a pipe that nobody reads, which would be a matter of luck.
+            talk: what we have to say to the program ourselves, or None.
         """
         if self.forget:
             # What the last job compiled goes before the next program runs.
@@ -89,6 +94,7 @@ class Executor:
             hear=self._hear,
             kill=self._kill,
             listen=self._listen,
+            talk=talk,
         )
         try:
             outcomes, is_clean = watch.run()
@@ -144,7 +150,9 @@ class Executor:
         """What one child is given, in order; those of its ends that are ours are added to ``pipes``."""
         limits, stdin = process.limits, process.stdin
         output = int(limits["output_bytes"])
-        given = [stdin if isinstance(stdin, int) else letters.memory_file(stdin)]
+        if not isinstance(stdin, int):
+            stdin = letters.memory_file(stdin) if stdin else os.dup(self._null)
+        given = [stdin]
         if process.stdout < 0:
             kept = process.output_kept
             given.append(_pipe(pipes, at, "stdout", output, is_strict=process.is_strict, kept=kept))
@@ -242,14 +250,16 @@ def _start_zygote(built: jail.Jail, theirs: Sequence[int], foreign: Sequence[int
 
 def open_to_others(pipe: int, mode: int) -> None:
     """Lets a program of another uid open a pipe by the paths of its standard streams."""
-    with contextlib.suppress(PermissionError):  # gVisor knows no modes of pipes
+    try:
         os.fchmod(pipe, mode)
+    except PermissionError:
+        return  # gVisor knows no modes of pipes
 
 
 def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, is_strict: bool, kept: int) -> int:
     read, write = os.pipe()
-    open_to_others(write, 0o622)
-    os.set_blocking(read, False)
+    if name != "report":
+        open_to_others(write, 0o622)
     pipes.append(Pipe(of, name, read, limit, is_strict=is_strict, kept=min(kept, limit)))
     return write
 

@@ -17,13 +17,16 @@ LENGTH = struct.Struct(">I")
 Header = dict[str, object]
 
 
+_TO_JSON = json.JSONEncoder().encode
+
+
 class FrameError(Exception):
     """The other end does not speak the protocol, or went away in the middle of a frame."""
 
 
 def pack(header: Header, blobs: Sequence[bytes] = ()) -> bytes:
     """The bytes of one frame."""
-    text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode("ascii")
+    text = _TO_JSON({**header, "blobs": list(map(len, blobs))}).encode("ascii")
     return b"".join((LENGTH.pack(len(text)), text, *blobs))
 
 

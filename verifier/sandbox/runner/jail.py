@@ -251,7 +251,7 @@ def _is_public(path: str) -> bool:
 def _finish(mode: str, *, is_container: bool, work: str, uid_base: int, abi: int, paths: list[str]) -> Jail:
     kept = (walls.CAP_SETUID, walls.CAP_SETGID, walls.CAP_KILL) if uid_base else ()
     shm = "/dev/shm" if (mode == "namespaces" or is_container) and os.path.isdir("/dev/shm") else ""
-    rules = _static_rules(paths, shm) if abi else ()
+    rules = _static_rules(paths, shm, is_own_root=mode == "namespaces") if abi else ()
     walls.keep_capabilities(kept)
     runner = {"runner": RUNNER} if mode == "namespaces" else {}
     return Jail(mode, is_container, work, uid_base, abi, tuple(rules), shm, adopts=_can_adopt(), **runner)
@@ -269,11 +269,17 @@ def _can_adopt() -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def _static_rules(paths: list[str], shm: str) -> list[tuple[int, int, bool]]:
-    # A link to what another path shows needs no rule, and each rule is added anew for every child.
-    real = sorted({os.path.realpath(path) for path in paths})
+def _static_rules(paths: list[str], shm: str, *, is_own_root: bool) -> list[tuple[int, int, bool]]:
+    """Rules for what all children see; there are few, because each is added anew for every child.
+
+    Where the root directory is our own, ``/etc`` and ``/dev`` hold nothing but what we put there.
+    """
+    whole = ["/etc"] if is_own_root else []
+    # A link to what another path shows needs no rule.
+    real = sorted({os.path.realpath(path) for path in paths} | set(whole))
     wanted = [(path, walls.READ_EXECUTE) for path in real if not any(_is_below(path, other) for other in real)]
-    wanted += [(f"/dev/{name}", walls.LL_READ_FILE | walls.LL_WRITE_FILE) for name in _DEVICES]
+    devices = ["/dev"] if is_own_root else [f"/dev/{name}" for name in _DEVICES]
+    wanted += [(path, walls.LL_READ_FILE | walls.LL_WRITE_FILE) for path in devices]
     wanted += [("/proc/cpuinfo", walls.READ), ("/proc/meminfo", walls.READ)]
     if shm:
         wanted.append((shm, -1))

@@ -16,8 +16,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import walls
 
@@ -43,8 +42,7 @@ Call = tuple[int | bytes | str, ...]
 """A system call: its number and up to five arguments; bytes stand for a pointer to them."""
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """What differs from child to child.
 
     Args:
@@ -108,7 +106,8 @@ class Sender:
             rows = bytearray(letter)
             for place in places:
                 _WORD.pack_into(rows, place, to.uid)
-            socket.send_fds(self._boxes[at], [head, rows] if file >= 0 else [head, rows, data], handed)
+            passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"={len(handed)}i", *handed))
+            self._boxes[at].sendmsg([head, rows] if file >= 0 else [head, rows, data], [passed])
         finally:
             if file >= 0:
                 os.close(file)

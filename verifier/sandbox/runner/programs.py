@@ -6,6 +6,7 @@ import functools
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import codes, jail
 
@@ -77,13 +78,21 @@ class Program:
 
 def kernel_limits(limits: Mapping[str, float], **more: object) -> jail.Limits:
     """Those of the limits that are the kernel's to hold."""
-    return jail.Limits(
-        cpu_time_s=limits["cpu_time_s"],
-        memory_bytes=int(limits["memory_bytes"]),
-        file_bytes=int(limits["file_bytes"]),
-        processes=int(limits["processes"]),
-        **more,  # type: ignore[arg-type]
-    )
+    return _kernel_limits(*(limits[name] for name in _KERNEL), **more)
+
+
+_KERNEL = ("cpu_time_s", "memory_bytes", "file_bytes", "processes")
+
+
+@functools.lru_cache(maxsize=64)
+def _kernel_limits(
+    cpu_time_s: float,
+    memory_bytes: float,
+    file_bytes: float,
+    processes: float,
+    **more: Any,  # noqa: ANN401 (as they are)
+) -> jail.Limits:
+    return jail.Limits(cpu_time_s, int(memory_bytes), int(file_bytes), int(processes), **more)
 
 
 def parse_program(header: object, blobs: Sequence[bytes]) -> Program:

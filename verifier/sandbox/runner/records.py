@@ -20,7 +20,7 @@ RECORD = struct.Struct("=4i18q")
 FORKED, ENDED, KILLED, DONE = range(4)
 STOP = signal.SIGUSR1
 """Has the execution ended by force."""
-WARM = ("stdio", "call", "server", "tester", "selftest")
+WARM = ("stdio", "call", "server", "tester", "planner", "selftest")
 """What a child does that goes on in the zygote's interpreter; ``exec`` and ``place`` are the other two kinds."""
 NOT_IN = 70
 """Exit code of a child that could not be put behind the walls, or was ended by a bug of ours."""

@@ -46,6 +46,7 @@ class Server:
         self._objects: list[object] = list(specials.WELL_KNOWN)
         self._numbers = {id(kind): number for number, kind in enumerate(specials.WELL_KNOWN)}
         self._told = set(range(len(specials.WELL_KNOWN)))
+        self._entries: dict[str, object] = {}
         self._replaced: dict[str, list[object]] = {}
         self._loop = specials.Loop()
         self.channel = Channel(descriptor, self.answer)
@@ -178,8 +179,14 @@ class Server:
     def _call(self, message: Message) -> Message:
         containers: list[object] = []
         told: Any = message["target"]
-        # An exception that was raised has a handle too.
-        target: Any = self._objects[told["h"]] if told["t"] == "handle" else self._value(told)
+        target: Any
+        if type(told) is str:
+            target = self._entries.get(told)
+            if target is None:
+                target = self._entries[told] = self._find(told)
+        else:
+            # An exception that was raised has a handle too.
+            target = self._objects[told["h"]] if told["t"] == "handle" else self._value(told)
         args: Any = message["args"]
         if "kwargs" in message:
             pairs: Any = message["kwargs"]

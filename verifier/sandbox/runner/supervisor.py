@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import codes, execution, frames, jail, programs, walls
+from . import codes, dialogue, execution, frames, jail, programs, walls
 from .cache import NOTHING, CompileCache, Entry, Kept, key_of
 from .programs import Program
 from .watch import Broken, Limits, Outcome, Process
@@ -26,6 +29,10 @@ _LINGER_S = 1e6
 _PAIR_LINGER_S = 0.5
 """A program whose tester has ended sees the end of its requests; how it ends itself is then told, not raced for."""
 """When its interactor has ended a program may print what is left, and has to end by itself: its limits still hold."""
+_SPENT = 76
+_MAX_PLANS, _MAX_PLAN_BYTES = 512, 16 << 20
+_IS_MORE_THAN_DATA = re.compile(r"^[ \t]*(?:for|while|try|with|class|async|global|nonlocal|@)\b", re.MULTILINE)
+"""What shows at a glance that a script is no data; most others are."""
 _SELF_TEST_LIMITS = {
     "cpu_time_s": 5, "memory_bytes": 256 << 20, "file_bytes": 1 << 20, "processes": 8, "wall_s": 20,
     "output_bytes": 1 << 16, "report_bytes": 1 << 16,
@@ -37,6 +44,18 @@ _TOOLS = (
 
 class _Gone(Exception):  # noqa: N818 (not an error: the host has closed the connection)
     """The host has gone; so do we."""
+
+
+@dataclass(frozen=True)
+class _KnownPlan:
+    """What reading a script came to."""
+
+    plan: dialogue.Plan | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return self.plan.size if self.plan else 0
 
 
 @dataclass
@@ -74,6 +93,7 @@ class Supervisor:
         self._kept_uids = [built.uid_base + jail.RUN_UIDS + at for at in range(jail.UIDS_PER_RUNNER - jail.RUN_UIDS)]
         self._executor = execution.Executor(built, [0, answers], self._listen)
         self._codes = codes.Codes()
+        self._plans: OrderedDict[bytes, _KnownPlan] = OrderedDict()
         self._cache = CompileCache(self._leave, **({} if built.can_keep else {"max_entries": 0}))
 
     # --- the host ---
@@ -178,7 +198,7 @@ class Supervisor:
                 self._tell({"op": "run", "status": "skipped" if is_stopped else "budget"}, is_last=False)
                 continue
             if self._executor.is_spent:
-                os._exit(76)  # the next run would not start fresh; in a new runner it will
+                os._exit(_SPENT)  # the next run would not start fresh; in a new runner it will
             outcomes = self._run(job, run)
             if any(outcome.was_killed_by_others for outcome in outcomes):
                 # Killed, but not by us: an operator or the kernel. Once more, and then it stands.
@@ -255,19 +275,61 @@ class Supervisor:
         return [outcome]
 
     def _script(self, job: _Job, run: Mapping[str, object]) -> Outcome:
-        """The tester leads; the solution's server hangs on the other end of a socket pair."""
-        limits = job.limits
-        ours, theirs = socket.socketpair()
-        own: Limits = {
-            **limits,
-            "memory_bytes": programs.PEER_MEMORY_BYTES,
-            "cpu_time_s": limits["cpu_time_s"] + programs.PEER_EXTRA_S,
-        }
-        kernel = programs.kernel_limits(own)
-        uid, directory = self._next()
+        """A script that is data is gone through here; any other has a tester."""
         head = run["head"]
         assert isinstance(head, dict)
         text = job.blobs[int(str(run["script"]))].decode("utf-8", "replace")
+        plan = self._plan(job, str(head["entry_point"]), text) if head["framework"] == "plain" else None
+        if plan is not None:
+            ours, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            server = self._process(job, {}, kind="server")
+            server.wire = theirs.detach()
+            talk = dialogue.Dialogue(ours.detach(), plan)
+            (outcome,) = self._executor.execute([server], talk=talk)
+            if talk.report is not None:
+                outcome.report = json.dumps(talk.report).encode("ascii")
+                return outcome
+            if self._executor.is_spent:
+                os._exit(_SPENT)
+        return self._tested(job, head, text)
+
+    def _plan(self, job: _Job, entry_point: str, text: str) -> dialogue.Plan | None:
+        """The plan of a script, made by a child that reads it and runs nothing of it."""
+        key = codes.key_of(f"plan {entry_point}", text)
+        known = self._plans.get(key)
+        if known is not None:
+            self._plans.move_to_end(key)
+            return known.plan
+        plan = None
+        if not _IS_MORE_THAN_DATA.search(text):
+            limits = self._tester_limits(job)
+            uid, directory = self._next()
+            reader = Process(
+                "planner", limits, programs.kernel_limits(limits), {"entry_point": entry_point}, uid, directory,
+                text=text, reports=True,
+            )  # fmt: skip
+            (outcome,) = self._executor.execute([reader])
+            plan = dialogue.read_plan(outcome.report) if _is_well(outcome) else None
+        self._plans[key] = _KnownPlan(plan)
+        while len(self._plans) > _MAX_PLANS or sum(known.size for known in self._plans.values()) > _MAX_PLAN_BYTES:
+            self._plans.popitem(last=False)
+        return plan
+
+    @staticmethod
+    def _tester_limits(job: _Job) -> Limits:
+        """Tests are the reference's own, so their limits are wide."""
+        return {
+            **job.limits,
+            "memory_bytes": programs.PEER_MEMORY_BYTES,
+            "cpu_time_s": job.limits["cpu_time_s"] + programs.PEER_EXTRA_S,
+        }
+
+    def _tested(self, job: _Job, head: dict[str, object], text: str) -> Outcome:
+        """The tester leads; the solution's server hangs on the other end of a socket pair."""
+        ours, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        own = self._tester_limits(job)
+        kernel = programs.kernel_limits(own)
+        uid, directory = self._next()
         key = codes.key_of(f"script {head['framework']}", text)
         if "getsource" in text:
             # Tests that read the solution's source read what we were given, not what it says of itself.
@@ -289,7 +351,7 @@ class Supervisor:
     def _pair(self, job: _Job) -> list[Outcome]:
         """The peer asks the program through a socket pair; when it has ended the program is ended."""
         assert job.peer is not None
-        ours, theirs = socket.socketpair()
+        ours, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         tester = self._start(job.peer, job.peer_kept, job.peer_limits, {}, kind="stdio")
         tester.is_strict = False
         tester.wire = ours.detach()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
 from . import frames, jail, records
+from .dialogue import Dialogue
 from .programs import PEER_WALL_FACTOR, PEER_WALL_S, WALL_STRETCH, Files
 from .usage import Ledger, Use, children_of, processes_of, tree_use, use_of
 
@@ -35,7 +36,7 @@ class Broken(Exception):  # noqa: N818 (told to the host)
     """A child could not be put behind the walls; nothing of the job ran in it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Process:
     """One child of an execution.
 
@@ -85,7 +86,7 @@ class Process:
         return self.limits["memory_bytes"] + self.kernel.overhead_bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """How a child ended, before it is put into words for the host."""
 
@@ -121,7 +122,7 @@ class Outcome:
         return self.status == "exited" and self.signal == signal.SIGKILL and not self.is_cut
 
 
-@dataclass
+@dataclass(slots=True)
 class Pipe:
     """What a child writes, by its name in ``Outcome``; past the limit the child is stopped if ``is_strict``.
 
@@ -155,12 +156,12 @@ class Pipe:
             self.data += chunk[: max(self.kept - len(self.data), 0)]
             self.count += len(chunk)
             self.is_over = self.count > self.limit
-            if len(chunk) < _CHUNK and not is_closed:
-                return True
+            if not is_closed:
+                return True  # there may be no more yet, and reading would wait for it
         return True
 
 
-@dataclass
+@dataclass(slots=True)
 class _End:
     """What the zygote has told of the children."""
 
@@ -198,6 +199,7 @@ class Watch:
         hear: what the zygote tells next.
         kill: has it end the execution.
         listen: keeps what the host sends meanwhile.
+        talk: what we have to say to a child ourselves, or None.
     """
 
     def __init__(
@@ -212,7 +214,9 @@ class Watch:
         hear: Callable[[], bytes],
         kill: Callable[[], None],
         listen: Callable[[], None],
+        talk: Dialogue | None = None,
     ) -> None:
+        self._talk = talk
         self._processes = processes
         self._judged = processes[-1]
         self._pipes = pipes
@@ -241,7 +245,7 @@ class Watch:
 
     def _pump(self) -> None:
         poll, open_pipes = select.poll(), {pipe.descriptor: pipe for pipe in self._pipes if pipe.name != DRAINED}
-        for descriptor in (self._control, 0):
+        for descriptor in (self._control, 0, *([self._talk.descriptor] if self._talk else [])):
             poll.register(descriptor, select.POLLIN)
         started = checked = time.monotonic()
         # Most programs end soon and print little: then there is one thing to wait for.
@@ -267,6 +271,11 @@ class Watch:
         for descriptor, event in events:
             if descriptor == self._control:
                 self._end.enter(self._hear())
+            elif self._talk is not None and descriptor == self._talk.descriptor:
+                if not self._talk.take():
+                    poll.unregister(descriptor)
+                    self._talk.close()
+                    self._talk = None
             elif descriptor not in open_pipes:
                 self._listen()
             elif not self._pull(open_pipes[descriptor], is_closed=bool(event & select.POLLHUP)):

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import children, jail, letters, script, selftest, server, walls, warm_up
+from . import children, jail, letters, plan, script, selftest, server, walls, warm_up
 from .records import (
     CHORE,
     DONE,
@@ -81,6 +81,7 @@ class Zygote:
             "call": children.run_call,
             "server": server.Server().run,
             "tester": script.Tester().run,
+            "planner": plan.run,
             "selftest": selftest.run,
             "practice": lambda *_: None,
         }
