@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_programs import started
@@ -60,7 +60,20 @@ def read(paths: Sequence[Path]) -> list[Row]:
     return rows
 
 
+def forms_of(group: Group) -> list[Group]:
+    """The group, and where its script might be data the same with a script that is more, and so has a tester."""
+    code = group.reference
+    if not isinstance(code, CodeReference) or code.language != "python" or not code.script or code.framework != "plain":
+        return [group]
+    return [group, replace(group, reference=replace(code, script=f"{code.script}\nfor _ in (): pass\n"))]
+
+
 async def outcome_of(sandbox: StartableSandbox, group: Group) -> str:
+    """The outcomes of the group's first completion, in every form of the group; one where they are the same."""
+    return " | ".join(dict.fromkeys([await one_outcome_of(sandbox, form) for form in forms_of(group)]))
+
+
+async def one_outcome_of(sandbox: StartableSandbox, group: Group) -> str:
     """The outcome of the group's first completion."""
     verifier = CodeVerifier({}, Tools(workers=WorkerPool(tasks={}, size=1), sandbox=sandbox))
     try:
@@ -88,11 +101,12 @@ async def judged(name: str, rows: Sequence[Row], options: argparse.Namespace) ->
         outcomes = await asyncio.gather(*map(one, rows))
     table: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for row, outcome in zip(rows, outcomes, strict=True):
-        is_paid = outcome == "CORRECT"
+        # An attack must be paid in no form, a control in every one.
+        is_paid = "CORRECT" in outcome.split(" | ") if row.expect == ATTACK else outcome == "CORRECT"
         kind = {ATTACK: "attacks", CONTROL: "controls"}.get(row.expect, "aside")
         table[row.language][kind] += 1
         table[row.language][f"{kind} paid"] += is_paid
-        table[row.language]["failed"] += outcome.startswith("FAILED")
+        table[row.language]["failed"] += "FAILED" in outcome
         if options.show and is_paid != (row.expect == CONTROL) and kind != "aside":
             print(f"  {row.group.id}: {outcome}")
     print(f"{name}: {'language':<12}{'attacks':>9}{'paid':>6}{'controls':>10}{'right':>7}{'aside':>7}{'failed':>8}")

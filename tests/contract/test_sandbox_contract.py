@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import BACKENDS, is_gvisor, opened, runner_seen_of
+from tests.sandboxes import BACKENDS, BY_A_TESTER, is_gvisor, opened, runner_seen_of
 from verifier.errors import SandboxError
 from verifier.judging import LANGUAGES
 from verifier.sandbox.base import CallRun, Job, Limits, Program, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.local import LocalSandbox
 from verifier.sandbox.runner import plain
+from verifier.sandbox.runner.plan import NotDataError, plan_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -63,16 +64,38 @@ async def call(sandbox, source, args="[]", kwargs="", entry_point="f", **limits)
 
 
 async def script(sandbox, source, text, *, framework="plain", entry_point="f", **limits):
-    work = job(
-        source,
-        ScriptRun(entry_point=entry_point, script=text, framework=framework),
-        limits=replace(LIMITS, **{"wall_floor_s": 10.0, **limits}),
-    )
-    return (await sandbox.run(work)).runs[0]
+    """Runs a script; one that is data comes to the same by a tester."""
+
+    async def once(text):
+        work = job(
+            source,
+            ScriptRun(entry_point=entry_point, script=text, framework=framework),
+            limits=replace(LIMITS, **{"wall_floor_s": 10.0, **limits}),
+        )
+        return (await sandbox.run(work)).runs[0]
+
+    result = await once(text)
+    if framework == "plain" and is_data(text, entry_point):
+        other = await once(text + BY_A_TESTER)
+        assert other.status is result.status
+        assert result.status is not RunStatus.EXITED or told(other) == told(result)
+    return result
+
+
+def is_data(text, entry_point):
+    try:
+        plan_of(text, entry_point)
+    except (NotDataError, ValueError, SyntaxError):
+        return False
+    return True
 
 
 def report(result):
     return json.loads(result.value.partition(b"\n")[0])
+
+
+def told(result):
+    return {name: value for name, value in report(result).items() if name != "calls"}
 
 
 async def assert_honest(sandbox, toolchain="python"):

@@ -10,13 +10,13 @@ import gzip
 import json
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import opened
+from tests.sandboxes import BY_A_TESTER, opened
 from verifier.errors import InfrastructureError, UnscorableError
 from verifier.judging.bridges import BRIDGES
 from verifier.sandbox import StartableSandbox
@@ -65,7 +65,18 @@ async def all_judged(sandbox: StartableSandbox, groups: Mapping[str, Group]) -> 
 def read(path: Path) -> tuple[dict[str, Group], dict[str, dict[str, str]]]:
     lines = path.read_bytes().splitlines() if path.exists() else []
     records = {record["id"]: record for record in map(json.loads, lines)}
-    return {group.id: group for group in map(group_from_line, lines, range(1, len(lines) + 1))}, records
+    groups = {group.id: group for group in map(group_from_line, lines, range(1, len(lines) + 1))}
+    tested = {f"{name} by a tester": one for name, group in groups.items() if (one := by_a_tester(group)) is not None}
+    records |= {name: {**records[name.removesuffix(" by a tester")], "id": name} for name in tested}
+    return groups | tested, records
+
+
+def by_a_tester(group: Group) -> Group | None:
+    """The same where a script that might be data has a tester; None if it has one in any case."""
+    code = group.reference
+    if not isinstance(code, CodeReference) or code.language != "python" or not code.script or code.framework != "plain":
+        return None
+    return replace(group, reference=replace(code, script=code.script + BY_A_TESTER))
 
 
 GROUPS, RECORDS = read(CASES / "attacks.jsonl")

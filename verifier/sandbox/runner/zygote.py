@@ -411,6 +411,7 @@ def main() -> None:
     code = 71
     try:
         config = json.loads(sys.argv[2])
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a supervisor that is given orphans ignores their ends
         built = jail.Jail(**config["jail"])
         if built.adopts:
             walls.prctl(walls.PR_SET_CHILD_SUBREAPER, 1)
