@@ -841,7 +841,10 @@ async def test_a_cancelled_job_stops_all_that_it_started(sandbox):
     runner = runner_seen_of(sandbox)
     source = HOSTILE["daemons"]["source"] + "\ntime.sleep(60)\n"
     task = asyncio.create_task(sandbox.run(job(source, limits=replace(LIMITS, wall_floor_s=60))))
-    await asyncio.sleep(0.5)
+    for _ in range(40):
+        await asyncio.sleep(0.25)
+        if len(runner.pids) > 4:
+            break
     assert len(runner.pids) > 4
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -132,7 +132,9 @@ class Dialogue:
         except OSError:
             part = b""
         if not part:
-            self._end("the solution ended", has_died=True)
+            # Before its first answer it may have ended while it was loaded, which a tester can tell apart.
+            if self._at:
+                self._end("the solution ended", has_died=True)
             return False
         self._received += part
         if len(self._received) < _LENGTH.size:

@@ -148,22 +148,22 @@ class Executor:
 
     def _descriptors(self, at: int, process: Process, pipes: list[Pipe]) -> list[int]:
         """What one child is given, in order; those of its ends that are ours are added to ``pipes``."""
-        limits, stdin = process.limits, process.stdin
+        limits, stdin, uid = process.limits, process.stdin, process.uid
         output = int(limits["output_bytes"])
         if not isinstance(stdin, int):
             stdin = letters.memory_file(stdin) if stdin else os.dup(self._null)
         given = [stdin]
         if process.stdout < 0:
             kept = process.output_kept
-            given.append(_pipe(pipes, at, "stdout", output, is_strict=process.is_strict, kept=kept))
+            given.append(_pipe(pipes, at, "stdout", output, uid=uid, is_strict=process.is_strict, kept=kept))
         else:
             given.append(process.stdout)
-        given.append(_pipe(pipes, at, "stderr", UNREAD_BYTES, is_strict=False, kept=UNREAD_BYTES))
+        given.append(_pipe(pipes, at, "stderr", UNREAD_BYTES, uid=uid, is_strict=False, kept=UNREAD_BYTES))
         if process.wire >= 0:
             given.append(process.wire)
         if process.reports:
             report = int(limits["report_bytes"])
-            given.append(_pipe(pipes, at, "report", report, is_strict=True, kept=report))
+            given.append(_pipe(pipes, at, "report", report, uid=0, is_strict=True, kept=report))
         return given
 
     # --- what is left ---
@@ -248,18 +248,29 @@ def _start_zygote(built: jail.Jail, theirs: Sequence[int], foreign: Sequence[int
     return pid
 
 
-def open_to_others(pipe: int, mode: int) -> None:
-    """Lets a program of another uid open a pipe by the paths of its standard streams."""
+def open_to_others(pipe: int, mode: int) -> bool:
+    """Lets a program of another uid open a pipe by the paths of its standard streams; False if it cannot be done."""
     try:
         os.fchmod(pipe, mode)
     except PermissionError:
-        return  # gVisor knows no modes of pipes
+        return False  # gVisor knows no modes of pipes
+    return True
 
 
-def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, is_strict: bool, kept: int) -> int:
+def _pipe(pipes: list[Pipe], of: int, name: str, limit: int, *, uid: int, is_strict: bool, kept: int) -> int:
+    """A pipe whose other end is ours, and added to ``pipes``.
+
+    A program may open its standard streams by their paths, but nothing else: what it has reported stays reported.
+    """
     read, write = os.pipe()
-    if name != "report":
-        open_to_others(write, 0o622)
+    if name != "report" and not open_to_others(write, 0o622) and uid:
+        os.close(read)
+        os.close(write)
+        os.seteuid(uid)
+        try:
+            read, write = os.pipe()
+        finally:
+            os.seteuid(0)
     pipes.append(Pipe(of, name, read, limit, is_strict=is_strict, kept=min(kept, limit)))
     return write
 
