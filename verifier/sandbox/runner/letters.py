@@ -194,9 +194,9 @@ class Receiver:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         box, boxes = lifted(theirs.detach()), self._boxes
         self._boxes = [box]
-        sender = Sender([socket.socket(fileno=lifted(ours.detach()))], self.address)
         try:
-            yield sender
+            with socket.socket(fileno=lifted(ours.detach())) as end:
+                yield Sender([end], self.address)
         finally:
             self._boxes = boxes
             os.close(box)
