@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from verifier.engines.local import LocalEngine
 from verifier.errors import InfrastructureError, UnknownNameError, UnscorableError
@@ -159,3 +159,9 @@ def fake_local_engine(
         max_pending_completions=max_pending_completions,
         max_completion_bytes=max_completion_bytes,
     )
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it is another's state that we wait for
+            await asyncio.sleep(0.01)

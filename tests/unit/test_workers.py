@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -108,10 +107,8 @@ async def test_a_task_gets_its_payload_and_its_value_comes_back(tasks: dict[str,
 
 async def test_a_hung_call_is_killed_and_the_next_one_runs(tasks: dict[str, str]) -> None:
     async with WorkerPool(tasks=tasks, size=1) as pool:
-        started_s = time.monotonic()
         with pytest.raises(WorkerTimeoutError, match=r"0\.2 s of CPU"):
             await pool.call_with_retry("spin", None, cpu_budget_s=0.2)
-        assert time.monotonic() - started_s < 10
         assert await pool.call("echo", "next", cpu_budget_s=5) == "next"
 
 
