@@ -527,8 +527,11 @@ class Doors:
         calls += [(to[name], _AT_FDCWD, letters.DIRECTORY, mode), (to["chdir"], letters.DIRECTORY)]
         if is_compiling:
             calls.append((to["mkdirat"], _AT_FDCWD, letters.HOME, 0o700))
-        if not has_uid and not os.geteuid():
-            # The kernel does not limit the processes of root, so whoever watches them must come first.
+        # Whoever watches must come first: where no processor is ever free, as with a program that forks without end
+        # in a container, which is one group for the scheduler; and where the kernel does not limit processes (root's).
+        if self._jail.is_container:
+            calls.append((to["setpriority"], 0, 0, _LAST))
+        elif not has_uid and not os.geteuid():
             calls.append((to["setpriority"], 0, 0, _NICE))
         for which, pair in self._pairs(limits, other_tasks=other_tasks, is_warm=is_warm):
             calls.append((to["prlimit64"], 0, which, struct.pack("=2q", *pair), 0))
@@ -553,7 +556,7 @@ class Doors:
         return limits.pairs(base_bytes=base_bytes, stack_bytes=stack_bytes, other_tasks=other_tasks)
 
 
-_AT_FDCWD, _SIG_SETMASK, _NICE = -100, 2, 10
+_AT_FDCWD, _SIG_SETMASK, _NICE, _LAST = -100, 2, 10, 19
 _MAX_NAME_BYTES = 64
 """Of what a child's directory is called below the runner's, at most."""
 
