@@ -83,13 +83,13 @@ def _system(mode: str, *, is_root: bool = False) -> StartableSandbox:
     return SystemSandbox(mode, is_root=is_root)
 
 
-def _docker(runtime: str) -> StartableSandbox:
+def _docker(runtime: str = "", slots: int = 1) -> StartableSandbox:
     if runtime and not os.environ.get("ASSAY_TEST_GVISOR"):
         pytest.skip("gVisor takes minutes: set ASSAY_TEST_GVISOR to run it")
     if runtime and not _has_runtime(runtime):
         pytest.skip(f"the engine has no runtime {runtime}")
     tag = os.environ.get("ASSAY_IMAGE_TAG", "latest")
-    return SANDBOXES["docker"](SandboxConfig(slots=1, image_tag=tag, runtime=runtime))
+    return SANDBOXES["docker"](SandboxConfig(slots=slots, image_tag=tag, runtime=runtime))
 
 
 def _has_runtime(runtime: str) -> bool:
@@ -110,14 +110,18 @@ MAKERS: dict[str, Callable[[], StartableSandbox]] = {
     "local-landlock": lambda: LocalSandbox(slots=1, mode="landlock"),
     "unprivileged-namespaces": lambda: _system("namespaces"),
     "unprivileged-landlock": lambda: _system("landlock"),
-    "docker": lambda: _docker(""),
+    "docker": _docker,
     "docker-gvisor": lambda: _docker("runsc"),
+    "docker-2": lambda: _docker(slots=2),
 }
 BACKENDS = [
     pytest.param(name, marks=[pytest.mark.docker] if name.startswith("docker") else [])
     for name in MAKERS
-    if name != "local"
+    if name not in ("local", "docker-2")
 ]
+"""Every backend, with one runner each."""
+BUSY_BACKENDS = ["local", pytest.param("docker-2", id="docker", marks=pytest.mark.docker)]
+"""For many programs side by side."""
 _ABSENT = ("no_isolation", "no_docker", "no_toolchain", "stale_image")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import opened
+from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError, UnscorableError
 from verifier.judging import LANGUAGES, bridges
 from verifier.judging.bridges import BRIDGES
@@ -24,11 +24,10 @@ CASES = Path(__file__).parents[1] / "cases"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "code"
 SCRIPTS = [json.loads(line) for line in (CASES / "javascript_bridge.jsonl").read_text(encoding="utf-8").splitlines()]
 LIMITS = Limits(cpu_time_s=4, memory_bytes=256 << 20, wall_floor_s=20)
-BACKENDS = ["local", pytest.param("docker", marks=pytest.mark.docker)]
 ONE_IN = 12
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BACKENDS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUSY_BACKENDS)
 async def sandbox(request):
     async with opened(request.param) as opened_sandbox:
         yield opened_sandbox

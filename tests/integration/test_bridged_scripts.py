@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandboxes import opened
+from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError, UnscorableError
 from verifier.verifiers.base import Tools
 from verifier.verifiers.code import CodeVerifier
@@ -19,7 +19,7 @@ CASES = Path(__file__).parents[1] / "cases"
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["bash_scripts", "own_declarations"])
-@pytest.mark.parametrize("backend", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize("backend", BUSY_BACKENDS)
 async def test_every_script_finds_what_the_program_earned(backend, name):
     lines = (CASES / f"{name}.jsonl").read_bytes().splitlines()
     wrong = {}

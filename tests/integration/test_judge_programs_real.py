@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import opened
+from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError, UnscorableError
 from verifier.judging import Bounds, Judged, ProgramJudge
 from verifier.sandbox import StartableSandbox
@@ -23,7 +23,6 @@ from verifier.types import (
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
-BACKENDS = ["local", pytest.param("docker", marks=pytest.mark.docker)]
 SQUARES = (StdioTest(input="3\n", output="9\n"), StdioTest(input="4\n", output="16\n"))
 SQUARE = "n = int(input())\nprint(n * n)\n"
 
@@ -102,7 +101,7 @@ fn main() {
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BACKENDS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUSY_BACKENDS)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[StartableSandbox]:
     async with opened(request.param) as opened_sandbox:
         yield opened_sandbox

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import opened
+from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError
 from verifier.judging import LANGUAGES, ProgramJudge
 from verifier.judging.limits import Bounds
@@ -18,7 +18,6 @@ from verifier.types import CodeReference, StdioTest
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 CASES = Path(__file__).parents[1] / "cases"
-BACKENDS = ["local", pytest.param("docker", marks=pytest.mark.docker)]
 PROGRAMS = [json.loads(line) for line in (CASES / "programs.jsonl").read_text(encoding="utf-8").splitlines()]
 NUMBERS = 200_000
 IN_IMAGES = ("crates", "testify", "js-md5", "calculator", "memory-bomb", "threads", "compile-error/")
@@ -27,7 +26,7 @@ PREBUILT = ("crates", "testify", "js-md5", "calculator")
 """Cases that need what an image has, and a host may not."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BACKENDS)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUSY_BACKENDS)
 async def sandbox(request):
     async with opened(request.param) as opened_sandbox:
         yield opened_sandbox

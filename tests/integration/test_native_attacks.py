@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.sandboxes import opened
+from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import InfrastructureError
 from verifier.sandbox import StartableSandbox
 from verifier.types import Outcome
@@ -30,9 +30,7 @@ RECORDS = [json.loads(line) for line in LINES]
 COMPILERS = {"cpp": "g++", "rust": "rustc"}
 
 
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["local", pytest.param("docker", marks=pytest.mark.docker)]
-)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BUSY_BACKENDS)
 async def found(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, str]]:
     """What was found of each group, by its id; those whose compiler is not here are left out."""
     async with opened(request.param) as sandbox:
