@@ -288,6 +288,7 @@ class Supervisor:
             (outcome,) = self._executor.execute([server], talk=talk)
             if talk.report is not None:
                 outcome.report = json.dumps(talk.report).encode("ascii")
+            if talk.report is not None or outcome.status != "exited":
                 return outcome
             if self._executor.is_spent:
                 os._exit(_SPENT)

@@ -62,6 +62,7 @@ def practise() -> None:
     """Runs each kind of child a few times, and leaves everything as it was."""
     modules, argv = dict(sys.modules), list(sys.argv)
     streams, asked = (sys.stdin, sys.stdout, sys.stderr), builtins.input
+    digits = sys.get_int_max_str_digits()
     for _ in range(ROUNDS):
         children.exit_code_of({}, _PROGRAM, None)
         sys.stdout.flush()
@@ -73,6 +74,7 @@ def practise() -> None:
             builtins.input = asked
         children.forget_source()
     sys.argv[:] = argv
+    sys.set_int_max_str_digits(digits)
     for name in sys.modules.keys() - modules.keys():
         del sys.modules[name]
     sys.modules.update(modules)
