@@ -44,6 +44,8 @@ from verifier.sandbox.slot import Link
 PROGRAM = "a, b = map(int, input().split())\nprint(a + b)\n"
 FUNCTION = "def add(a, b):\n    return a + b\n"
 SCRIPT = "assert add(1, 2) == 3\nassert add(-1, 1) == 0\nassert add(10**20, 1) == 10**20 + 1\n"
+TESTED = f"{SCRIPT}for _ in ():\n    pass\n"
+"""The same script, but not data alone, so that it has a tester."""
 INPUT, OUTPUT = b"1 2\n", b"3\n"
 PREFIX = "assay-sandbox-"
 CASES = 50
@@ -89,8 +91,8 @@ def ours(sandbox: StartableSandbox, pid: int = 0) -> list[Way]:
         result = await sandbox.run(job(CallRun(entry_point="add", args="[1, 2]", kwargs=""), source=FUNCTION))
         assert json.loads(result.runs[0].value)["value"] == 3
 
-    async def script() -> None:
-        run = ScriptRun(entry_point="add", script=SCRIPT, framework="plain")
+    async def script(text: str) -> None:
+        run = ScriptRun(entry_point="add", script=text, framework="plain")
         result = await sandbox.run(job(run, source=FUNCTION))
         assert b'"script", true' in result.runs[0].value
 
@@ -101,7 +103,8 @@ def ours(sandbox: StartableSandbox, pid: int = 0) -> list[Way]:
     return [
         Way(name="stdio", once=stdio, pid=pid),
         Way(name="call", once=call, pid=pid),
-        Way(name="script, in a second process", once=script, pid=pid),
+        Way(name="script in a second process", once=lambda: script(TESTED), pid=pid),
+        Way(name="script of assertions alone", once=lambda: script(SCRIPT), pid=pid),
         Way(name=f"stdio, {CASES} cases a completion", once=many, pid=pid, executions=CASES, weight=1 / CASES),
     ]
 

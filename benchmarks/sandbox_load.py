@@ -255,11 +255,11 @@ async def loaded(name: str, options: argparse.Namespace) -> bool:
     before_all: set[str] = set()
 
     def containers() -> int:
-        found = client.containers.list(all=True, filters={"label": LABEL}) if client else []
+        found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True) if client else []
         return len({one.id for one in found} - before_all)
 
     if client:
-        before_all = {one.id for one in client.containers.list(all=True, filters={"label": LABEL})}
+        before_all = {one.id for one in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)}
     async with AsyncExitStack() as stack:
         # A directory of our own, so that what is counted is ours.
         stack.enter_context(own_scratch())

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import docker.errors
 import pytest
 
 from tests.sandboxes import Runner, opened, runner_of, zygote_of
@@ -59,10 +60,11 @@ async def kill_container(sandbox: StartableSandbox, runner: Runner) -> None:
     if not isinstance(sandbox, DockerSandbox):
         pytest.skip("only the docker backend has containers")
     engine = sandbox._engine()
-    for container in engine.containers.list(filters={"label": "assay.sandbox"}):
-        container.reload()
-        if container.attrs["State"]["Pid"] == runner.pid:
-            await asyncio.to_thread(container.remove, force=True)
+    for container in engine.containers.list(filters={"label": "assay.sandbox"}, ignore_removed=True):
+        with contextlib.suppress(docker.errors.NotFound):  # another test's, which has just ended
+            container.reload()
+            if container.attrs["State"]["Pid"] == runner.pid:
+                await asyncio.to_thread(container.remove, force=True)
 
 
 every_kill = pytest.mark.parametrize("kill", [kill_supervisor, kill_zygote, kill_container])
@@ -177,10 +179,11 @@ async def test_a_batch_survives_kills_all_along(sandbox):
         while killed < 3:
             await asyncio.sleep(0.1)
             slots = [slot for slots in sandbox._pool._idle.values() for slot in slots]
-            # A container that has ended already has the pid 0, which as a target would be our own process group.
-            if slots and (runner := runner_of(sandbox)).pid > 0:
-                await kill_supervisor(sandbox, runner)
-                killed += 1
+            # A container that has ended may be gone, or has the pid 0, which as a target would be our own group.
+            with contextlib.suppress(docker.errors.NotFound):
+                if slots and (runner := runner_of(sandbox)).pid > 0:
+                    await kill_supervisor(sandbox, runner)
+                    killed += 1
 
     async def one(number: int):
         job = Job(

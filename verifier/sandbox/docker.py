@@ -199,7 +199,7 @@ class DockerSandbox:
         """Removes what a crashed server left, whose containers end by themselves when their standard input closes."""
         engine = self._engine()
         with contextlib.suppress(*_FOREIGN):
-            for container in engine.containers.list(all=True, filters={"label": LABEL}):
+            for container in engine.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
                 with contextlib.suppress(*_FOREIGN):
                     if container.status == "exited" or is_orphan(container.labels.get(OWNER, "")):
                         container.remove(force=True)
