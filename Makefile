@@ -24,7 +24,7 @@ demo: $(STAMP)  ## Scores examples over gRPC, then curates shards
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## Runs the tests (TESTS=path to run some)
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n 4 $(TESTS)
 
 lint: $(STAMP)  ## Checks style, types, import rules and the contract
 	$(BIN)/ruff check .

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+from tests.sandboxes import MAKERS
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "unit" not in item.path.parts:
-            callspec = getattr(item, "callspec", None)
-            backend = callspec.params.get("sandbox", "") if callspec is not None else ""
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {backend}"))
+class ByBackend(LoadScopeScheduling):
+    """One process at a time takes the tests of a file, or those of a file that are on one backend."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        parameters = name.partition("[")[2]
+        backends = [backend for backend in MAKERS if parameters.startswith((f"{backend}-", f"{backend}]"))]
+        return f"{path} {max(backends, key=len, default='')}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByBackend:
+    return ByBackend(config, log)

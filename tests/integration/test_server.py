@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from contextlib import asynccontextmanager
 
@@ -51,6 +52,10 @@ async def served(limit=8, **fields):
     ):
         yield running, channel, judge
     await engine.aclose()
+
+
+def has(found, count):
+    return len(found) == count
 
 
 async def test_a_batch_is_answered_in_its_order():
@@ -149,9 +154,9 @@ async def test_a_cancelled_stream_stops_its_work_and_frees_its_places():
             call = Stub(channel).verify_stream()
             for i in range(2):
                 await call.write(VerifyStreamRequest(group=codec.group_to_proto(group(f"hang {i}", id=str(i)))))
-            await until(lambda turn=turn: len(judge.judged) == 2 * turn)
+            await until(functools.partial(has, judge.judged, 2 * turn))
             call.cancel()
-            await until(lambda turn=turn: len(judge.stopped) == 2 * turn)
+            await until(functools.partial(has, judge.stopped, 2 * turn))
         response = await Stub(channel).verify(batch(group(*(f"right {i}" for i in range(8)))))
     assert {scored.reward for scored in response.results[0].scores} == {1.0}
 
