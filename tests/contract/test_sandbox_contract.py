@@ -840,7 +840,7 @@ async def test_a_cancelled_job_stops_all_that_it_started(sandbox):
     await run(sandbox, "print(1)")
     runner = runner_seen_of(sandbox)
     source = HOSTILE["daemons"]["source"] + "\ntime.sleep(60)\n"
-    task = asyncio.create_task(sandbox.run(job(source, limits=replace(LIMITS, wall_floor_s=60))))
+    task = asyncio.create_task(sandbox.run(job(source, limits=replace(LIMITS, cpu_time_s=10, wall_floor_s=60))))
     for _ in range(40):
         await asyncio.sleep(0.25)
         if len(runner.pids) > 4:
