@@ -34,6 +34,7 @@ from cpu_time import cpu_time_s
 
 from verifier.errors import SandboxError
 from verifier.sandbox import StartableSandbox
+from verifier.sandbox import pool as pools
 from verifier.sandbox.base import CallRun, Job, Limits, Program, Run, ScriptRun, StdioRun
 from verifier.sandbox.docker import DockerSandbox, _ContainerLink
 from verifier.sandbox.images import connect, image_name
@@ -283,6 +284,7 @@ async def in_rounds(ways: Mapping[str, Way], count: int, rounds: int, clients: i
 
 async def cpu_table(options: argparse.Namespace) -> None:
     """The first table: one client, one runner, beside a bare fork in the same place."""
+    pools.RECYCLE_AFTER = 1 << 30  # a new runner would have another pid
     image = image_name(PREFIX, "python", options.image_tag)
     client = engine(image)
     print("CPU ms an execution, one client; ratio to a bare fork in the same place")
