@@ -45,8 +45,8 @@ from verifier.sandbox.slot import Link
 PROGRAM = "a, b = map(int, input().split())\nprint(a + b)\n"
 FUNCTION = "def add(a, b):\n    return a + b\n"
 SCRIPT = "assert add(1, 2) == 3\nassert add(-1, 1) == 0\nassert add(10**20, 1) == 10**20 + 1\n"
-TESTED = f"{SCRIPT}for _ in ():\n    pass\n"
-"""The same script, but not data alone, so that it has a tester."""
+MORE_THAN_DATA = "for _ in ():\n    pass\n"
+"""What makes a script more than data at its end, so that it has a tester."""
 INPUT, OUTPUT = b"1 2\n", b"3\n"
 PREFIX = "assay-sandbox-"
 CASES = 50
@@ -104,7 +104,7 @@ def ours(sandbox: StartableSandbox, pid: int = 0) -> list[Way]:
     return [
         Way(name="stdio", once=stdio, pid=pid),
         Way(name="call", once=call, pid=pid),
-        Way(name="script in a second process", once=lambda: script(TESTED), pid=pid),
+        Way(name="script in a second process", once=lambda: script(SCRIPT + MORE_THAN_DATA), pid=pid),
         Way(name="script of assertions alone", once=lambda: script(SCRIPT), pid=pid),
         Way(name=f"stdio, {CASES} cases a completion", once=many, pid=pid, executions=CASES, weight=1 / CASES),
     ]
