@@ -25,5 +25,4 @@ class ByBackend(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByBackend:
-    config.option.loadscopereorder = False  # files of few tests are the slow ones
     return ByBackend(config, log)

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.sandboxes import BACKENDS, is_gvisor, opened, runner_seen_of
 from verifier.sandbox.base import InteractiveRun, Job, Limits, PairRun, Program, RunStatus, StdioRun
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 LIMITS = Limits(cpu_time_s=0.5, memory_bytes=256 << 20, output_bytes=1 << 20, wall_factor=2, wall_floor_s=1.0)
 GUESSER = """

@@ -21,7 +21,7 @@ from verifier.sandbox.local import LocalSandbox
 from verifier.sandbox.runner import plain
 from verifier.sandbox.runner.plan import NotDataError, plan_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 LIMITS = Limits(
     cpu_time_s=0.5,

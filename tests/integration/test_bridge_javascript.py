@@ -18,7 +18,7 @@ from verifier.sandbox.base import Job, Limits, PairRun, RunStatus
 from verifier.types import CodeReference
 
 asynchronous = pytest.mark.asyncio(loop_scope="module")
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 CASES = Path(__file__).parents[1] / "cases"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "code"

@@ -17,7 +17,7 @@ from verifier.workers import WorkerPool
 CASES = Path(__file__).parents[1] / "cases"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["bash_scripts", "own_declarations"])
 @pytest.mark.parametrize("backend", BUSY_BACKENDS)
 async def test_every_script_finds_what_the_program_earned(backend, name):

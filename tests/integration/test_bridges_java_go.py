@@ -29,7 +29,7 @@ ATTACKS = (DIRECTORY / "attacks_java_go.jsonl").read_bytes().splitlines()
 _OWN = ("name", "program", "exit", "source")
 LIMITS = Limits(cpu_time_s=10, memory_bytes=512 << 20, wall_floor_s=60)
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 async def found(sandbox, case):

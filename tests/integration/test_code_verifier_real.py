@@ -26,7 +26,7 @@ from verifier.verifiers.code import CodeVerifier
 from verifier.wire.jsonl import group_from_line
 from verifier.workers import WorkerPool
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 CASES = Path(__file__).parents[1] / "cases"
 SHARED = Path(__file__).parents[3] / "shared" / "data"

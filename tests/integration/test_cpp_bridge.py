@@ -76,7 +76,7 @@ def test_a_script_that_calls_nothing_is_vacuous(pairs):
     assert pairs.found(BRIDGE, reference, "int f(int a) { return a; }") == TesterExit.VACUOUS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_type_crosses_exactly_and_back(pairs):
     types = """
 #include <any>

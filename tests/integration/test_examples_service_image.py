@@ -23,7 +23,7 @@ IMAGE = os.environ.get("ASSAY_TEST_SERVICE_IMAGE", "assay-verifier:ci")
 LINES = (Path(__file__).parents[2] / "examples" / "completions.jsonl").read_bytes().splitlines()
 PORT = "50051/tcp"
 START_TIMEOUT_S = 60.0
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

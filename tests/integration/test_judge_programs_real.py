@@ -21,7 +21,7 @@ from verifier.types import (
     Tolerance,
 )
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 SQUARES = (StdioTest(input="3\n", output="9\n"), StdioTest(input="4\n", output="16\n"))
 SQUARE = "n = int(input())\nprint(n * n)\n"

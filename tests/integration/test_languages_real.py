@@ -15,7 +15,7 @@ from verifier.judging import LANGUAGES, ProgramJudge
 from verifier.judging.limits import Bounds
 from verifier.types import CodeReference, StdioTest
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 CASES = Path(__file__).parents[1] / "cases"
 PROGRAMS = [json.loads(line) for line in (CASES / "programs.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -23,7 +23,7 @@ from verifier.verifiers.code import CodeVerifier
 from verifier.wire.jsonl import group_from_line
 from verifier.workers import WorkerPool
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900), pytest.mark.slow]
 
 LINES = (Path(__file__).parents[1] / "cases" / "attacks_cpp_rust.jsonl").read_bytes().splitlines()
 RECORDS = [json.loads(line) for line in LINES]

@@ -79,7 +79,7 @@ def test_a_script_without_a_test_is_unscorable():
         BRIDGE.tester(CodeReference(language="rust", signature="fn f() {", script="// #[test]\nfn g() {}"))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_type_crosses_exactly_and_back(pairs):
     types = """
 use std::any::Any;

@@ -23,7 +23,7 @@ from verifier.verifiers.base import Tools
 from verifier.verifiers.code import CodeVerifier
 from verifier.workers import WorkerPool
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PROGRAM = "import time\nprint('up', flush=True)\ntime.sleep(0.4)\nprint(input())"
 JOB = Job(
