@@ -263,26 +263,28 @@ async def loaded(name: str, options: argparse.Namespace) -> bool:
     client = engine(image_name(PREFIX, "python", options.image_tag)) if name.startswith("docker") else None
     if name.startswith("docker") and client is None:
         return True
-    before_all: set[str] = set()
+
+    def labelled() -> set[str]:
+        found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True) if client else []
+        return {one.id for one in found}
+
+    before_all = labelled()
 
     def containers() -> int:
-        found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True) if client else []
-        return len({one.id for one in found} - before_all)
+        return len(labelled() - before_all)
 
-    if client:
-        before_all = {one.id for one in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)}
     async with AsyncExitStack() as stack:
         # A directory of our own, so that what is counted is ours.
         stack.enter_context(own_scratch())
         sandbox = backends(options.image_tag)[name](options.slots)
         if not await started(stack, sandbox):
             return True
+        if client:
+            # What replacing runners keeps, the connections to the engine (ten at most), is there before the count.
+            usual, pools.RECYCLE_AFTER = pools.RECYCLE_AFTER, 1
+            await run_all(sandbox, 8 * options.slots, 2 * options.slots)
+            pools.RECYCLE_AFTER = usual
         await run_all(sandbox, WARM_UP, options.slots)
-        # What replacing runners keeps, the connections to the engine (ten at most), is there before the count.
-        after_all, pools.RECYCLE_AFTER = pools.RECYCLE_AFTER, 1
-        await run_all(sandbox, 8 * options.slots, 2 * options.slots)
-        pools.RECYCLE_AFTER = after_all
-        await run_all(sandbox, options.slots, options.slots)
         before, begun = await counted(sandbox, name, containers), time.monotonic()
         wrong = await run_all(sandbox, options.executions, 2 * options.slots)
         took_s, after = time.monotonic() - begun, await counted(sandbox, name, containers)
