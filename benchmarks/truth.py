@@ -19,10 +19,12 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.errors import InfrastructureError, UnscorableError
+from verifier.formats import find_format
+from verifier.formats.fields import Fields
 from verifier.sandbox import SANDBOXES, SandboxConfig
 from verifier.types import CallTest, CodeReference, Group, Outcome, Tolerance
 from verifier.verifiers.base import Tools
@@ -36,8 +38,6 @@ TIME_LIMIT_S = 10.0
 MEMORY_BYTES = 1 << 30
 LABELS: Mapping[str, bool] = {"correct": True, "incorrect": False}
 """The labels that are judged, and whether they mean CORRECT."""
-LANGUAGES: Mapping[str, str] = {"js": "javascript"}
-"""Names of languages in the sets where ours differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +108,18 @@ def of_calls(task: Task) -> CodeReference:
 
 
 def of_program(task: Task) -> CodeReference:
-    """A test program of the task's language."""
-    language = text_of(task, "language")
-    parts = [text_of(task, "tests", name) for name in ("test_setup", "test")]
-    return CodeReference(
-        language=LANGUAGES.get(language, language),
-        script="\n".join(filter(None, parts)),
-        entry_point=text_of(task, "entry_point"),
-        time_limit_s=TIME_LIMIT_S,
-        memory_limit_bytes=MEMORY_BYTES,
-    )
+    """A test program of the task's language, read as the published rows are."""
+    row = {
+        "task_id": text_of(task, "task_id").partition("/")[2],
+        "prompt": text_of(task, "prompt"),
+        "declaration": text_of(task, "declaration"),
+        "entry_point": text_of(task, "entry_point"),
+        "test": text_of(task, "tests", "test"),
+        "test_setup": text_of(task, "tests", "test_setup"),
+        "import": text_of(task, "tests", "import_"),
+    }
+    reference = find_format("humanevalpack").task(Fields(row), time_limit_s=TIME_LIMIT_S).reference
+    return replace(reference, memory_limit_bytes=MEMORY_BYTES)
 
 
 SETS: Mapping[str, Callable[[Task], CodeReference]] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ async def test_a_runner_that_cannot_make_a_directory_is_replaced():
 
         assert result.runs[0].stdout == b"done\n"
     finally:
+        await sandbox.aclose()
+
+
+async def test_programs_do_not_inherit_the_signals_that_their_host_ignores():
+    # As a shell does for what it starts in the background.
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sandbox = LocalSandbox(slots=1)
+    try:
+        await sandbox.start()
+        source = "import signal\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+
+        result = await sandbox.run(_job(source))
+
+        assert result.runs[0].stdout == b"True\n"
+    except SandboxError as error:
+        pytest.skip(f"local: {error}")
+    finally:
+        signal.signal(signal.SIGINT, old)
         await sandbox.aclose()
 
 

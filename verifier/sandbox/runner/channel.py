@@ -66,6 +66,14 @@ class Channel:
         """
         message["ask"] = True
         self.send(message)
+        return self.hear()
+
+    def hear(self) -> Message:
+        """The next message that asks for nothing; what is asked meanwhile is answered.
+
+        Raises:
+            PeerGoneError: there will be none.
+        """
         while True:
             received = self.receive()
             if "ask" not in received:

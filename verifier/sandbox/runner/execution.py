@@ -239,8 +239,12 @@ def _start_zygote(built: jail.Jail, theirs: Sequence[int], foreign: Sequence[int
                 os.dup2(null, descriptor)
             for descriptor in theirs:
                 os.set_inheritable(descriptor, True)  # noqa: FBT003 (its only form)
+            # What the host was started with, by a shell in the background say, is nothing to the programs.
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(number, signal.SIG_DFL)
             config = {"descriptors": theirs, "jail": {**asdict(built), "rules": ()}}
-            os.execv(sys.executable, [sys.executable, "-s", built.runner, "zygote", json.dumps(config)])  # noqa: S606
+            argv = [sys.executable, "-s", built.runner, "zygote", json.dumps(config)]
+            os.execve(argv[0], argv, {**os.environ, records.BOUND_AT_ONCE: "1"})  # noqa: S606
         finally:
             os._exit(71)
     for descriptor in theirs:

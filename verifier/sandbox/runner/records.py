@@ -18,6 +18,8 @@ LINGERS, DRAINS = 1, 2
 RECORD = struct.Struct("=4i18q")
 """One of the words below, a pid, a status, nothing, and the ``struct rusage`` of the one that has ended."""
 FORKED, ENDED, KILLED, DONE = range(4)
+BOUND_AT_ONCE = "LD_BIND_NOW"
+"""Has the loader bind every name of a library when it is loaded, once for all children."""
 STOP = signal.SIGUSR1
 """Has the execution ended by force."""
 WARM = ("stdio", "call", "server", "tester", "planner", "selftest")

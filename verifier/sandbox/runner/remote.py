@@ -27,6 +27,8 @@ from .patches import Patches
 from .proxies import Remote, RemoteErrorType, RemoteType
 
 _MAX_DETAIL = 200
+_FUNCTION, _FIRST_HANDLE = specials.WELL_KNOWN.index(types.FunctionType), len(specials.WELL_KNOWN)
+_FIRST_TOLD: Message = {"t": "handle", "h": _FIRST_HANDLE, "k": "object", "c": {"t": "handle", "h": _FUNCTION}}
 _OF_CLASS_STATEMENTS = ("__module__", "__qualname__", "__classcell__", "__firstlineno__", "__static_attributes__")
 
 
@@ -68,6 +70,8 @@ class Link:
             number: proxies.new_class(self, specials.told_of(kind, number, []), [])
             for number, kind in enumerate(specials.WELL_KNOWN)
         }
+        self._first = proxies.new(self._remotes[_FUNCTION], _FIRST_HANDLE, "")
+        """Stands for the function that the solution tells of first, nearly always the only one; made beforehand."""
         self._errors: dict[object, BaseException] = {}
         self._failed: list[BaseException] = []
         self._crossed: list[BaseException] = []
@@ -98,29 +102,51 @@ class Link:
 
     # --- out ---
 
-    def bind(self, names: list[str]) -> dict[str, object] | None:
+    def bind(self, names: list[str], *, is_announced: bool = False) -> dict[str, object] | None:
         """Those of the names that the solution has, and what they stand for; None if it could not be loaded.
 
         ``trouble`` says why then.
+
+        Args:
+            names: in order.
+            is_announced: whether the solution tells of the entry point, or of its trouble, without being asked.
         """
-        reply = self._ask({"do": "bind", "names": names, "shared": list(self._owned.shared)})
+        found: dict[str, object] = {}
+        asked = names
+        if is_announced:
+            if not self._bind(self._heard(self.channel.hear), [self._entry_point], found):
+                return None
+            asked = [name for name in names if name != self._entry_point]
+            if not asked:
+                return found
+        shared = list(self._owned.shared)
+        reply = self._ask({"do": "bind", "names": asked, "shared": shared})
+        return found if self._bind(reply, asked, found) else None
+
+    def _bind(self, reply: Message, names: list[str], found: dict[str, object]) -> bool:
+        """Adds what a reply tells of names to what was found; False if the solution could not be loaded."""
         if "error" in reply:
             self.trouble = reply
-            return None
+            return False
         if "objects" in reply or "raised" in reply:
             self._value(reply)
-        found = reply.get("found")
+        told = reply.get("found")
+        if type(told) is not list:
+            return True
         try:
-            told = dict(found) if isinstance(found, list) else {}
-            return {name: self._of_name(name, self._bound(told[name])) for name in names if name in told}
+            for name, node in told:
+                if name in names:
+                    found[name] = self._of_name(name, self._bound(node))
         except (plain.PlainError, TypeError, ValueError) as error:
             raise self.die(str(error)) from error
+        return True
 
     def _bound(self, node: object) -> object:
-        # A function or a method, nearly always: its class is known, and it is met for the first time.
-        handle = node.get("h") if type(node) is dict and node.get("k") == "object" else None
-        if type(handle) is int and handle not in self._remotes:
-            return self._met(node, handle)  # type: ignore[arg-type]
+        name = node.get("n") if type(node) is dict else None
+        if type(name) is str and node == {**_FIRST_TOLD, "n": name} and _FIRST_HANDLE not in self._remotes:
+            self._first._assay_name = name
+            self._remotes[_FIRST_HANDLE] = self._first
+            return self._first
         return self._decode(node)
 
     def find(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
@@ -291,8 +317,12 @@ class Link:
         if self._owned.has_news:
             self._owned.add_objects(message, self.encode)
             self._owned.add_classes(message)
+        return self._heard(self.channel.ask, message)
+
+    def _heard(self, channel: Callable[..., Message], *message: Message) -> Message:
+        """What comes through the channel, with what goes with any message."""
         try:
-            reply = self.channel.ask(message)
+            reply = channel(*message)
         except PeerGoneError as error:
             raise self.die("the solution ended") from error
         if "printed" in reply or "complained" in reply:
@@ -557,10 +587,9 @@ class _SolutionModule(types.ModuleType):
         self.__dict__["_assay_link"].put(name)
 
 
-def solution_module(link: Link, exported: tuple[str, ...]) -> types.ModuleType:
-    """The module that ``from solution import ...`` finds; ``*`` gives the exported names alone."""
+def solution_module(link: Link) -> types.ModuleType:
+    """The module that ``from solution import ...`` finds; what ``*`` gives is not known yet."""
     module = _SolutionModule("solution")
     module.__dict__["_assay_link"] = link
-    module.__dict__["__all__"] = list(exported)
     module.__dict__["__file__"] = "solution.py"
     return module

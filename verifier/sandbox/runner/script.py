@@ -43,6 +43,7 @@ class Tester:
 
     def __init__(self, descriptor: int = CHANNEL) -> None:
         self.link = remote.Link(descriptor)
+        self._module = remote.solution_module(self.link)
 
     def run(self, head: dict[str, object], text: str, code: object) -> None:
         """Reports every test; never returns."""
@@ -57,9 +58,10 @@ class Tester:
             children.show_source(str(head["solution"]))
         prelude: dict[str, object] | None = _run_prelude(str(head["prelude"])) if head.get("prelude") else {}
         link.begin(text, entry_point=entry_point, prelude=prelude or {}, in_place=bool(head.get("in_place")))
+        is_announced = not head.get("prelude")
         wanted, own = ([], {}) if script.trouble else script.names(entry_point, link.prelude)
         try:
-            found = link.bind(wanted)
+            found = link.bind(wanted, is_announced=is_announced)
         except remote.SolutionDiedError:
             found, link.trouble = None, {"error": "Exited"}
         if found is None:
@@ -69,7 +71,8 @@ class Tester:
             return {"script_error": "its prelude"}
         if script.trouble:
             return script.trouble
-        sys.modules["solution"] = remote.solution_module(link, tuple(name for name in found if name.isidentifier()))
+        sys.modules["solution"] = self._module
+        self._module.__dict__["__all__"] = [name for name in found if name.isidentifier()]
         guards.install(text)
         tests = _FRAMEWORKS[framework](text, script.code, found | own)
         for test in tests:
@@ -144,6 +147,8 @@ class _Script:
         calls ``abs`` or ``unittest`` must not replace the script's own. The module ``solution`` has every name that
         is asked of it.
         """
+        if not prelude and self._free == [entry_point]:
+            return self._free, {}
         free = {*self._free, entry_point} - {""}
         tested = {entry_point, entry_point.partition(".")[0].partition("(")[0], "Solution"}
         own = {name: value for name, value in prelude.items() if name in free - tested}

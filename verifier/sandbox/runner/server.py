@@ -62,16 +62,28 @@ class Server:
             "code": lambda message: {"value": _code(self._value(message["target"]))},
         }
 
-    def run(self, _: dict[str, object], source: str, __: object) -> None:
-        """Serves until the tester has gone; never returns."""
-        trouble = self.load(source)
-        if trouble is None:
-            self.channel.serve()
-        else:
-            with contextlib.suppress(PeerGoneError):
-                self.channel.receive()
+    def run(self, head: dict[str, object], source: str, _: object) -> None:
+        """Serves until the tester has gone; never returns.
+
+        Args:
+            head: ``announce``, where it is not asked for, is the name that the tester wants to know of first.
+            source: of the solution.
+        """
+        trouble, name = self.load(source), head.get("announce")
+        with contextlib.suppress(PeerGoneError):
+            if trouble is None:
+                if name is not None:
+                    self.announce(str(name))
+                self.channel.serve()
+            else:
+                if name is None:
+                    self.channel.receive()
                 self.channel.send(trouble)
         os._exit(0)
+
+    def announce(self, name: str) -> None:
+        """Tells what the solution has by this name, without being asked."""
+        self.channel.send(self.answer({"do": "bind", "names": [name]}))
 
     def load(self, source: str) -> Message | None:
         """Loads the solution; why it cannot be loaded, or None."""

@@ -339,7 +339,8 @@ class Supervisor:
             "tester", own, kernel, head, uid, directory, text=text, code=self._codes.get(key), reports=True,
             wire=ours.detach(),
         )  # fmt: skip
-        server = self._process(job, {}, kind="server")
+        # A prelude's classes have to be known before anything is told of the solution's.
+        server = self._process(job, {} if head["prelude"] else {"announce": head["entry_point"]}, kind="server")
         server.wire = theirs.detach()
         leader, judged = self._executor.execute([tester, server])
         if tester.code is True:

@@ -23,8 +23,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import children, jail, letters, plan, script, selftest, server, walls, warm_up
+from . import children, jail, letters, memory, plan, script, selftest, server, walls, warm_up
 from .records import (
+    BOUND_AT_ONCE,
     CHORE,
     DONE,
     DRAINS,
@@ -109,6 +110,7 @@ class Zygote:
         jail.common()
         # What each child would set for itself: its directory, by whatever name.
         os.environ.update(HOME=_HOME, TMPDIR=_HOME)
+        os.environ.pop(BOUND_AT_ONCE, None)
         sys.argv = [children.SOURCE_NAME]
         sys.path.insert(0, "/")
         random.seed(0)
@@ -119,10 +121,11 @@ class Zygote:
         # A solution may import modules called like ours; the names are free again, the objects live on.
         for name in [name for name in sys.modules if name.partition(".")[0] == "assay_runner"]:
             del sys.modules[name]
-        self._plugs = warm_up.plug()
+        self._plugs = memory.plug()
         gc.freeze()
+        memory.join()
         for _ in range(2):  # the first itself takes memory
-            warm_up.gather()
+            memory.gather()
         os.write(self._control, marshal.dumps(self._boxes.address))
 
     def _practise(self) -> None:
