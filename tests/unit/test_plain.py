@@ -80,6 +80,8 @@ def test_a_value_comes_back_equal_and_of_its_type(value):
         float("inf"),
         -0.0,
         1 << 53,
+        1 << 256,
+        (1 << 256) + 1,
         -(1 << 53) - 1,
         [10**5000],
         True,

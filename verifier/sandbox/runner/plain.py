@@ -27,7 +27,8 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 MAX_DEPTH = 200
-_EXACT_INT = 1 << 53
+_SHORT_INT = 1 << 256
+"""What JSON writes in decimal; reading long numbers so takes quadratic time."""
 _TYPE_NAMES = (
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",
     "str", "tuple", "type",
@@ -78,14 +79,14 @@ def is_bare(value: object, depth: int = 0) -> bool:
         if kinds <= _SIMPLE:
             return True
         if kinds == _INTEGERS:
-            return bool(min(value) >= -_EXACT_INT and max(value) <= _EXACT_INT)  # type: ignore[call-overload]
+            return bool(min(value) >= -_SHORT_INT and max(value) <= _SHORT_INT)  # type: ignore[call-overload]
         if depth > MAX_DEPTH:
             return False
         for item in value:  # type: ignore[attr-defined]  # noqa: SIM110 (a generator is one thing more to touch)
             if not is_bare(item, depth + 1):
                 return False
         return True
-    return kind in _SIMPLE or (kind is int and -_EXACT_INT <= value <= _EXACT_INT)  # type: ignore[operator]
+    return kind in _SIMPLE or (kind is int and -_SHORT_INT <= value <= _SHORT_INT)  # type: ignore[operator]
 
 
 def lists_in(values: list[object], found: list[object]) -> bool:
@@ -126,7 +127,7 @@ class Encoder:
         if value is None or kind is bool or kind is str or kind is float:
             return value
         if kind is int:
-            return value if -_EXACT_INT <= value <= _EXACT_INT else {"t": "int", "v": hex(value)}  # type: ignore[operator,arg-type]
+            return value if -_SHORT_INT <= value <= _SHORT_INT else {"t": "int", "v": hex(value)}  # type: ignore[operator,arg-type]
         if depth > MAX_DEPTH:
             raise PlainError("the value is nested too deeply")
         if kind.__module__ == "numpy" and hasattr(kind, "dtype"):
@@ -160,7 +161,7 @@ class Encoder:
             return again
         items = [*list.__iter__(value)]
         kinds = set(map(type, items))
-        if kinds <= _SIMPLE or (kinds == {int} and min(items) >= -_EXACT_INT and max(items) <= _EXACT_INT):  # type: ignore[type-var,operator]
+        if kinds <= _SIMPLE or (kinds == {int} and min(items) >= -_SHORT_INT and max(items) <= _SHORT_INT):  # type: ignore[type-var,operator]
             return items
         return [self.encode(item, depth) for item in items]
 

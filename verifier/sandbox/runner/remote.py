@@ -114,13 +114,19 @@ class Link:
         found: dict[str, object] = {}
         asked = names
         if is_announced:
-            if not self._bind(self._heard(self.channel.hear), [self._entry_point], found):
+            reply = self._heard(self.channel.hear)
+            name = self._entry_point
+            if names == [name] and reply == {"found": [[name, {**_FIRST_TOLD, "n": name}]]}:
+                # Nearly always; each step more would cost a fresh process the copy of a page.
+                object.__setattr__(self._first, "_assay_name", name)
+                self._remotes[_FIRST_HANDLE] = self._first
+                return {name: self._first}
+            if not self._bind(reply, [name], found):
                 return None
-            asked = [name for name in names if name != self._entry_point]
+            asked = [one for one in names if one != name]
             if not asked:
                 return found
-        shared = list(self._owned.shared)
-        reply = self._ask({"do": "bind", "names": asked, "shared": shared})
+        reply = self._ask({"do": "bind", "names": asked, "shared": list(self._owned.shared)})
         return found if self._bind(reply, asked, found) else None
 
     def _bind(self, reply: Message, names: list[str], found: dict[str, object]) -> bool:
@@ -136,18 +142,10 @@ class Link:
         try:
             for name, node in told:
                 if name in names:
-                    found[name] = self._of_name(name, self._bound(node))
+                    found[name] = self._of_name(name, self._decode(node))
         except (plain.PlainError, TypeError, ValueError) as error:
             raise self.die(str(error)) from error
         return True
-
-    def _bound(self, node: object) -> object:
-        name = node.get("n") if type(node) is dict else None
-        if type(name) is str and node == {**_FIRST_TOLD, "n": name} and _FIRST_HANDLE not in self._remotes:
-            self._first._assay_name = name
-            self._remotes[_FIRST_HANDLE] = self._first
-            return self._first
-        return self._decode(node)
 
     def find(self, name: str) -> Any:  # noqa: ANN401 (whatever it is)
         """The solution's object of this name; AttributeError if it has none."""
