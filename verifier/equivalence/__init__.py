@@ -6,8 +6,9 @@ Nothing here starts a process; ``MATH_TASKS`` names what a worker pool runs.
 from __future__ import annotations
 
 from verifier.equivalence.exact import Gold, GoldKind, decide, read_gold
+from verifier.equivalence.kinds import is_read
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
-from verifier.equivalence.normal import normalise
+from verifier.equivalence.normal import normalise, peel
 from verifier.equivalence.numbers import read_number
 from verifier.equivalence.structure import curve_of, is_list, is_prose
 
@@ -30,8 +31,10 @@ __all__ = [
     "decide",
     "is_list",
     "is_prose",
+    "is_read",
     "is_too_complex",
     "normalise",
+    "peel",
     "read_gold",
     "read_number",
 ]

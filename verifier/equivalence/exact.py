@@ -13,6 +13,7 @@ from verifier.equivalence.normal import as_words, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
 from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity
 from verifier.equivalence.structure import conflict
+from verifier.equivalence.typed import typed_equal
 
 _TEXT_CHARS = 60
 
@@ -83,12 +84,13 @@ def decide(gold: Gold, answer: str) -> bool | None:
         return chosen
     if (sides := _compare_sides(gold.normal, answer)) is not None:
         return sides
-    if _is_bracketed(answer) and answer.replace(", ", ",") == gold.normal.replace(", ", ","):
-        return True
     if gold.kind is not GoldKind.NUMBER and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
+    typed = typed_equal(gold.normal, answer)
+    if typed is not None:
+        return typed
     based = _compare_bases(gold, answer)
     if based is not None:
         return based

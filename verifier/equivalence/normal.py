@@ -43,6 +43,7 @@ _RENAMED = (
     (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
     (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
+    (re.compile(r"\^\s?\{?\s?\\textcirc\s?\}?"), r"^\\circ"),
     (re.compile(r"\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
     (re.compile(r"\\lvert|\\rvert|\\vert(?![a-zA-Z])"), "|"),
     (re.compile(r"\\(?:math|text)?(?:rm|up|normal)\s?\{\s?([ei])\s?\}"), r"\1"),
@@ -60,6 +61,7 @@ _RENAMED = (
     (re.compile(r"\\rbrace"), r"\\}"),
 )
 _BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
+_NESTED = re.compile(r"[({]{9,}")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
 _SET_OF = re.compile(r"\\\{ ?([a-zA-Z]) ?(?:\\mid(?![a-zA-Z])|\||:) ?([^|:{}]*(?:<|>|\\[lg]e(?![a-zA-Z]))[^|:{}]*)\\\}")
 _SAID = re.compile(
@@ -68,6 +70,16 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
+_DAMAGED = re.compile(
+    r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b|ar\b)|\r(?=ight|ho\b|angle)"
+)
+_REPAIRED = {"\t": "\\t", "\f": "\\f", "\b": "\\b", "\r": "\\r"}
+"""A backslash and the letter after it that somebody took for one sign."""
+_ESCAPED_TWICE = re.compile(
+    r"\\\\(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan)(?![a-z]))"
+)
+_ORDINAL = re.compile(r"(\d{1,9})(?:\s?\^\s?\{?\s?)?(?:\\(?:text|mathrm)\s?\{\s?)?(?:st|nd|rd|th)\s?\}{0,2}")
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
 
@@ -76,7 +88,13 @@ def normalise(text: str) -> str:
     text = text.strip()
     if _PLAIN.fullmatch(text):
         return text
+    if "\t" in text or "\f" in text or "\b" in text or "\r" in text:
+        text = _DAMAGED.sub(lambda found: _REPAIRED[found[0]], text)
     text = _characters(text).strip()
+    if "boxed" in text or "fbox" in text:
+        text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
+    if "\\\\" in text and "\\begin" not in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text)
     text = _THOUSANDS.sub(",", text)
     text = _DROPPED.sub("", text)
     for pattern, replacement in _RENAMED:
@@ -86,6 +104,9 @@ def normalise(text: str) -> str:
     comprehension = _SET_OF.fullmatch(text)
     if comprehension and comprehension[1] in comprehension[2]:
         text = comprehension[2].strip()
+    ordinal = _ORDINAL.fullmatch(text)
+    if ordinal:
+        text = ordinal[1]
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     return _IDLE_SPACE.sub("", text).strip()
 
@@ -124,6 +145,20 @@ def _one(character: str) -> str:
     if digit is not None:
         return str(digit)
     return " " if character.isspace() else character
+
+
+def peel(text: str) -> str:
+    """The text without a long run of brackets that all close at its end."""
+    opened = _NESTED.match(text)
+    if opened is None:
+        return text
+    run = opened[0]
+    inner = text[len(run) : -len(run)]
+    is_closed = text[len(text) - len(run) :] == run[::-1].translate(_CLOSERS)
+    return inner if is_closed and not any(sign in inner for sign in "(){}") else text
+
+
+_CLOSERS = str.maketrans("({", ")}")
 
 
 def _unwrap(text: str) -> str:

@@ -116,7 +116,7 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
         words = words[len(head) :].strip()
     if not words:
         return Quantity(number=number, unit=read_unit(number.currency) if number.currency else None)
-    if words.casefold() in ("percent", "percents"):
+    if words.casefold() in ("percent", "percents", "pct"):
         return None if number.is_percent else Quantity(number=replace(number, is_percent=True), unit=read_unit("%"))
     unit = read_unit(words, power=power)
     if unit is not None:

@@ -2,7 +2,8 @@ r"""Answers that no box marks: what a phrase such as "the answer is" names, or w
 
 The rule, in order: the last phrase that names an answer (English or Chinese, also as a heading over the answer); else
 the last phrase that names a result; else the last line, if it is nothing but a formula, a number or one word, plain, in
-dollars or bold, or after ``####``. A formula or number within a sentence is no answer, however likely it looks.
+dollars or bold, or after ``####``; and where all there is is one sentence, the one formula at its end. A formula or
+number within a sentence is no answer else, however likely it looks.
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ def last_line(text: str) -> str | None:
     bare = line.strip().lstrip("#>").strip()
     if not bare or len(bare) > _BARE_CHARS or bare.startswith("<"):
         return None
-    found = list(segments(bare))
-    is_formula = len(found) == 1 and plain(bare) == found[0]
+    found = list(_spans(bare))
+    if len(found) == 1 and "\n" not in text and not bare[found[0][2] :].strip(" .。*"):
+        return found[0][0]  # one sentence is all there is, and it ends in its one formula
+    is_formula = len(found) == 1 and plain(bare) == found[0][0]
     has_words = _BARE_WORD.search(_LATEX_NAMES.sub(" ", bare))
     return plain(bare) if is_formula or not has_words or not any(c.isspace() for c in bare) else None
 

@@ -20,8 +20,10 @@ from verifier.equivalence import (
     decide,
     is_list,
     is_prose,
+    is_read,
     is_too_complex,
     normalise,
+    peel,
     read_gold,
     read_number,
 )
@@ -109,7 +111,7 @@ class MathVerifier:
         gold = read_gold(text)
         if gold is None:
             return "is blank; give the final answer as LaTeX or plain text"
-        if gold.kind is not GoldKind.EXPRESSION:
+        if gold.kind is not GoldKind.EXPRESSION or is_read(gold.normal):
             return gold
         if is_too_complex(gold.normal):
             return gold.as_text()
@@ -153,9 +155,10 @@ class MathJudge:
             found = self._find(completion)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
-        if sum(map(len, found.texts)) > MAX_ANSWER_CHARS:
+        texts = [peel(text.strip()) for text in found.texts]
+        if sum(map(len, texts)) > MAX_ANSWER_CHARS:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
-        answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in found.texts)))
+        answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
         if not answers:
             return Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
         verdict = await (self._judge(answers[0]) if len(answers) == 1 else self._judge_several(answers))

@@ -187,7 +187,10 @@ def build(*, is_container: bool, scratch: str, uid_base: int, mode: str = "") ->
             " later, allow unprivileged user namespaces, or use the docker backend"
         )
     # Another uid must be able to read what programs need, or honest imports would fail: then we keep our own.
-    if mode == "uid" or (not mode and can_switch and all(_is_public(path) for path in paths)):
+    hidden = next((path for path in paths if not _is_public(path)), "")
+    if mode == "uid" and hidden:
+        raise JailError(f"the jail uid was asked for, and other users cannot read {hidden}; install it where they can")
+    if mode == "uid" or (not mode and can_switch and not hidden):
         os.chmod(scratch, 0o711)
         work = os.path.join(scratch, "work")
         os.mkdir(work)

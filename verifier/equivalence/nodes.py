@@ -1,0 +1,193 @@
+"""Whether two numbers or expressions are the same: exactly, as balls, at many points, or as a rounding decimal."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+from flint import acb, arb, ctx, fmpq
+
+from verifier.equivalence.evaluate import NotComputedError, ball, exact, values_equal, variables
+from verifier.equivalence.signs import Node
+
+POINTS, NEEDED_POINTS = 6, 3
+POINT_BITS = 160
+_LEAST_DIGITS = 3
+"""Of a reference that is a decimal: with so many it may be the rounding of what has no decimal."""
+_ANSWER_DIGITS = 8
+"""Of an answer, for which nobody vouches."""
+_MACHINE_DIGITS = 15
+_COUNTERS = frozenset("kmnl")
+INFINITY: Node = ("const", "inf")
+MINUS_INFINITY: Node = ("neg", INFINITY)
+_UNCOMPUTED = (NotComputedError, ZeroDivisionError, OverflowError, ValueError)
+
+
+def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
+    """Whether two numbers or expressions are the same; None where it cannot be told.
+
+    Args:
+        gold: of the reference.
+        answer: compared with it.
+        seed: from which the points follow at which expressions are compared.
+    """
+    if gold == answer:
+        return True
+    if is_infinite(gold) or is_infinite(answer):
+        return False
+    one, other = exact(gold), exact(answer)
+    if one is not None and other is not None:
+        return one == other or _is_rounding(gold, one, answer, other)
+    if variables(gold) or variables(answer):
+        return same_function(gold, _with_letter_of(gold, answer), seed)
+    is_equal = values_equal(gold, answer)
+    if is_equal is False and (digits_of(gold) or digits_of(answer)):
+        return _is_near(gold, answer)
+    return is_equal
+
+
+def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
+    """Whether two expressions agree wherever both can be computed; real numbers are compared with real ones."""
+    names = sorted(variables(gold) | variables(answer))
+    before, ctx.prec = ctx.prec, POINT_BITS
+    agreed = 0
+    try:
+        for turn in range(2 * POINTS):
+            is_negative = turn % 3 == 2  # noqa: PLR2004 (every third)
+            environment = {name: point(seed, turn, at, is_negative=is_negative) for at, name in enumerate(names)}
+            try:
+                one, other = ball(gold, environment), ball(answer, environment)
+            except _UNCOMPUTED:
+                continue
+            if not (one.is_finite() and other.is_finite()):
+                continue
+            if is_negative and not (is_real(one) and is_real(other)):
+                continue
+            if not one.overlaps(other):
+                return False
+            is_rough = min(one.rel_accuracy_bits(), other.rel_accuracy_bits()) < POINT_BITS // 3
+            if is_rough and not _are_zero(one, other):
+                continue
+            agreed += 1
+            if agreed == POINTS:
+                break
+    finally:
+        ctx.prec = before
+    return True if agreed >= NEEDED_POINTS else None
+
+
+def point(seed: bytes, turn: int, at: int, *, is_negative: bool) -> acb:
+    """A number at which expressions are compared: it follows from both texts, so no answer can be made for it."""
+    salt = turn.to_bytes(8, "big") + at.to_bytes(8, "big")
+    digest = hashlib.blake2b(seed, digest_size=8, salt=salt).digest()
+    size = 257 + int.from_bytes(digest[:4], "big") % 3000
+    return acb(arb(fmpq(-size if is_negative else size, 1009 + int.from_bytes(digest[4:6], "big") % 64)))
+
+
+def is_real(value: acb) -> bool:
+    """Whether a ball holds a real number, and hardly anything else."""
+    least = arb(2) ** (-POINT_BITS // 2)
+    return bool(value.imag.contains(0)) and bool(abs(value.imag) <= abs(value.real) * least + least)
+
+
+def _are_zero(one: acb, other: acb) -> bool:
+    """Whether both are zero as far as can be seen."""
+    least = arb(2) ** (-POINT_BITS // 2)
+    return bool(one.contains(0) and other.contains(0) and abs(one) < least and abs(other) < least)
+
+
+def _with_letter_of(gold: Node, answer: Node) -> Node:
+    r"""The solutions of a trigonometric equation, ``k\pi`` say, with the letter that the reference counts by."""
+    ours, theirs = variables(gold), variables(answer)
+    if len(ours) != 1 or len(theirs) != 1 or ours == theirs or not ours | theirs <= _COUNTERS:
+        return answer
+    if not (has_kind(gold, ("const",)) and has_kind(answer, ("const",))):
+        return answer
+    (new,), (old,) = ours, theirs
+    return replaced(answer, {old: ("var", new)})
+
+
+def replaced(node: Node, by_name: dict[str, Node]) -> Node:
+    """A node with other nodes in the place of its variables."""
+    if len(node) == 2 and node[0] == "var" and node[1] in by_name:  # noqa: PLR2004 (a variable)
+        return by_name[node[1]]
+    return tuple(replaced(part, by_name) if isinstance(part, tuple) else part for part in node)
+
+
+def has_kind(node: object, kinds: tuple[str, ...], *, below: bool = False) -> bool:
+    """Whether a node, or what is in it, is of one of these kinds; ``below`` leaves the node itself out.
+
+    A determinant is a number, whatever it holds.
+    """
+    todo: list[object] = list(node) if below and isinstance(node, tuple) else [node]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, tuple):
+            if one and one[0] in kinds:
+                return True
+            if one[:2] != ("call", "det"):
+                todo += one
+    return False
+
+
+def is_infinite(node: Node) -> bool:
+    """Whether it is infinity, of either sign."""
+    return node in (INFINITY, MINUS_INFINITY)
+
+
+# --- decimals -------------------------------------------------------------------------------------------------------
+
+
+def digits_of(node: Node) -> int:
+    """Significant digits of a decimal; 0 of what is none."""
+    if node[0] == "neg":
+        return digits_of(node[1])
+    if node[0] != "num" or node[2] is None:
+        return 0
+    shown = str(abs(node[1].numerator) * 10 ** node[2] // node[1].denominator)
+    return len(shown.lstrip("0"))
+
+
+def places_of(node: Node) -> int:
+    """Digits of a decimal after its point."""
+    return int(node[1][2] if node[0] == "neg" else node[2])
+
+
+def _is_rounding(gold: Node, one: Fraction, answer: Node, other: Fraction) -> bool:
+    """Whether one is a decimal that shows the other, which no decimal can be, as far as it goes."""
+    shown = digits_of(gold), digits_of(answer)
+    if all(shown) or not any(shown):
+        return False
+    decimal, value, hidden, least = (
+        (gold, one, other, _LEAST_DIGITS) if shown[0] else (answer, other, one, _ANSWER_DIGITS)
+    )
+    if max(shown) < least or _is_terminating(hidden):
+        return False
+    return abs(value - hidden) * 2 <= Fraction(1, 10 ** places_of(decimal))
+
+
+def _is_terminating(value: Fraction) -> bool:
+    rest = value.denominator
+    for factor in (2, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return rest == 1
+
+
+def _is_near(gold: Node, answer: Node) -> bool | None:
+    """The same for a value that is no fraction."""
+    for decimal, other, least in ((gold, answer, _LEAST_DIGITS), (answer, gold, _ANSWER_DIGITS)):
+        digits = digits_of(decimal)
+        if digits < least or exact(other) is not None:
+            continue
+        try:
+            value = ball(other, {})
+            error = abs(ball(decimal, {}) - value)
+        except _UNCOMPUTED:
+            return None
+        # A machine's number shows no more than sixteen digits of it.
+        if error * 2 <= arb(fmpq(1, 10 ** places_of(decimal))):
+            return True
+        if digits >= _MACHINE_DIGITS and error <= abs(value) * arb(2) ** -51:
+            return True
+    return False

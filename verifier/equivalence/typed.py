@@ -1,0 +1,365 @@
+r"""Compares answers by what they are (``kinds``).
+
+Values of kinds that cannot be the same thing differ; values of one kind are compared part by part, and numbers and
+expressions as ``nodes`` does. None says that this module cannot tell, and nothing about the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
+
+from flint import acb, ctx
+
+from verifier.equivalence.evaluate import NotComputedError, ball, exact, variables
+from verifier.equivalence.kinds import (
+    DEGREE,
+    Bag,
+    Matrix,
+    Named,
+    Never,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Seq,
+    Value,
+    Words,
+    as_region,
+    bare,
+    readings,
+)
+from verifier.equivalence.nodes import (
+    NEEDED_POINTS,
+    POINT_BITS,
+    POINTS,
+    has_kind,
+    is_real,
+    nodes_equal,
+    point,
+    replaced,
+    same_function,
+)
+from verifier.equivalence.signs import Node
+
+_MAX_ITEMS = 64
+
+
+def typed_equal(gold: str, answer: str) -> bool | None:
+    """Whether two normalised texts are the same answer; None where that cannot be told here."""
+    golds, answers = readings(gold), readings(answer)
+    if not golds or not answers:
+        return None
+    seed = hashlib.sha256(f"{gold}\0{answer}".encode()).digest()
+    found: bool | None = False
+    for one in golds:
+        for other in answers:
+            is_equal = _Comparison(seed).equal(one, other)
+            if is_equal:
+                return True
+            found = None if is_equal is None else found
+    return found
+
+
+class _Comparison:
+    """One comparison; its points follow from both texts, so an answer cannot be made for them."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+
+    def equal(self, gold: Value, answer: Value) -> bool | None:  # noqa: C901, PLR0912 (one case for each pair of kinds)
+        """Whether two values are the same answer."""
+        match gold, answer:
+            case (Never(), _) | (_, Never()):
+                return False
+            case Scalar(), Scalar():
+                return self._scalars(gold, answer)
+            case Named(), Named():
+                return self._named(gold, answer)
+            case (Named(), Relation(kind="=")) | (Relation(kind="="), Named()):
+                return self._relations(_as_relation(gold), _as_relation(answer))
+            case Named(name, value), _:
+                return self._with_name(name, value, answer)
+            case _, Named(name, value):
+                return self._with_name(name, value, gold, is_answer=True)
+            case Bag(), Bag():
+                return self._bags(gold, answer)
+            case Seq(), Seq():
+                return self._seqs(gold, answer)
+            case Region(), Region():
+                return self._regions(gold, answer)
+            case (Region(), Seq() | Bag()) | (Seq() | Bag(), Region()):
+                sides = as_region(gold), as_region(answer)
+                if isinstance(gold, Bag | Seq) and len(gold.items) != 2 and isinstance(gold, Seq):  # noqa: PLR2004
+                    return False
+                return None if sides[0] is None or sides[1] is None else self._regions(sides[0], sides[1])
+            case Relation(), Relation():
+                return self._relations(gold, answer)
+            case Matrix(), Matrix():
+                return self._matrices(gold, answer)
+            case (Matrix(rows), Seq(items, _)) | (Seq(items, _), Matrix(rows)):
+                return self._column(rows, items, is_answer=isinstance(answer, Matrix))
+            case (Ratio(), Ratio()) | (Ratio(), Scalar()) | (Scalar(), Ratio()):
+                return self._ratios(gold, answer)
+            case Bag() as bag, Seq() as seq:
+                return self._list_and_tuple(bag, seq, is_answer=True)
+            case Seq() as seq, Bag() as bag:
+                return self._list_and_tuple(bag, seq, is_answer=False)
+            case (Bag(items, _), _):
+                return self._one_of(items, answer, is_answer=False)
+            case (_, Bag(items, _)):
+                return self._one_of(items, gold, is_answer=True)
+            case (Relation(kind="="), Scalar()) | (Scalar(), Relation(kind="=")):
+                return self._solved(gold, answer)
+            case Words(one), Words(other):
+                return one.casefold().strip(" .") == other.casefold().strip(" .")
+            case (Words(), _) | (_, Words()) | (Relation(), _) | (_, Relation()):
+                return None
+            case _:
+                return False
+
+    def _same(self, gold: Node, answer: Node) -> bool | None:
+        return nodes_equal(gold, answer, self._seed)
+
+    def _scalars(self, gold: Scalar, answer: Scalar) -> bool | None:
+        if gold.unit is not None and answer.unit is not None:
+            if gold.unit.bases != answer.unit.bases:
+                return False
+            if gold.unit.factor != answer.unit.factor:
+                scale: Node = ("num", answer.unit.factor / gold.unit.factor, None)
+                return self._same(gold.node, ("prod", (scale, answer.node)))
+            return self._same(gold.node, answer.node)
+        if gold.words and answer.words and gold.words.removesuffix("s") != answer.words.removesuffix("s"):
+            return None
+        if gold.is_percent != answer.is_percent and not (gold.unit or answer.unit):
+            percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
+            same = self._same(percent.node, plain.node)
+            if same:
+                return True
+            share = self._same(("percent", percent.node), plain.node)
+            return share if share or same is not None else None
+        if (gold.unit == DEGREE) != (answer.unit == DEGREE) and not (gold.unit and answer.unit):
+            turned, plain = (gold, answer) if gold.unit == DEGREE else (answer, gold)
+            same = self._same(gold.node, answer.node)
+            if same or not has_kind(plain.node, ("const",)):
+                return same
+            return self._same(("degree", turned.node), plain.node)
+        return self._same(gold.node, answer.node)
+
+    def _named(self, gold: Named, answer: Named) -> bool | None:
+        if gold.name == answer.name:
+            return self.equal(gold.value, answer.value)
+        functions = [side for side in (gold, answer) if side.name[0] == "apply"]
+        if len(functions) == 2:  # noqa: PLR2004
+            if gold.name[1] != answer.name[1]:
+                return False
+            sides = [_of_arguments(side) for side in functions]
+            return None if sides[0] is None or sides[1] is None else self.equal(sides[0], sides[1])
+        if functions or gold.name[0] != "var" or answer.name[0] != "var":
+            return self.equal(gold.value, answer.value)
+        return False
+
+    def _with_name(self, _: Node, value: Value, other: Value, *, is_answer: bool = False) -> bool | None:
+        return self.equal(other, value) if is_answer else self.equal(value, other)
+
+    def _bags(self, gold: Bag, answer: Bag) -> bool | None:
+        golds, answers = _records(gold.items), _records(answer.items)
+        if golds is not None and answers is not None:
+            if golds.keys() != answers.keys():
+                return False
+            return _all(self.equal(golds[name], answers[name]) for name in golds)
+        if len(gold.items) != len(answer.items) and not (gold.is_braced or answer.is_braced):
+            # Equal ones may be said once, but not another number of times.
+            shorter = min(gold, answer, key=lambda bag: len(bag.items)).items
+            if any(self.equal(one, other) for one, other in combinations(bare(shorter), 2)):
+                return False
+        return self._as_sets(bare(gold.items), bare(answer.items))
+
+    def _as_sets(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
+        if len(golds) > _MAX_ITEMS or len(answers) > _MAX_ITEMS:
+            return self._as_numbers(golds, answers)
+        # Every one has its like on the other side; so equal ones count once.
+        is_unknown = False
+        for ones, others, turn in ((golds, answers, False), (answers, golds, True)):
+            for one in ones:
+                results = (self.equal(other, one) if turn else self.equal(one, other) for other in others)
+                found = _any(results)
+                if found is False:
+                    return False
+                is_unknown = is_unknown or found is None
+        return None if is_unknown else True
+
+    @staticmethod
+    def _as_numbers(golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
+        sides: list[set[Fraction]] = []
+        for values in (golds, answers):
+            found = {exact(value.node) if isinstance(value, Scalar) else None for value in values}
+            numbers = {number for number in found if number is not None}
+            if len(numbers) != len(found):
+                return None
+            sides.append(numbers)
+        return sides[0] == sides[1]
+
+    def _seqs(self, gold: Seq, answer: Seq) -> bool | None:
+        if len(gold.items) != len(answer.items):
+            return False
+        if gold.brackets != answer.brackets and len(gold.items) == 2:  # noqa: PLR2004
+            return False
+        return _all(self.equal(one, other) for one, other in zip(bare(gold.items), bare(answer.items), strict=True))
+
+    def _list_and_tuple(self, bag: Bag, seq: Seq, *, is_answer: bool) -> bool | None:
+        """A list without brackets against a tuple; ``is_answer`` says that the tuple is the answer."""
+        if bag.is_braced:
+            return False
+        if any(isinstance(item, Seq) for item in (*bag.items, *seq.items)) and len(bag.items) != len(seq.items):
+            return False
+        bags, seqs = bare(bag.items), bare(seq.items)
+        if is_answer:
+            return self._as_sets(bags, seqs)
+        if len(bags) != len(seqs):
+            return False
+        return _all(self.equal(one, other) for one, other in zip(seqs, bags, strict=True))
+
+    def _one_of(self, items: Sequence[Value], other: Value, *, is_answer: bool) -> bool | None:
+        """A list against one thing: all of it must be that thing."""
+        if not items:
+            return False
+        sides = ((other, item) if is_answer else (item, other) for item in bare(items))
+        return _all(self.equal(one, two) for one, two in sides)
+
+    def _regions(self, gold: Region, answer: Region) -> bool | None:
+        if len(gold.pieces) != len(answer.pieces):
+            return False
+        results: list[bool | None] = []
+        for one, other in zip(gold.pieces, answer.pieces, strict=True):
+            if (one.has_low, one.has_high) != (other.has_low, other.has_high):
+                return False
+            results += [self._same(one.low, other.low), self._same(one.high, other.high)]
+        return _all(results)
+
+    def _relations(self, gold: Relation | None, answer: Relation | None) -> bool | None:
+        """Whether one is a multiple of the other, by a positive number where it is no equation."""
+        if gold is None or answer is None:
+            return None
+        if gold.kind != answer.kind:
+            return False
+        names = sorted(variables(gold.node) | variables(answer.node))
+        if not names or variables(gold.node) != variables(answer.node):
+            return None if not names else False
+        before, ctx.prec = ctx.prec, POINT_BITS
+        ratios: list[acb] = []
+        try:
+            for turn in range(2 * POINTS):
+                environment = {
+                    name: point(self._seed, turn, at, is_negative=turn % 3 == 2)  # noqa: PLR2004
+                    for at, name in enumerate(names)
+                }
+                try:
+                    one, other = ball(gold.node, environment), ball(answer.node, environment)
+                    ratio = one / other
+                except (NotComputedError, ZeroDivisionError, OverflowError, ValueError):
+                    continue
+                if not ratio.is_finite() or other.contains(0) or one.contains(0):
+                    continue
+                if ratios and not ratio.overlaps(ratios[0]):
+                    return False
+                ratios.append(ratio)
+                if len(ratios) == POINTS:
+                    break
+        finally:
+            ctx.prec = before
+        if len(ratios) < NEEDED_POINTS:
+            return None
+        return bool(gold.kind == "=" or (is_real(ratios[0]) and ratios[0].real > 0))
+
+    def _solved(self, gold: Value, answer: Value) -> bool | None:
+        """An equation of the reference against what its one other name comes to: ``xy=6`` against ``6/x``."""
+        if not isinstance(gold, Relation) or not isinstance(answer, Scalar) or answer.unit or answer.is_percent:
+            return None
+        missing = variables(gold.node) - variables(answer.node)
+        if len(missing) != 1 or not variables(answer.node) <= variables(gold.node) or not variables(answer.node):
+            return None
+        (name,) = missing
+        zero: Node = ("num", Fraction(0), None)
+        return same_function(zero, replaced(gold.node, {name: answer.node}), self._seed)
+
+    def _matrices(self, gold: Matrix, answer: Matrix) -> bool | None:
+        if len(gold.rows) != len(answer.rows) or len(gold.rows[0]) != len(answer.rows[0]):
+            return False
+        pairs = [
+            (one, other)
+            for row, another in zip(gold.rows, answer.rows, strict=True)
+            for one, other in zip(row, another, strict=True)
+        ]
+        return _all(self.equal(one, other) for one, other in pairs)
+
+    def _column(self, rows: Sequence[Sequence[Value]], items: Sequence[Value], *, is_answer: bool) -> bool | None:
+        """A vector, written as a matrix of one row or column and as a tuple."""
+        entries = [row[0] for row in rows] if len(rows[0]) == 1 else list(rows[0]) if len(rows) == 1 else []
+        if len(entries) != len(items):
+            return False
+        sides = zip(items, entries, strict=True) if is_answer else zip(entries, items, strict=True)
+        return _all(self.equal(one, other) for one, other in sides)
+
+    def _ratios(self, gold: Value, answer: Value) -> bool | None:
+        sides = [side.items if isinstance(side, Ratio) else None for side in (gold, answer)]
+        if sides[0] is not None and sides[1] is not None:
+            if len(sides[0]) != len(sides[1]):
+                return False
+            if any(exact(node) == 0 for node in (*sides[0], *sides[1])):  # a time of day, say
+                return _all(self._same(one, other) for one, other in zip(*sides, strict=True))
+            (first, *golds), (one, *answers) = sides[0], sides[1]
+            return _all(
+                self._same(("prod", (first, theirs)), ("prod", (one, ours)))
+                for ours, theirs in zip(golds, answers, strict=True)
+            )
+        nodes = [
+            ("div", *side.items) if isinstance(side, Ratio) and len(side.items) == 2 else getattr(side, "node", None)  # noqa: PLR2004
+            for side in (gold, answer)
+        ]
+        return None if nodes[0] is None or nodes[1] is None else self._same(nodes[0], nodes[1])
+
+
+def _all(results: Iterable[bool | None]) -> bool | None:
+    """False where one is, else None where one is."""
+    found: bool | None = True
+    for result in results:
+        if result is False:
+            return False
+        found = None if result is None else found
+    return found
+
+
+def _any(results: Iterable[bool | None]) -> bool | None:
+    found: bool | None = False
+    for result in results:
+        if result:
+            return True
+        found = None if result is None else found
+    return found
+
+
+def _records(items: Sequence[Value]) -> dict[Node, Value] | None:
+    """Values by their names, where each has one of its own."""
+    names = {item.name: item.value for item in items if isinstance(item, Named)}
+    return names if len(names) == len(items) > 1 else None
+
+
+def _of_arguments(side: Named) -> Value | None:
+    """What a function of names is, its names replaced by their places; None where they are no different names."""
+    names = [argument[1] for argument in side.name[2] if argument[0] == "var"]
+    if len(names) != len(side.name[2]) or len(set(names)) != len(names) or not isinstance(side.value, Scalar):
+        return None
+    places: dict[str, Node] = {name: ("var", f"\0{at}") for at, name in enumerate(names)}
+    return replace(side.value, node=replaced(side.value.node, places))
+
+
+def _as_relation(value: Value) -> Relation | None:
+    if isinstance(value, Relation):
+        return value
+    if isinstance(value, Named) and isinstance(value.value, Scalar) and not value.value.unit:
+        return Relation(("sum", (value.name, ("neg", value.value.node))), "=")
+    return None
