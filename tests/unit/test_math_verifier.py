@@ -144,9 +144,9 @@ async def test_an_answer_that_brings_the_judge_down_is_incorrect(pool: WorkerPoo
 
 
 async def test_a_cancelled_completion_does_not_cancel_its_equal_sibling(pool: WorkerPool) -> None:
-    opened = await make(pool).open_group(group("\\sin(2x)"))
-    first = asyncio.create_task(opened.verify("\\boxed{2\\sin x\\cos x}"))
-    second = asyncio.create_task(opened.verify("\\boxed{2\\sin x\\cos x}"))
+    opened = await make(pool).open_group(group(INTEGRAL))
+    first = asyncio.create_task(opened.verify("\\boxed{2\\sqrt{2}}"))
+    second = asyncio.create_task(opened.verify("\\boxed{2\\sqrt{2}}"))
     await asyncio.sleep(0)
     first.cancel()
     assert (await second).reason == "equal"

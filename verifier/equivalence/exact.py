@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from verifier.equivalence.normal import as_words, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
 from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity
-from verifier.equivalence.structure import conflict
+from verifier.equivalence.structure import conflict, is_prose
 from verifier.equivalence.typed import typed_equal
 
 _TEXT_CHARS = 60
@@ -39,6 +40,7 @@ class Gold:
     kind: GoldKind
     number: PlainNumber | None = None
     quantity: Quantity | None = None
+    is_digits: bool = False
 
     @property
     def can_be_text(self) -> bool:
@@ -59,6 +61,7 @@ _OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|(?<![A-Za-z])(?:
 _SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
+@lru_cache(maxsize=4096)
 def read_gold(text: str) -> Gold | None:
     """Reads a gold answer; None where it says nothing."""
     normal = normalise(text)
@@ -66,7 +69,10 @@ def read_gold(text: str) -> Gold | None:
         return None
     number, quantity = read_number(normal), read_quantity(normal)
     if number is not None:
-        return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity)
+        is_digits = normal.isdecimal() and normal.isascii()
+        return Gold(
+            text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity, is_digits=is_digits
+        )
     kind = GoldKind.WORDS if _is_words(normal, text) else GoldKind.EXPRESSION
     return Gold(text=text, normal=normal, kind=kind, quantity=quantity)
 
@@ -75,6 +81,8 @@ def decide(gold: Gold, answer: str) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer == gold.normal:
         return True
+    if gold.is_digits and answer.isdecimal() and answer.isascii():
+        return answer.lstrip("0") == gold.normal.lstrip("0")
     quantity = read_quantity(answer) if gold.quantity is not None else None
     if gold.quantity is not None and quantity is not None:
         is_equal = quantities_equal(gold.quantity, quantity)
@@ -88,6 +96,10 @@ def decide(gold: Gold, answer: str) -> bool | None:
         return True
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
+    return False if is_prose(answer) else _decide_mathematics(gold, answer)
+
+
+def _decide_mathematics(gold: Gold, answer: str) -> bool | None:
     typed = typed_equal(gold.normal, answer)
     if typed is not None:
         return typed

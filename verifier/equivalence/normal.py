@@ -27,7 +27,7 @@ _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", st
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _RUNS = ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_"))
 
-_PLAIN = re.compile(r"[-+]?[0-9]+(?:[./][0-9]+)?|[A-Za-z]")
+_PLAIN = re.compile(r"[-+]?\$?[0-9]+(?:,[0-9]{3})*(?:[./][0-9]+)?|[A-Za-z]")
 _DROPPED = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
     r"|(?<!\\)\\!"

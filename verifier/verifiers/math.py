@@ -8,6 +8,7 @@ and what passes the budget or takes the worker down is the completion's own doin
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 
 from verifier.equivalence import (
@@ -138,9 +139,9 @@ class MathJudge:
         self._golds = golds
         self._is_opened = opens_reasoning(prompt)
         self._prompt = prompt[:_PROMPT_CHARS]
-        self._asked = asked_formulas(prompt)
         self._options = options
         self._workers = workers
+        self._known: dict[str, Verdict | tuple[Gold, ...]] = {}
         self._verdicts: Once[str, Verdict] = Once()
 
     async def verify(self, completion: str) -> Verdict:
@@ -150,35 +151,49 @@ class MathJudge:
             InfrastructureError: we could not judge, also not on a retry.
         """
         if len(completion) > _LONG_CHARS:  # the loop has other completions to serve
-            found = await asyncio.to_thread(self._find, completion)
+            found = await asyncio.to_thread(self._answers, completion)
         else:
-            found = self._find(completion)
+            found = self._answers(completion)
+        if isinstance(found, Verdict):
+            return found
+        verdict = self._decided(found[0]) if len(found) == 1 else None
+        if verdict is None:
+            verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
+        if verdict.reason == _EQUAL and self._repeats(found, completion):
+            detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
+            return Verdict.incorrect(NAME, "repeats_question", detail)
+        return verdict
+
+    def _answers(self, completion: str) -> tuple[str, ...] | Verdict:
+        """The answers that are marked, in one spelling; a verdict where there is none to judge."""
+        found = self._find(completion)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
+        if len(found.texts) == 1 and found.texts[0].isdecimal() and found.texts[0].isascii():  # most answers are
+            return found.texts
         texts = [peel(text.strip()) for text in found.texts]
         if sum(map(len, texts)) > MAX_ANSWER_CHARS:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
         answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
-        if not answers:
-            return Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
-        verdict = await (self._judge(answers[0]) if len(answers) == 1 else self._judge_several(answers))
-        if verdict.reason == _EQUAL and self._repeats(answers, completion):
-            detail = f"what the question asks to work out, unchanged: {_shorten(answers[-1], _SHOWN_CHARS)}"
-            return Verdict.incorrect(NAME, "repeats_question", detail)
-        return verdict
+        return answers or Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
 
     def _repeats(self, answers: tuple[str, ...], completion: str) -> bool:
         """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
+        if answers[0] == self._golds[0].normal:
+            return False
         candidates = {answer.rstrip("= ") for answer in answers}
         if any(gold.normal in candidates for gold in self._golds):
             return False
+        if not self._asked.keys().isdisjoint(candidates):
+            return True
+        if self._prompt:
+            return False
         parts = split_reasoning(completion, is_opened=self._is_opened)
-        quoted = asked_formulas(parts.answer or "")
-        return any(
-            normalise(asked.formula).rstrip("= ") in candidates
-            and (asked.is_rewrite or read_number(normalise(asked.formula)) is None)
-            for asked in (*self._asked, *quoted)
-        )
+        return not _worked_out(parts.answer or "").keys().isdisjoint(candidates)
+
+    @functools.cached_property
+    def _asked(self) -> dict[str, None]:
+        return _worked_out(self._prompt)
 
     def _find(self, completion: str) -> FoundAnswer:
         parts = split_reasoning(completion, is_opened=self._is_opened)
@@ -207,12 +222,20 @@ class MathJudge:
         return Verdict.incorrect(NAME, "several_answers", f"marked answers that differ: {shown}")
 
     async def _judge(self, answer: str) -> Verdict:
-        return await self._verdicts.get(answer, lambda: self._compare(answer))
+        decided = self._decided(answer)
+        return decided or await self._verdicts.get(answer, lambda: self._compare(answer))
 
-    async def _compare(self, answer: str) -> Verdict:
-        """The best that the answer does against any of the gold answers."""
+    def _decided(self, answer: str) -> Verdict | None:
+        """The verdict where no algebra system is needed for it; else None."""
+        known = self._known.get(answer)
+        if known is None:
+            known = self._known[answer] = self._decide(answer)
+        return known if isinstance(known, Verdict) else None
+
+    def _decide(self, answer: str) -> Verdict | tuple[Gold, ...]:
+        """The verdict, or the gold answers that only an algebra system can compare with the answer."""
         undecided: list[Gold] = []
-        is_unasked = self._is_unasked_curve(answer)
+        is_unasked = "=" in answer and self._is_unasked_curve(answer)
         for gold in self._golds:
             decision = False if is_unasked and "=" not in gold.normal else decide(gold, answer)
             if decision:
@@ -226,6 +249,13 @@ class MathJudge:
             return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
         if not undecided:
             return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
+        return tuple(undecided)
+
+    async def _compare(self, answer: str) -> Verdict:
+        """Asks an algebra system, of the best that the answer does against any of the gold answers."""
+        undecided = self._known[answer]
+        if isinstance(undecided, Verdict):
+            return undecided
         worst = "not_equal"
         for gold in undecided:
             outcome = await self._ask(gold, answer)
@@ -268,6 +298,12 @@ _NO_ANSWER = {
 
 def _correct(answer: str, gold: Gold) -> Verdict:
     return Verdict.correct(NAME, _EQUAL, _shown(answer, "=", gold))
+
+
+def _worked_out(text: str) -> dict[str, None]:
+    """The formulas that a text tells to work out, in one spelling; a number only where it is to be rewritten."""
+    found = ((normalise(asked.formula).rstrip("= "), asked.is_rewrite) for asked in asked_formulas(text))
+    return {formula: None for formula, is_rewrite in found if is_rewrite or read_number(formula) is None}
 
 
 def _shown(answer: str, sign: str, gold: Gold) -> str:
