@@ -94,6 +94,8 @@ class _Parser:
         self.kind = tokens[0].kind if tokens else ""
 
     def _next(self) -> Token:
+        if self._at >= len(self._tokens):
+            raise NotReadError("the text ends too early")
         token = self._tokens[self._at]
         self._at += 1
         self.kind = self._tokens[self._at].kind if self._at < len(self._tokens) else ""

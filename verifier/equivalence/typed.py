@@ -93,7 +93,7 @@ class _Comparison:
                 return self._regions(gold, answer)
             case (Region(), Seq() | Bag()) | (Seq() | Bag(), Region()):
                 sides = as_region(gold), as_region(answer)
-                if isinstance(gold, Bag | Seq) and len(gold.items) != 2 and isinstance(gold, Seq):  # noqa: PLR2004
+                if any(isinstance(side, Seq) and len(side.items) != 2 for side in (gold, answer)):  # noqa: PLR2004
                     return False
                 return None if sides[0] is None or sides[1] is None else self._regions(sides[0], sides[1])
             case Relation(), Relation():

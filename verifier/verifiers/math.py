@@ -48,6 +48,8 @@ NAME = "math"
 _PARSE_FACTOR = 2.0
 """A gold answer gets more time than answers do: it is read once, and failing to read it costs a whole group."""
 _MAX_BUDGET_S = 600.0
+_DIGITS = 100
+"""A whole number of fewer digits, as most answers are, is in the one spelling already."""
 _SHOWN_CHARS = 90
 _PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
@@ -169,7 +171,7 @@ class MathJudge:
         found = self._find(completion)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
-        if len(found.texts) == 1 and found.texts[0].isdecimal() and found.texts[0].isascii():  # most answers are
+        if len(found.texts) == 1 and len(text := found.texts[0]) < _DIGITS and text.isdecimal() and text.isascii():
             return found.texts
         texts = [peel(text.strip()) for text in found.texts]
         if sum(map(len, texts)) > MAX_ANSWER_CHARS:
