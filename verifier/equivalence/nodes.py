@@ -119,7 +119,9 @@ def has_kind(node: object, kinds: tuple[str, ...], *, below: bool = False) -> bo
 
     A determinant is a number, whatever it holds.
     """
-    todo: list[object] = list(node) if below and isinstance(node, tuple) else [node]
+    todo: list[object] = [node]
+    if below and isinstance(node, tuple):
+        todo = [] if node[:2] == ("call", "det") else list(node)
     while todo:
         one = todo.pop()
         if isinstance(one, tuple):

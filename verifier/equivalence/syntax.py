@@ -249,8 +249,7 @@ class _Parser:
                     node = ("prod", (*node[1], other)) if node[0] == "prod" else ("prod", (node, other))
             elif self.kind in _OPENERS or (self.kind == "|" and not self._bars) or self.kind == "mark":
                 if is_whole and self.kind == "frac":
-                    part = self._power()
-                    node = ("sum", (node, part)) if _is_part(part) else ("prod", (node, part))
+                    node = _mixed(node, self._power())
                 elif self.kind == "num":
                     node = self._after_number(node, is_whole=is_whole)
                 elif self.kind == "(" and node[0] == "var" and node[1][0] in _FUNCTION_LETTERS and not self._is_apart:
@@ -647,6 +646,13 @@ def _signed(sign: str, node: Node) -> Node:
             return ("num", -node[1], node[2]) if node[0] == "num" and node[1] else ("neg", node)
         case _:
             return (sign, node)
+
+
+def _mixed(whole: Node, part: Node) -> Node:
+    """A whole number with the fraction after it; a sign after the fraction is of both."""
+    if part[0] in ("percent", "degree") and _is_part(part[1]):
+        return (part[0], ("sum", (whole, part[1])))
+    return ("sum", (whole, part)) if _is_part(part) else ("prod", (whole, part))
 
 
 def _is_part(node: Node) -> bool:
