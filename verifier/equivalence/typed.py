@@ -46,6 +46,7 @@ from verifier.equivalence.nodes import (
 from verifier.equivalence.signs import Node
 
 _MAX_ITEMS = 64
+_ANY = Scalar(("num", Fraction(0), None))
 
 
 def typed_equal(gold: str, answer: str) -> bool | None:
@@ -158,9 +159,8 @@ class _Comparison:
                 return False
             sides = [_of_arguments(side) for side in functions]
             return None if sides[0] is None or sides[1] is None else self.equal(sides[0], sides[1])
-        if functions or gold.name[0] != "var" or answer.name[0] != "var":
-            return self.equal(gold.value, answer.value)
-        return False
+        # ``y`` may be what another calls ``f(x)``, and the area what another calls ``A``; but x is not y.
+        return False if gold.name[0] == answer.name[0] else self.equal(gold.value, answer.value)
 
     def _with_name(self, _: Node, value: Value, other: Value, *, is_answer: bool = False) -> bool | None:
         return self.equal(other, value) if is_answer else self.equal(value, other)
@@ -176,7 +176,19 @@ class _Comparison:
             shorter = min(gold, answer, key=lambda bag: len(bag.items)).items
             if any(self.equal(one, other) for one, other in combinations(bare(shorter), 2)):
                 return False
+        names = [{item.name for item in bag.items if isinstance(item, Named)} for bag in (gold, answer)]
+        if (
+            all(names)
+            and len(names[0]) == len(names[1]) == 1
+            and self._named_alike(names[0].pop(), names[1].pop()) is False
+        ):
+            return False
+        if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
+            return self._as_sets(gold.items, answer.items)
         return self._as_sets(bare(gold.items), bare(answer.items))
+
+    def _named_alike(self, one: Node, other: Node) -> bool | None:
+        return self._named(Named(one, _ANY), Named(other, _ANY))
 
     def _as_sets(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
         if len(golds) > _MAX_ITEMS or len(answers) > _MAX_ITEMS:
