@@ -1,10 +1,12 @@
 """Math verdicts per second and their truth, against math-verify called directly in a loop, on the same rows in one run.
 
-    python benchmarks/math_verdicts.py [--input FILE.jsonl[.gz]] [--limit N] [--workers N] [--repeat N]
+    python benchmarks/math_verdicts.py [--input FILE.jsonl[.gz] ...] [--limit N] [--repeat N] [--mutants N]
 
 The input is the product's own JSON lines; a line may carry ``expect`` (CORRECT or NOT_CORRECT), and then each side is
 also held against it. Without an input the script makes groups as a policy samples them: many completions of one prompt,
-most of them alike. math-verify runs with its default settings (alarms of five seconds), which is how trainers call it;
+most of them alike. ``--set-apart-prose`` leaves out, for both sides, the rows whose reference or last box is a sentence.
+``--mutants`` asks instead how often a gold answer of the input is taken for itself with one digit, sign or letter
+changed. math-verify runs with its default settings (alarms of five seconds), which is how trainers call it;
 its own time is CPU time of this process, ours is that of this process and of all workers.
 """
 
@@ -16,6 +18,7 @@ import gzip
 import json
 import logging
 import random
+import re
 import resource
 import time
 from collections.abc import Iterator
@@ -24,14 +27,16 @@ from pathlib import Path
 
 from math_verify import parse, verify
 
-from verifier.equivalence import MATH_TASKS
+from verifier.equivalence import EQUAL_TASK, MATH_TASKS, is_prose, normalise
 from verifier.errors import UnscorableError
 from verifier.sandbox.base import Job, JobResult, SandboxReport
+from verifier.text.answers import find_answer
 from verifier.types import Group, MathReference, Outcome
 from verifier.verifiers.base import Tools
 from verifier.verifiers.math import MathVerifier
 from verifier.workers import WorkerPool
 
+CHANGED = re.compile(r"\d|[+-](?!0)|(?<![\\a-zA-Z])[xyzabknm](?![a-zA-Z])")
 GROUP_SIZE = 16
 ANSWERS = (
     ("\\frac{3}{4}", ("0.75", "\\frac{6}{8}", "\\dfrac34"), ("\\frac{4}{3}", "0.34")),
@@ -60,6 +65,8 @@ class Run:
     verdicts: list[bool]
     cpu_s: float
     wall_s: float
+    asked: int = 0
+    """Comparisons that went to an algebra system."""
 
 
 class NoSandbox:
@@ -77,19 +84,69 @@ class NoSandbox:
         """Nothing to end."""
 
 
+class Asking(WorkerPool):
+    """Counts what an algebra system is asked to compare."""
+
+    asked = 0
+
+    async def call_with_retry(self, task: str, payload: object, *, cpu_budget_s: float) -> object:  # type: ignore[override]
+        """As the pool does."""
+        self.asked += task == EQUAL_TASK
+        return await super().call_with_retry(task, payload, cpu_budget_s=cpu_budget_s)  # type: ignore[arg-type]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--input", type=Path, help="groups as JSON lines, plain or gzipped; made up where not given")
-    options.add_argument("--limit", type=int, default=2000, help="groups to read at most (default: %(default)s)")
+    options.add_argument("--input", type=Path, nargs="*", default=[], help="groups as JSON lines, plain or gzipped")
+    options.add_argument("--limit", type=int, default=20_000, help="groups to read at most (default: %(default)s)")
     options.add_argument("--workers", type=int, default=2, help="worker processes of ours (default: %(default)s)")
     options.add_argument("--repeat", type=int, default=1, help="copies of each completion, as a policy repeats itself")
+    options.add_argument("--set-apart-prose", action="store_true")
+    options.add_argument("--mutants", type=int, default=0, help="changed forms of each gold answer")
     chosen = options.parse_args()
-    rows = list(read_rows(chosen.input, chosen.limit) if chosen.input else made_rows(200))
-    rows = [repeated(row, chosen.repeat) for row in rows]
     logging.disable(logging.ERROR)
-    ours = asyncio.run(run_ours(rows, chosen.workers))
-    theirs = run_theirs(rows)
-    report(rows, ours, theirs)
+    for path in chosen.input or [None]:
+        rows = list(read_rows(path, chosen.limit) if path else made_rows(200))
+        if chosen.set_apart_prose:
+            rows = [row for row in rows if not has_prose(row)]
+        if chosen.mutants:
+            rows = list(mutated(rows, chosen.mutants))
+        rows = [repeated(row, chosen.repeat) for row in rows]
+        print(f"\n{path.name if path else 'made-up groups'}")
+        ours = asyncio.run(run_ours(rows, chosen.workers))
+        report(rows, ours, run_theirs(rows))
+
+
+def has_prose(row: Row) -> bool:
+    """Whether the reference or the answer is a sentence, by one rule for both sides."""
+    reference = row.group.reference
+    assert isinstance(reference, MathReference)
+    found = [text for completion in row.group.completions for text in find_answer(completion).texts[-1:]]
+    return any(is_prose(normalise(text)) for text in (*reference.answers, *found))
+
+
+def mutated(rows: list[Row], count: int) -> Iterator[Row]:
+    """Gold answers with answers that differ from them in one digit, sign or letter; ``-0`` for 0 is no other value."""
+    chance = random.Random(0)  # noqa: S311 - a fixed sample, not a secret
+    golds = {
+        answer
+        for row in rows
+        if isinstance(row.group.reference, MathReference)
+        for answer in row.group.reference.answers
+    }
+    for at, gold in enumerate(sorted(golds)):
+        places = [found.start() for found in CHANGED.finditer(gold)]
+        for place in chance.sample(places, min(count, len(places))):
+            sign = gold[place]
+            kin = next(kin for kin in ("0123456789", "+-", "xyzabknm") if sign in kin)
+            other = chance.choice([one for one in kin if one != sign])
+            changed = gold[:place] + other + gold[place + 1 :]
+            group = Group(
+                id=f"mutant-{at}-{place}",
+                completions=(f"The final answer is $\\boxed{{{changed}}}$.",),
+                reference=MathReference(answers=(gold,)),
+            )
+            yield Row(group=group, expected=(False,))
 
 
 def read_rows(path: Path, limit: int) -> Iterator[Row]:
@@ -146,7 +203,7 @@ def repeated(row: Row, times: int) -> Row:
 async def run_ours(rows: list[Row], workers: int) -> Run:
     """The verifier with its pool, groups side by side; starting and ending the workers is not counted."""
     gate = asyncio.Semaphore(64)
-    pool = WorkerPool(tasks=MATH_TASKS, size=workers)
+    pool = Asking(tasks=MATH_TASKS, size=workers)
     verifier = MathVerifier({}, Tools(workers=pool, sandbox=NoSandbox()))
 
     async def judge(row: Row) -> list[bool]:
@@ -165,7 +222,8 @@ async def run_ours(rows: list[Row], workers: int) -> Run:
         answers = await asyncio.gather(*(judge(row) for row in rows))
         wall_s, own_s = time.perf_counter() - wall_s, time.process_time() - own_s
     workers_s = children_cpu_s() - before - start_up_s
-    return Run(verdicts=[v for group in answers for v in group], cpu_s=own_s + workers_s, wall_s=wall_s)
+    found = [verdict for group in answers for verdict in group]
+    return Run(verdicts=found, cpu_s=own_s + workers_s, wall_s=wall_s, asked=pool.asked)
 
 
 def run_theirs(rows: list[Row]) -> Run:
@@ -194,6 +252,7 @@ def report(rows: list[Row], ours: Run, theirs: Run) -> None:
     print(f"{'completions/CPU second':26}{per_s[0]:>12.0f}{per_s[1]:>14.0f}{per_s[0] / per_s[1]:>9.1f}x")
     agreed = sum(a == b for a, b in zip(ours.verdicts, theirs.verdicts, strict=True))
     print(f"{'the same verdict':26}{agreed / total:>12.4f}")
+    print(f"{'asked of algebra':26}{ours.asked / total:>12.4f}")
     labelled = [n for n in range(total) if expected[n] is not None]
     if labelled:
         scores = [scored(run, expected, labelled) for run in (ours, theirs)]

@@ -95,6 +95,27 @@ async def test_a_gold_answer_that_is_plain_text_is_matched_as_text(pool: WorkerP
     assert (await judge(pool, "\\boxed{K2}", "Mount Everest")).reason == "not_equal"
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("Sally has 9 books.", "equal"),
+        ("So she earns 3 \\cdot 3 = 9", "equal"),
+        ("There are 4 red and 5 blue ones, 4 + 5 = 9 in total", "equal"),
+        ("She has 9 books and 4 pens in her bag", "verbose_answer"),
+        ("The answer is 9 or maybe it is 8", "verbose_answer"),
+        ("It costs 9 dollars, but this cannot be known", "verbose_answer"),
+        ("She has 8 books in her bag", "verbose_answer"),
+    ],
+)
+async def test_the_value_with_which_a_sentence_ends_counts_where_that_is_asked_for(
+    pool: WorkerPool, answer: str, reason: str
+) -> None:
+    strict, lenient = make(pool), make(pool, take_conclusion=True)
+    completion = f"\\boxed{{{answer}}}"
+    assert (await (await strict.open_group(group("9"))).verify(completion)).reason == "verbose_answer"
+    assert (await (await lenient.open_group(group("9"))).verify(completion)).reason == reason
+
+
 INTEGRAL = "\\int_0^2 \\sqrt{2}\\,dx"
 """What only an algebra system can compare."""
 

@@ -10,7 +10,7 @@ from verifier.equivalence.kinds import is_read
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import normalise, peel
 from verifier.equivalence.numbers import read_number
-from verifier.equivalence.structure import curve_of, is_list, is_prose
+from verifier.equivalence.structure import curve_of, is_derivation, is_list, is_prose
 
 EQUAL_TASK = "math.equal"
 PARSE_TASK = "math.parse"
@@ -29,6 +29,7 @@ __all__ = [
     "GoldKind",
     "curve_of",
     "decide",
+    "is_derivation",
     "is_list",
     "is_prose",
     "is_read",

@@ -194,6 +194,10 @@ def _command(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa
         return [Token("set", "empty", is_apart)]
     if name in _MARKED:
         return [Token("mark", name, is_apart)]
+    if name == "*":
+        return [Token("*", name, is_apart)]
+    if name[:-1] in _FUNCTIONS and name[-1].isalpha():  # a space was forgotten
+        return [Token("func", _SAME.get(name[:-1], name[:-1]), is_apart), _letter(name[-1], is_apart=False)]
     raise NotReadError(f"a command that is not read: {value}")
 
 

@@ -20,6 +20,16 @@ _SEPARATOR = re.compile(
 )
 _SENTENCE = re.compile(r"(?<![a-zA-Z\\])[A-Za-z][A-Za-z'’]{0,30}(?:,? [A-Za-z][A-Za-z'’]{0,30}){3}(?![a-zA-Z])")
 _TEXT = re.compile(r"\\(?:text|mathrm)\s?\{[^{}]*\}")
+_WORKS = re.compile(r"\d.*[-+*/=].*\d")
+_LONG_WORDS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?![A-Za-z])")
+_NOT_WORDS = frozenset(
+    {
+        *("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "arcsin", "arccos", "arctan", "max", "min"),
+        *("gcd", "lcm", "mod", "and", "theta", "alpha", "beta", "infinity", "begin", "end", "pmatrix", "bmatrix"),
+        *("matrix", "array", "cases", "vmatrix"),
+    }
+)
+_SAID_OF = re.compile(r"[A-Z][a-z'’]{1,30} (?:[a-z]{2,30} ){1,3}[$€£¥]?\d|[A-Z][a-z'’]{1,30} [a-z]{2,30}[$€£¥]\d")
 _GROUPED_NUMBER = re.compile(r"[-+]?(?:\\?\$)?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _TAIL_UNIT = re.compile(
     r"(?<=[\d})!]) ?"
@@ -66,8 +76,19 @@ def conflict(gold: str, answer: str) -> bool:
 
 
 def is_prose(normal: str) -> bool:
-    r"""Whether the answer is a sentence: four words in a row, outside of ``\text{}``."""
-    return bool(_SENTENCE.search(_TEXT.sub(" ", normal)))
+    r"""Whether the answer is a sentence, outside of ``\text{}``: four words in a row, or two before a number."""
+    if not any(character.isalpha() for character in normal):
+        return False
+    bare = _TEXT.sub(" ", normal)
+    return bool(_SENTENCE.search(bare) or _SAID_OF.match(bare))
+
+
+def is_derivation(normal: str) -> bool:
+    """Whether the answer works something out in words: ``40 games/year * 4 years = 160 games``."""
+    if not _WORKS.search(normal):
+        return False
+    words = {word for word in _LONG_WORDS.findall(_TEXT.sub(" ", normal)) if word not in _NOT_WORDS}
+    return len(words) > 1
 
 
 def curve_of(normal: str) -> str:

@@ -173,6 +173,8 @@ class _Parser:
         """A sum with the words after it."""
         if self.kind == "text":
             words = self._words()
+            if self.kind == "=":
+                return ("label", words)
             if self.kind != ":":
                 return ("text", words)
             self._next()
@@ -401,6 +403,8 @@ class _Parser:
     def _based(self, node: Node) -> Node:
         self._next()
         base = self._braced() if self.kind == "{" else self._argument(is_digit=False)
+        if base[0] == "var":  # a base that is not told
+            return node
         if base[0] != "num" or base[1] not in _BASES or node[2] is not None or node[1].denominator != 1:
             raise NotReadError("a base")
         value = 0

@@ -18,7 +18,7 @@ _FORMULA_CHARS = 600
 _REWRITE = (
     r"simplify|reduce|convert|express|write|rewrite|expand|factor(?:i[sz]e)?|rationali[sz]e|round|化简|约分|展开|分解"
 )
-_COMPUTE = r"compute|evaluate|calculate|what\ is|find|determine|solve|计算|求"
+_COMPUTE = r"compute|evaluate|calculate|what\ is|find(?!\ that)|determine(?!\ that)|solve|计算|求"
 _ORDER = re.compile(rf"(?<![A-Za-z])(?:(?P<rewrite>{_REWRITE})|{_COMPUTE})(?![A-Za-z])", re.IGNORECASE | re.VERBOSE)
 _OPENER = re.compile(r"\$\$?|\\\[|\\\(")
 _STOP = re.compile(r"[?？。\n]|\.(?:\s|$)")

@@ -73,6 +73,26 @@ def last_line(text: str) -> str | None:
     return plain(bare) if is_formula or not has_words or not any(c.isspace() for c in bare) else None
 
 
+def conclusion(text: str) -> str:
+    """The one value with which a sentence or derivation ends; empty where it ends with none or more than one.
+
+    It stands after the last sign of equality, or is the only number of the last sentence, which must not be in doubt.
+    """
+    sentence = _SENTENCE_END.split(text.strip().rstrip(".。\"'`} "))[-1]
+    if _HEDGE.search(sentence):
+        return ""
+    before, equals, after = sentence.rpartition("=")
+    numbers = _NUMBER.findall(after)
+    return after.strip() if equals and before and len(numbers) == 1 else numbers[0] if len(numbers) == 1 else ""
+
+
+_HEDGE = re.compile(
+    r"(?<![A-Za-z])(?:or|not|cannot|can['’]t|but|unless|maybe|perhaps|either|unknown)(?![A-Za-z])|[或不]", re.IGNORECASE
+)
+_SENTENCE_END = re.compile(r"\.\s|[。！？\n]|[?!]\s")
+_NUMBER = re.compile(r"(?<![\w.,])-?[$€£¥]?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?%?(?![\w])")
+
+
 def segments(line: str) -> Iterator[str]:
     """Contents of the formulas between dollars, brackets or parentheses of LaTeX."""
     return (content for content, _, _ in _spans(line))

@@ -6,6 +6,7 @@ text inside the reasoning can never be judged as the answer (DeepSeek-R1, arXiv 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 OPEN_TAG = "<think>"
@@ -30,6 +31,15 @@ def opens_reasoning(prompt: str) -> bool:
     return prompt.rstrip().endswith(OPEN_TAG)
 
 
+_TURN = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end|start_header_id|end_of_text)\|>")
+
+
+def _end_of_turn(completion: str) -> int:
+    """Where the model's own turn ends: what follows a sign of its template is no part of its answer."""
+    found = _TURN.search(completion)
+    return found.start() if found else len(completion)
+
+
 def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
     """Splits a completion at the last closing tag; linear in its length.
 
@@ -37,6 +47,8 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
         completion: what the model wrote.
         is_opened: the prompt ended with ``<think>``.
     """
+    if "<|" in completion:
+        completion = completion[: _end_of_turn(completion)]
     head, closed, tail = completion.rpartition(CLOSE_TAG)
     if not closed:
         before, opened, after = completion.partition(OPEN_TAG)

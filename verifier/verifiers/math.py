@@ -19,6 +19,7 @@ from verifier.equivalence import (
     GoldKind,
     curve_of,
     decide,
+    is_derivation,
     is_list,
     is_prose,
     is_read,
@@ -37,6 +38,7 @@ from verifier.errors import (
 )
 from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer
 from verifier.text.asked import asked_formulas
+from verifier.text.phrases import conclusion
 from verifier.text.think import opens_reasoning, split_reasoning
 from verifier.types import Group, MathReference, Verdict
 from verifier.verifiers.base import Options, Tools
@@ -63,11 +65,13 @@ class MathOptions:
         cpu_budget_s: CPU seconds for one comparison.
         look_in_reasoning: also look into the reasoning, where no answer follows it.
         accept_phrase: take an answer that is not boxed or tagged, such as "The answer is 42."
+        take_conclusion: of an answer that is a sentence or a derivation, take the one value with which it ends.
     """
 
     cpu_budget_s: float = 2.0
     look_in_reasoning: bool = False
     accept_phrase: bool = True
+    take_conclusion: bool = False
 
 
 class MathVerifier:
@@ -247,11 +251,20 @@ class MathJudge:
         reason = is_too_complex(answer) if undecided else ""
         if reason:
             return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
-        if is_prose(answer):
+        if (concluded := self._concluded(answer)) is not None:
+            return _correct(answer, concluded)
+        if is_prose(answer) or (undecided and is_derivation(answer)):
             return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
         if not undecided:
             return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
         return tuple(undecided)
+
+    def _concluded(self, answer: str) -> Gold | None:
+        """The gold answer with which a sentence or derivation ends, where such are taken."""
+        if not self._options.take_conclusion or not (is_prose(answer) or not is_read(answer)):
+            return None
+        value = normalise(conclusion(answer))
+        return next((gold for gold in self._golds if decide(gold, value)), None) if value else None
 
     async def _compare(self, answer: str) -> Verdict:
         """Asks an algebra system, of the best that the answer does against any of the gold answers."""
@@ -317,7 +330,7 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def _read_options(options: Options) -> MathOptions:
-    known = ("accept_phrase", "cpu_budget_s", "look_in_reasoning")
+    known = ("accept_phrase", "cpu_budget_s", "look_in_reasoning", "take_conclusion")
     for name in options:
         if name not in known:
             raise UnknownNameError("option of the verifier math", name, known)
@@ -326,6 +339,7 @@ def _read_options(options: Options) -> MathOptions:
         cpu_budget_s=_seconds(options.get("cpu_budget_s", defaults.cpu_budget_s)),
         look_in_reasoning=_flag("look_in_reasoning", options.get("look_in_reasoning", defaults.look_in_reasoning)),
         accept_phrase=_flag("accept_phrase", options.get("accept_phrase", defaults.accept_phrase)),
+        take_conclusion=_flag("take_conclusion", options.get("take_conclusion", defaults.take_conclusion)),
     )
 
 
