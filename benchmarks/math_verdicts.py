@@ -4,7 +4,7 @@
 
 The input is the product's own JSON lines; a line may carry ``expect`` (CORRECT or NOT_CORRECT), and then each side is
 also held against it. Without an input the script makes groups as a policy samples them: many completions of one prompt,
-most of them alike. ``--set-apart-prose`` leaves out, for both sides, the rows whose reference or last box is a sentence.
+most of them alike. ``--set-apart-prose`` leaves out, for both sides, rows whose reference or last box is a sentence.
 ``--mutants`` asks instead how often a gold answer of the input is taken for itself with one digit, sign or letter
 changed. math-verify runs with its default settings (alarms of five seconds), which is how trainers call it;
 its own time is CPU time of this process, ours is that of this process and of all workers.

@@ -73,6 +73,7 @@ def test_any_text_can_be_read(text: str) -> None:
 @settings(deadline=None)
 @given(text=SOUP)
 @example(text="\\begin{verbatim}```中文\\end{verbatim}")
+@example(text="$\\привет$")
 def test_letters_foreign_to_code_are_read_wherever_they_stand(text: str) -> None:
     def foreign(part: str) -> str:
         return "".join(word.text for word in words(part) if word.script in (Script.HAN, Script.CYRILLIC))

@@ -41,7 +41,7 @@ _CHAT_TOKEN = re.compile(r"<\|[A-Za-z0-9_]{1,40}\|>")
 _URL = re.compile(r"[!#%-;=?-\[\]^_a-z{|}]{0,200}", re.IGNORECASE)
 _SLUG_SIGNS = re.compile(r"%[0-9A-Fa-f]{2}|[^\w']|_")
 _WORD_FORMULAS = re.compile(r"(?:\$[A-Za-z]{1,20}[.,;:!?]?\$[ \t\n,.]{0,3}){3,}")
-_MATH_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}$~]", re.DOTALL)
+_MATH_TOKEN = re.compile(r"\\[A-Za-z]+|\\(?=[^\W\d_])|\\.|[{}$~]", re.DOTALL)
 _SEPARATOR = re.compile(r"['’-]|[ \t\r\n]{0,4}[,.;:!?]?[ \t\r\n]{1,4}|[ \t\r\n]{0,4}[,.;:!?][ \t\r\n]{0,4}")
 _CODE_SIGNS = re.compile(
     r"[=(){}\[\]<>;]|->|::"
