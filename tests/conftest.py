@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.sandboxes import MAKERS
+
+# On a busy machine time says nothing of the code.
+settings.register_profile("assay", deadline=None)
+settings.load_profile("assay")
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
