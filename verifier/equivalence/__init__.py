@@ -5,7 +5,7 @@ Nothing here starts a process; ``MATH_TASKS`` names what a worker pool runs.
 
 from __future__ import annotations
 
-from verifier.equivalence.exact import Gold, GoldKind, decide, read_gold
+from verifier.equivalence.exact import Gold, GoldKind, decide, is_unreadable, read_gold
 from verifier.equivalence.kinds import is_read
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import normalise, peel
@@ -34,6 +34,7 @@ __all__ = [
     "is_prose",
     "is_read",
     "is_too_complex",
+    "is_unreadable",
     "normalise",
     "peel",
     "read_gold",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from verifier.equivalence.kinds import is_read
 from verifier.equivalence.normal import as_words, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
 from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity
@@ -58,6 +59,10 @@ _SHORT_WORD_CHARS = 3
 _CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN = re.compile(r"\(?([A-Za-z])\)?|(?:option |choice )?\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|(?<![A-Za-z])(?:or|and|not)(?![A-Za-z])|[或和不]")
+_DEEP = 40
+"""Braces of what may be nested more deeply than we read."""
+_OF_ALGEBRA = re.compile(r"\\(?:int|iint|oint|sum|prod|lim|frac\s?\{d)(?![a-z])|'")
+"""What of mathematics is not read here."""
 _SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
@@ -107,6 +112,11 @@ def _decide_mathematics(gold: Gold, answer: str) -> bool | None:
     if based is not None:
         return based
     return False if conflict(gold.normal, answer) else None
+
+
+def is_unreadable(answer: str) -> bool:
+    """Whether a normalised answer is neither read here nor of a kind that an algebra system reads whole."""
+    return not is_read(answer) and not _OF_ALGEBRA.search(answer) and answer.count("{") < _DEEP
 
 
 def _compare_choices(gold: str, answer: str) -> bool | None:

@@ -71,6 +71,7 @@ _SAID = re.compile(
 )
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
+_FORMULAS = re.compile(r"(?:\$[^$]{1,300}\$\s{0,3}[,;]?\s{0,3}(?:(?:and|or)\s)?\.?){2,60}")
 _DAMAGED = re.compile(
     r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b|ar\b)|\r(?=ight|ho\b|angle)"
 )
@@ -95,6 +96,8 @@ def normalise(text: str) -> str:
         text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
     if "\\\\" in text and "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
+    if text.count("$") > 2 and _FORMULAS.fullmatch(text):  # noqa: PLR2004 (more than one formula)
+        text = text.replace("$", "")
     text = _THOUSANDS.sub(",", text)
     text = _DROPPED.sub("", text)
     for pattern, replacement in _RENAMED:

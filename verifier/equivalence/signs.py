@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     |(?P<env>\\(?:begin|end)\ ?\{[a-zA-Z]+\*?\}(?:\ ?\{[clr|\ ]*\})?)
     |(?P<command>\\[a-zA-Z]+|\\.)
     |(?P<word>[A-Za-z]+)
-    |(?P<money>\\?\$(?=\ ?[\d.]))
+    |(?P<money>\\?\$(?=\ ?[\d.(])|[€£¥](?=\ ?[\d.(]))
     |(?P<sign><=|>=|!=|=>|\*\*|[-+*/^_!%&|(){}\[\],;:=<>'])
     """,
     re.VERBOSE | re.DOTALL,
@@ -83,7 +83,8 @@ _SIGNS: Mapping[str, str] = MappingProxyType(
     {
         "cdot": "*", "times": "*", "ast": "*", "div": "/", "le": "le", "ge": "ge", "lt": "<", "gt": ">", "ne": "ne",
         "approx": "approx", "simeq": "approx", "equiv": "=", "bmod": "mod", "choose": "choose", "in": "in",
-        "notin": "notin", "cup": "cup", "cap": "cap", "setminus": "without",
+        "notin": "notin", "cup": "cup", "cupdot": "cup", "cap": "cap", "setminus": "without",
+        "sqcup": "cup", "bigcup": "cup",
         "backslash": "without", "pm": "pm", "mp": "mp", "mid": "mid", "vert": "|", "lor": "sep", "vee": "sep",
         "land": "sep", "wedge": "sep", "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil",
         "langle": "(", "rangle": ")", "colon": ":", "prime": "'", "{": "lbrace", "}": "rbrace", "%": "%", "|": "|",
@@ -91,7 +92,25 @@ _SIGNS: Mapping[str, str] = MappingProxyType(
         "lbrack": "[", "rbrack": "]", "degree": "degree", "implies": "bad", "to": "bad",
     }
 )  # fmt: skip
-_IDLE = frozenset({",", ";", ":", " ", "!", "quad", "qquad", "displaystyle", "rm", "bf", "left", "right", "limits"})
+_IDLE = frozenset(
+    {
+        ",",
+        ";",
+        ":",
+        " ",
+        "!",
+        "angle",
+        "triangle",
+        "quad",
+        "qquad",
+        "displaystyle",
+        "rm",
+        "bf",
+        "left",
+        "right",
+        "limits",
+    }
+)
 _MARKED = frozenset({"vec", "mathbf", "boldsymbol", "hat", "bm", "mathcal", "overrightarrow", "bar", "tilde", "mathsf"})
 _PLAIN_SIGNS: Mapping[str, str] = MappingProxyType({"<=": "le", ">=": "ge", "!=": "ne", "**": "^"})
 _SEPARATORS = frozenset({"or", "and", "或", "和", "或者", ", or", ", and", ",or", ",and"})

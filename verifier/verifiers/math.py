@@ -24,6 +24,7 @@ from verifier.equivalence import (
     is_prose,
     is_read,
     is_too_complex,
+    is_unreadable,
     normalise,
     peel,
     read_gold,
@@ -255,6 +256,9 @@ class MathJudge:
             return _correct(answer, concluded)
         if is_prose(answer) or (undecided and is_derivation(answer)):
             return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
+        if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
+            # An algebra system would take a part of it for the number.
+            return Verdict.incorrect(NAME, "unparseable_answer", _shown(answer, "!=", undecided[0]))
         if not undecided:
             return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
         return tuple(undecided)
