@@ -191,7 +191,10 @@ class _Comparison:
         return self._named(Named(one, _ANY), Named(other, _ANY))
 
     def _as_sets(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
-        if len(golds) > _MAX_ITEMS or len(answers) > _MAX_ITEMS:
+        fewer, more = sorted((len(golds), len(answers)))
+        if more > 2 * fewer + 2:  # equal ones count once, but nobody says each so often
+            return False
+        if more > _MAX_ITEMS:
             return self._as_numbers(golds, answers)
         # Every one has its like on the other side; so equal ones count once.
         is_unknown = False
