@@ -116,6 +116,33 @@ async def test_the_value_with_which_a_sentence_ends_counts_where_that_is_asked_f
     assert (await (await lenient.open_group(group("9"))).verify(completion)).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("gold", "answer", "reason"),
+    [
+        ("785.12", "784", "equal"),
+        ("\\frac13", "0.333", "equal"),
+        ("5040", "\\frac{15840}{\\pi}", "equal"),
+        ("2.653\\text{ m}", "2.65", "equal"),
+        ("2.653\\text{ m}", "2.65\\text{ s}", "not_equal"),
+        ("785.12", "770", "not_equal"),
+        ("785.12", "-785.12", "not_equal"),
+        ("2", "2i", "not_equal"),
+        ("(1,2)", "(1.001,2)", "not_equal"),
+    ],
+)
+async def test_numbers_may_be_as_far_apart_as_the_tolerance(
+    pool: WorkerPool, gold: str, answer: str, reason: str
+) -> None:
+    opened = await make(pool, tolerance=0.01).open_group(group(gold))
+    assert (await opened.verify(f"\\boxed{{{answer}}}")).reason == reason
+
+
+@pytest.mark.parametrize("tolerance", [-1, 1, "0.1", True])
+async def test_a_tolerance_that_is_no_part_is_refused(pool: WorkerPool, tolerance: object) -> None:
+    with pytest.raises(InvalidRequestError, match="tolerance"):
+        make(pool, tolerance=tolerance)
+
+
 INTEGRAL = "\\int_0^2 \\sqrt{2}\\,dx"
 """What only an algebra system can compare."""
 

@@ -11,6 +11,7 @@ from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import normalise, peel
 from verifier.equivalence.numbers import read_number
 from verifier.equivalence.structure import curve_of, is_derivation, is_list, is_prose
+from verifier.equivalence.typed import is_within
 
 EQUAL_TASK = "math.equal"
 PARSE_TASK = "math.parse"
@@ -35,6 +36,7 @@ __all__ = [
     "is_read",
     "is_too_complex",
     "is_unreadable",
+    "is_within",
     "normalise",
     "peel",
     "read_gold",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
-from flint import acb, ctx
+from flint import acb, arb, ctx
 
 from verifier.equivalence.evaluate import NotComputedError, ball, exact, variables
 from verifier.equivalence.kinds import (
@@ -63,6 +63,32 @@ def typed_equal(gold: str, answer: str) -> bool | None:
                 return True
             found = None if is_equal is None else found
     return found
+
+
+def is_within(gold: str, answer: str, tolerance: float) -> bool:
+    """Whether two normalised texts are real numbers, of one unit, whose difference is a small part of the first.
+
+    Args:
+        gold: of the reference.
+        answer: compared with it.
+        tolerance: the part, such as 0.01.
+    """
+    for one in readings(gold):
+        for other in readings(answer):
+            ours, theirs = bare([one, other])
+            if isinstance(ours, Scalar) and isinstance(theirs, Scalar) and _are_alike(ours, theirs):
+                try:
+                    first, second = ball(ours.node, {}), ball(theirs.node, {})
+                except (NotComputedError, ZeroDivisionError, OverflowError, ValueError):
+                    continue
+                if is_real(first) and is_real(second) and abs(first - second) <= abs(first) * arb(tolerance):
+                    return True
+    return False
+
+
+def _are_alike(one: Scalar, other: Scalar) -> bool:
+    """Whether nothing but their numbers can tell them apart."""
+    return one.is_percent == other.is_percent and (one.unit == other.unit or not (one.unit and other.unit))
 
 
 class _Comparison:

@@ -25,6 +25,7 @@ from verifier.equivalence import (
     is_read,
     is_too_complex,
     is_unreadable,
+    is_within,
     normalise,
     peel,
     read_gold,
@@ -66,6 +67,7 @@ class MathOptions:
         cpu_budget_s: CPU seconds for one comparison.
         look_in_reasoning: also look into the reasoning, where no answer follows it.
         accept_phrase: take an answer that is not boxed or tagged, such as "The answer is 42."
+        tolerance: how far a number may be from the gold one, as a part of it; 0 asks for the same number.
         take_conclusion: of an answer that is a sentence or a derivation, take the one value with which it ends.
     """
 
@@ -73,6 +75,7 @@ class MathOptions:
     look_in_reasoning: bool = False
     accept_phrase: bool = True
     take_conclusion: bool = False
+    tolerance: float = 0.0
 
 
 class MathVerifier:
@@ -245,7 +248,7 @@ class MathJudge:
         is_unasked = "=" in answer and self._is_unasked_curve(answer)
         for gold in self._golds:
             decision = False if is_unasked and "=" not in gold.normal else decide(gold, answer)
-            if decision:
+            if decision or (self._options.tolerance and is_within(gold.normal, answer, self._options.tolerance)):
                 return _correct(answer, gold)
             if decision is None:
                 undecided.append(gold)
@@ -334,7 +337,7 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def _read_options(options: Options) -> MathOptions:
-    known = ("accept_phrase", "cpu_budget_s", "look_in_reasoning", "take_conclusion")
+    known = ("accept_phrase", "cpu_budget_s", "look_in_reasoning", "take_conclusion", "tolerance")
     for name in options:
         if name not in known:
             raise UnknownNameError("option of the verifier math", name, known)
@@ -343,6 +346,7 @@ def _read_options(options: Options) -> MathOptions:
         cpu_budget_s=_seconds(options.get("cpu_budget_s", defaults.cpu_budget_s)),
         look_in_reasoning=_flag("look_in_reasoning", options.get("look_in_reasoning", defaults.look_in_reasoning)),
         accept_phrase=_flag("accept_phrase", options.get("accept_phrase", defaults.accept_phrase)),
+        tolerance=_part(options.get("tolerance", defaults.tolerance)),
         take_conclusion=_flag("take_conclusion", options.get("take_conclusion", defaults.take_conclusion)),
     )
 
@@ -350,6 +354,14 @@ def _read_options(options: Options) -> MathOptions:
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MAX_BUDGET_S:
         raise InvalidRequestError(f"option cpu_budget_s of math is {value!r}; give seconds from 0 to {_MAX_BUDGET_S:g}")
+    return float(value)
+
+
+def _part(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InvalidRequestError(
+            f"option tolerance of math is {value!r}; give a part of the gold number, such as 0.01"
+        )
     return float(value)
 
 
