@@ -228,8 +228,8 @@ async def test_a_long_completion_is_searched_to_its_end(pool: WorkerPool) -> Non
 
 
 async def test_an_unknown_option_is_named(pool: WorkerPool) -> None:
-    with pytest.raises(UnknownNameError, match="'tolerance'"):
-        make(pool, tolerance=1)
+    with pytest.raises(UnknownNameError, match="'tolerans'"):
+        make(pool, tolerans=1)
 
 
 @pytest.mark.parametrize(
