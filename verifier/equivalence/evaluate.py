@@ -19,9 +19,9 @@ from flint import acb, arb, arb_mat, ctx, fmpq
 from verifier.equivalence.signs import Node
 
 Environment = Mapping[str, acb]
-MAX_BITS = 20_000
+MAX_BITS = 8_000
 """Of an exact number."""
-_MAX_FACTORIAL, _MAX_BINOMIAL = 2_000, 4_000
+_MAX_FACTORIAL, _MAX_BINOMIAL = 800, 4_000
 _MAX_LOG = 1 << 40
 """Largest exponent of two of a ball that is computed on."""
 _PRECISIONS = (96, 400, 1600)
@@ -38,9 +38,25 @@ class NotComputedError(ValueError):
 def exact(node: Node) -> Fraction | None:
     """The rational number that a node is, where it can be seen without roots and functions; None else."""
     try:
-        return _exact(node)
+        return None if is_heavy(node) else _exact(node)
     except (NotComputedError, ZeroDivisionError, OverflowError):
         return None
+
+
+_HEAVIEST = 4000
+_WEIGHTS: Mapping[str, int] = MappingProxyType({"fact": 300, "call": 10, "pow": 10, "root": 10, "mod": 1000})
+
+
+def is_heavy(*nodes: Node) -> bool:
+    """Whether computing nodes would cost too much in a process that others wait for, as a sum of many factorials."""
+    found, todo = 0, list(nodes)
+    while todo:
+        one = todo.pop()
+        found += _WEIGHTS.get(one[0], 1) if one and isinstance(one[0], str) else 0
+        if one[:2] == ("call", "binom"):
+            found += _WEIGHTS["fact"]
+        todo += [part for part in one if isinstance(part, tuple)]
+    return found > _HEAVIEST
 
 
 def _exact(node: Node) -> Fraction:  # noqa: C901, PLR0912 (one case for each kind)
@@ -51,11 +67,13 @@ def _exact(node: Node) -> Fraction:  # noqa: C901, PLR0912 (one case for each ki
         case "neg":
             value = -_exact(node[1])
         case "sum":
-            value = sum(map(_exact, node[1]), Fraction(0))
+            value = Fraction(0)
+            for item in node[1]:
+                value = _bounded_fraction(value + _exact(item))
         case "prod":
             value = Fraction(1)
             for item in node[1]:
-                value *= _exact(item)
+                value = _bounded_fraction(value * _exact(item))
         case "div":
             value = _exact(node[1]) / _exact(node[2])
         case "percent":
@@ -74,6 +92,10 @@ def _exact(node: Node) -> Fraction:  # noqa: C901, PLR0912 (one case for each ki
             value = _exact_rest(node[1], _exact(node[2]))
         case _:
             raise NotComputedError(node[0])
+    return _bounded_fraction(value)
+
+
+def _bounded_fraction(value: Fraction) -> Fraction:
     if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
         raise NotComputedError("too large")
     return value
@@ -212,8 +234,8 @@ def ball(node: Node, environment: Environment) -> acb:  # noqa: C901, PLR0912 (o
         case "call":
             return _call(node[1], node[2], environment)
         case "apply":
-            # As a product: what holds of every function holds of it.
-            return _bounded(_product_of(node, environment))
+            # As some function: what holds of every function holds of it.
+            return _bounded(_some_function(node, environment))
         case "mod":
             rest = exact(node)
             if rest is None:
@@ -223,10 +245,10 @@ def ball(node: Node, environment: Environment) -> acb:  # noqa: C901, PLR0912 (o
             raise NotComputedError(kind)
 
 
-def _product_of(node: Node, environment: Environment) -> acb:
+def _some_function(node: Node, environment: Environment) -> acb:
     value = ball(("var", node[1]), environment)
     for at, argument in enumerate(node[2]):
-        value *= ball(argument, environment) + at
+        value = value * value + ball(argument, environment) * (at + 2) + 1
     return value
 
 

@@ -44,6 +44,15 @@ class Gold:
     is_digits: bool = False
 
     @property
+    def can_be_words(self) -> bool:
+        """Whether it says the same in capitals and without them."""
+        if self.kind is GoldKind.EXPRESSION:
+            if _LETTERS.fullmatch(self.normal):  # choices
+                return True
+            return _LONG_WORD.search(self.normal) is not None and not _MATH_SIGNS.search(self.normal)
+        return self.kind is not GoldKind.NUMBER
+
+    @property
     def can_be_text(self) -> bool:
         """Whether it is short and plain enough to be compared as words."""
         return len(self.normal) <= _TEXT_CHARS and "\\" not in self.normal
@@ -56,13 +65,21 @@ class Gold:
 _MATH_WORDS = frozenset({"pi", "infty", "infinity", "oo", "sqrt", "emptyset", "inf", "phi", "alpha", "beta", "theta"})
 _WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _SHORT_WORD_CHARS = 3
-_CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
+_CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.)]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN = re.compile(r"\(?([A-Za-z])\)?|(?:option |choice )?\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
-_OTHER_CHOICE = re.compile(r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|(?<![A-Za-z])(?:or|and|not)(?![A-Za-z])|[或和不]")
+_OTHER_CHOICE = re.compile(
+    r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|[或和不]"
+    r"|(?<![A-Za-z])(?i:or|and|not|no|also|maybe|perhaps|possibl[ey]|think|actually|wrong|instead|rather|but)(?![A-Za-z])"
+)
 _DEEP = 40
 """Braces of what may be nested more deeply than we read."""
 _OF_ALGEBRA = re.compile(r"\\(?:int|iint|oint|sum|prod|lim|frac\s?\{d)(?![a-z])|'")
 """What of mathematics is not read here."""
+_LETTERS = re.compile(r"[A-Z](?:, ?[A-Z])+")
+_LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u4e00-\u9fff]")
+_MATH_SIGNS = re.compile(r"[=+*/^<>|'_]|\\(?!text|mathrm|\s)|-")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
+_HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)
 _SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
@@ -97,7 +114,9 @@ def decide(gold: Gold, answer: str) -> bool | None:
         return chosen
     if (sides := _compare_sides(gold.normal, answer)) is not None:
         return sides
-    if gold.kind is not GoldKind.NUMBER and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
+    if (times := _compare_times(gold.normal, answer)) is not None:
+        return times
+    if gold.can_be_words and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
@@ -129,6 +148,21 @@ def _compare_choices(gold: str, answer: str) -> bool | None:
     if text and _OTHER_CHOICE.search(text):
         return text == choice[3] and letter == choice[2]
     return letter.upper() == (choice[1] or choice[2])
+
+
+def _compare_times(gold: str, answer: str) -> bool | None:
+    """Two times of day; which half is meant may be left out. None where one is none."""
+    ours, theirs = _time_of(gold), _time_of(answer)
+    if ours is None or theirs is None:
+        return None
+    return ours[0] == theirs[0] and (ours[1] == theirs[1] or not (ours[1] and theirs[1]))
+
+
+def _time_of(text: str) -> tuple[tuple[int, int, int], str] | None:
+    if hour := _HOUR.fullmatch(text):
+        return (int(hour[1]), 0, 0), hour[2].casefold()
+    found = _TIME.fullmatch(text)
+    return found and ((int(found[1]), int(found[2]), int(found[3] or 0)), (found[4] or "").casefold())
 
 
 def _compare_sides(gold: str, answer: str) -> bool | None:

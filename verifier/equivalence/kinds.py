@@ -6,6 +6,7 @@ way, where ``1,234`` may be a number or two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +32,7 @@ from verifier.equivalence.signs import Node, NotReadError
 from verifier.equivalence.units import Unit, read_unit
 
 _CACHED = 4096
+_MAX_SIGNS = 4
 DEGREE = read_unit("degree")
 
 
@@ -198,7 +200,7 @@ def _scalar(node: Node) -> Value:
     match node:
         case ("unit", inner, words, power):
             unit = read_unit(words, power=power)
-            if unit is None and (power != 1 or not CHANGING_WORDS.isdisjoint(words.casefold().split())):
+            if unit is None and (power != 1 or not _is_plain(words)):
                 raise _NoValueError("words that change the number")
             found = _scalar(inner)
             if not isinstance(found, Scalar) or found.unit is not None or found.is_percent:
@@ -226,11 +228,11 @@ def _with_sign(node: Node, sign: int) -> Node:
 
 def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
     parameters = {
-        item[1]
+        (item[1], item[2][1])
         for item in items
         if item[0] == "in" and item[2][0] == "known" and item[2][1][0] in "ZN" and len(items) > 1
     }
-    kept = [item for item in items if not (item[0] == "in" and item[1] in parameters)]
+    kept = [item for item in items if not (item[0] == "in" and (item[1], item[2][1]) in parameters)]
     if parameters:
         kept = [_renamed(item, parameters) for item in kept]
     found: list[Value] = []
@@ -267,10 +269,10 @@ def _by_solution(values: Sequence[Value]) -> Value | None:
     return Bag(tuple(solutions), is_braced=False)
 
 
-def _renamed(node: Node, parameters: Iterable[Node]) -> Node:
+def _renamed(node: Node, parameters: Iterable[tuple[Node, str]]) -> Node:
     """The same with its whole-numbered parameters under names that everybody has."""
-    variables_of = [one[1] for one in sorted(parameters) if one[0] == "var"]
-    return replaced(node, {name: ("var", f"\0{at}") for at, name in enumerate(variables_of)})
+    names = sorted((one[1], of) for one, of in parameters if one[0] == "var")
+    return replaced(node, {name: ("var", f"\0{of}{at}") for at, (name, of) in enumerate(names)})
 
 
 def _seq(items: Sequence[Node], brackets: str) -> Value:
@@ -283,6 +285,8 @@ def _seq(items: Sequence[Node], brackets: str) -> Value:
             tuple(_seq([_with_sign(item, sign) for item in items], brackets) for sign in (1, -1)), is_braced=False
         )
     if has_kind(tuple(items), ("pm",)):
+        if sum(has_kind(item, ("pm",)) for item in items) > _MAX_SIGNS:
+            raise _NoValueError("too many signs")
         choices = [
             [_with_sign(item, sign) for sign in ((1, -1) if has_kind(item, ("pm",)) else (1,))] for item in items
         ]
@@ -292,15 +296,31 @@ def _seq(items: Sequence[Node], brackets: str) -> Value:
 
 def _name_of(node: Node) -> Node | None:
     r"""A node that only names something: ``x``, ``f(x)``, ``AB``, ``|AB|``, ``(x, y)``."""
-    if node[0] in ("var", "apply", "label"):
+    if node[0] == "label":
+        return node if _is_plain(node[1]) else None
+    if node[0] in ("var", "apply"):
         return node
-    if node[0] == "abs":
+    if node[0] == "abs" and node[1][0] == "prod":  # the length of a segment
         return _name_of(node[1])
-    if node[0] == "prod" and all(item[0] == "var" and item[1][:1].isupper() for item in node[1]):
+    if node[0] == "prod" and all(item[0] == "var" and _is_of_point(item[1]) for item in node[1]):
         return node
     if node[0] == "seq" and all(item[0] == "var" for item in node[3]):
         return node
     return None
+
+
+_PLAIN_WORDS = re.compile(r"[^\W\d_]{2,}(?:[ .·'’-]{1,2}[^\W\d_]+)*\.?")
+_DENYING = frozenset({"false", "wrong", "incorrect", "unknown", "cannot", "isn't", "isnt"})
+
+
+def _is_plain(words: str) -> bool:
+    """Whether words only name what is counted or asked for, and neither change nor deny it."""
+    said = re.findall(r"[^\W\d_]+", words.casefold())
+    return bool(_PLAIN_WORDS.fullmatch(words.strip())) and CHANGING_WORDS.union(_DENYING).isdisjoint(said)
+
+
+def _is_of_point(name: str) -> bool:
+    return name[:1].isupper() or name in ("angle", "triangle")
 
 
 def _relation(operands: Sequence[Node], relations: Sequence[str]) -> Value:

@@ -7,18 +7,19 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq
 
-from verifier.equivalence.evaluate import NotComputedError, ball, exact, values_equal, variables
+from verifier.equivalence.evaluate import NotComputedError, ball, exact, is_heavy, values_equal, variables
 from verifier.equivalence.signs import Node
 
-POINTS, NEEDED_POINTS = 6, 3
+POINTS, NEEDED_POINTS = 8, 3
+_SCALES = (1, 41, 700)
+"""Of the points, in turns: what a bound or a step does shows only beyond it."""
 POINT_BITS = 160
 _LEAST_DIGITS = 3
 """Of a reference that is a decimal: with so many it may be the rounding of what has no decimal."""
 _ANSWER_DIGITS = 8
 """Of an answer, for which nobody vouches."""
 _MACHINE_DIGITS = 15
-_HEAVIEST = 4000
-_WEIGHTS = {"fact": 300, "call": 10, "pow": 10, "root": 10}
+_CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "D"})
 _COUNTERS = frozenset("kmnl")
 INFINITY: Node = ("const", "inf")
 MINUS_INFINITY: Node = ("neg", INFINITY)
@@ -40,26 +41,14 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
     one, other = exact(gold), exact(answer)
     if one is not None and other is not None:
         return one == other or _is_rounding(gold, one, answer, other)
-    if _weight(gold) + _weight(answer) > _HEAVIEST:
+    if is_heavy(gold, answer):
         return None
     if variables(gold) or variables(answer):
-        return same_function(gold, _with_letter_of(gold, answer), seed)
+        return same_function(gold, _with_constant_of(gold, _with_letter_of(gold, answer)), seed)
     is_equal = values_equal(gold, answer)
     if is_equal is False and (digits_of(gold) or digits_of(answer)):
         return _is_near(gold, answer)
     return is_equal
-
-
-def _weight(node: Node) -> int:
-    """What computing a node costs, about; a sum of many factorials would keep everybody waiting."""
-    found, todo = 0, [node]
-    while todo:
-        one = todo.pop()
-        found += _WEIGHTS.get(one[0], 1) if one and isinstance(one[0], str) else 0
-        if one[:2] == ("call", "binom"):
-            found += _WEIGHTS["fact"]
-        todo += [part for part in one if isinstance(part, tuple)]
-    return found
 
 
 def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
@@ -68,9 +57,9 @@ def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
     before, ctx.prec = ctx.prec, POINT_BITS
     agreed = 0
     try:
-        for turn in range(2 * POINTS):
-            is_negative = turn % 3 == 2  # noqa: PLR2004 (every third)
-            environment = {name: point(seed, turn, at, is_negative=is_negative) for at, name in enumerate(names)}
+        for turn in range(3 * POINTS):
+            is_negative = turn % 2 == 1
+            environment = {name: point(seed, turn, at) for at, name in enumerate(names)}
             try:
                 one, other = ball(gold, environment), ball(answer, environment)
             except _UNCOMPUTED:
@@ -92,11 +81,15 @@ def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
     return True if agreed >= NEEDED_POINTS else None
 
 
-def point(seed: bytes, turn: int, at: int, *, is_negative: bool) -> acb:
-    """A number at which expressions are compared: it follows from both texts, so no answer can be made for it."""
+def point(seed: bytes, turn: int, at: int) -> acb:
+    """A number at which expressions are compared: it follows from both texts, so no answer can be made for it.
+
+    In every other turn some are negative, of several not all alike.
+    """
     salt = turn.to_bytes(8, "big") + at.to_bytes(8, "big")
     digest = hashlib.blake2b(seed, digest_size=8, salt=salt).digest()
-    size = 257 + int.from_bytes(digest[:4], "big") % 3000
+    size = (257 + int.from_bytes(digest[:4], "big") % 3000) * _SCALES[turn // 2 % len(_SCALES)]
+    is_negative = turn % 2 == 1 and (turn // 2 + at) % 3 != 1
     return acb(arb(fmpq(-size if is_negative else size, 1009 + int.from_bytes(digest[4:6], "big") % 64)))
 
 
@@ -117,10 +110,28 @@ def _with_letter_of(gold: Node, answer: Node) -> Node:
     ours, theirs = variables(gold), variables(answer)
     if len(ours) != 1 or len(theirs) != 1 or ours == theirs or not ours | theirs <= _COUNTERS:
         return answer
-    if not (has_kind(gold, ("const",)) and has_kind(answer, ("const",))):
+    if not (_has_pi(gold) and _has_pi(answer)):
         return answer
     (new,), (old,) = ours, theirs
     return replaced(answer, {old: ("var", new)})
+
+
+def _with_constant_of(gold: Node, answer: Node) -> Node:
+    """An integral with the letter that the reference has for its constant."""
+    ours, theirs = variables(gold), variables(answer)
+    missing, new = ours - theirs, theirs - ours
+    if len(missing) != 1 or len(new) != 1 or not missing | new <= _CONSTANTS:
+        return answer
+    (old,), (name,) = new, missing
+    return replaced(answer, {old: ("var", name)}) if _is_added(gold, name) else answer
+
+
+def _is_added(node: Node, name: str) -> bool:
+    return node[0] == "sum" and ("var", name) in node[1]
+
+
+def _has_pi(node: Node) -> bool:
+    return node == ("const", "pi") or any(_has_pi(part) for part in node if isinstance(part, tuple))
 
 
 def replaced(node: Node, by_name: dict[str, Node]) -> Node:

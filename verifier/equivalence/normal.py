@@ -71,14 +71,14 @@ _SAID = re.compile(
 )
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
-_FORMULAS = re.compile(r"(?:\$[^$]{1,300}\$\s{0,3}[,;]?\s{0,3}(?:(?:and|or)\s)?\.?){2,60}")
 _DAMAGED = re.compile(
     r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b|ar\b)|\r(?=ight|ho\b|angle)"
 )
 _REPAIRED = {"\t": "\\t", "\f": "\\f", "\b": "\\b", "\r": "\\r"}
 """A backslash and the letter after it that somebody took for one sign."""
+_LOST_ROW = re.compile(r"(?<!\\)\\(?=[0-9-])")
 _ESCAPED_TWICE = re.compile(
-    r"\\\\(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan)(?![a-z]))"
+    r"\\{2,}(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan)(?![a-z]))"
 )
 _ORDINAL = re.compile(r"(\d{1,9})(?:\s?\^\s?\{?\s?)?(?:\\(?:text|mathrm)\s?\{\s?)?(?:st|nd|rd|th)\s?\}{0,2}")
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
@@ -96,8 +96,12 @@ def normalise(text: str) -> str:
         text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
     if "\\\\" in text and "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
-    if text.count("$") > 2 and _FORMULAS.fullmatch(text):  # noqa: PLR2004 (more than one formula)
-        text = text.replace("$", "")
+    if "\\begin" in text:
+        text = _LOST_ROW.sub(r"\\\\", text)
+    if text.count("$") > 2:  # noqa: PLR2004 (more than one formula)
+        between = text.split("$")[::2]
+        if all(part.strip(" ,;.") in ("", "and", "or") for part in between):
+            text = text.replace("$", "")
     text = _THOUSANDS.sub(",", text)
     text = _DROPPED.sub("", text)
     for pattern, replacement in _RENAMED:
@@ -117,7 +121,7 @@ def normalise(text: str) -> str:
 def as_words(normal: str) -> str:
     r"""The text as a reader hears it: ``\text{}`` opened, spaces closed up, case and final stop dropped."""
     opened = _TEXT.sub(r"\1", normal)
-    return " ".join(opened.replace("\\", "").split()).strip(" .\"'").casefold()
+    return " ".join(opened.replace("\\", "").split()).strip(' "').rstrip(" .\"'").casefold()
 
 
 def _characters(text: str) -> str:

@@ -99,8 +99,6 @@ _IDLE = frozenset(
         ":",
         " ",
         "!",
-        "angle",
-        "triangle",
         "quad",
         "qquad",
         "displaystyle",
@@ -175,14 +173,14 @@ def _power(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: 
 
 def _text(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: FBT001
     words = " ".join(value[value.index("{") + 1 : -1].split())
+    if not words:
+        return []
     if words.casefold().strip(" ,") in _SEPARATORS:
         return [Token("sep", words, is_apart)]
     if words in _FUNCTIONS:
         return [Token("func", _SAME.get(words, words), is_apart)]
     if value.startswith("\\operatorname") and words not in _FUNCTIONS:
         return [Token("func" if words in ("Re", "Im", "sgn") else "var", _SAME.get(words, words), is_apart)]
-    if not words:
-        return []
     return (
         [Token("var", words, is_apart)] if len(words) == 1 and words not in "mslg" else [Token("text", words, is_apart)]
     )
@@ -197,7 +195,7 @@ def _env(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: FB
     return [Token("begin" if value.startswith("\\b") else "end", name, is_apart)]
 
 
-def _command(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: FBT001
+def _command(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: C901, FBT001 (one case a kind)
     name = value[1:]
     if name in _SIGNS:
         return [Token(_SIGNS[name], name, is_apart)]
@@ -213,6 +211,8 @@ def _command(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa
         return [Token("set", "empty", is_apart)]
     if name in _MARKED:
         return [Token("mark", name, is_apart)]
+    if name in ("angle", "triangle"):
+        return [Token("var", name, is_apart)]
     if name == "*":
         return [Token("*", name, is_apart)]
     if name[:-1] in _FUNCTIONS and name[-1].isalpha():  # a space was forgotten

@@ -20,7 +20,7 @@ _SEPARATOR = re.compile(
 )
 _SENTENCE = re.compile(r"(?<![a-zA-Z\\])[A-Za-z][A-Za-z'’]{0,30}(?:,? [A-Za-z][A-Za-z'’]{0,30}){3}(?![a-zA-Z])")
 _TEXT = re.compile(r"\\(?:text|mathrm)\s?\{[^{}]*\}")
-_WORKS = re.compile(r"\d.*[-+*/=].*\d")
+_WORKS = re.compile(r"\d[^\d]{0,60}[-+*/=][^\d]{0,60}\d")
 _LONG_WORDS = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?![A-Za-z])")
 _NOT_WORDS = frozenset(
     {

@@ -35,6 +35,8 @@ _OPENERS = frozenset(
     {"num", "var", "const", "func", "frac", "sqrt", "binom", "(", "[", "{", "lbrace", "lfloor", "lceil", "set", "begin"}
 )
 """Signs with which a factor begins that may stand beside another without a sign between them."""
+_BOTH = frozenset({"and", "和", "land", "wedge"})
+_CHANGING_MARKS = frozenset({"bar", "hat", "tilde"})
 _FUNCTION_LETTERS = frozenset("fghFGHPQ")
 _BASES = range(2, 37)
 
@@ -124,14 +126,21 @@ class _Parser:
 
     def _items(self) -> list[Node]:
         items = [self._item()]
+        is_both = False
         while self.kind in (",", ";", "sep"):
-            self._next()
+            is_both = self._is_both() or is_both
             while self.kind in (",", "sep"):
-                self._next()
+                is_both = self._is_both() or is_both
             if self.kind in ("", ")", "]", "rbrace", "}"):
                 break
             items.append(self._item())
+        if is_both and any(item[0] == "rel" and set(item[2]) - {"=", "approx"} for item in items):
+            raise NotReadError("inequalities that hold together")
         return items
+
+    def _is_both(self) -> bool:
+        """Takes a separator; whether it says that what it parts holds together."""
+        return str(self._next().value).casefold().strip(" ,") in _BOTH
 
     def _item(self) -> Node:
         self._enter()
@@ -335,6 +344,8 @@ class _Parser:
         while True:
             if self.kind == "!":
                 self._next()
+                if self.kind == "!":
+                    raise NotReadError("a double factorial")
                 node = ("fact", node)
             elif self.kind == "%":
                 self._next()
@@ -480,11 +491,11 @@ class _Parser:
         return ("known", name)
 
     def _read_mark(self) -> Node:
-        """A letter with an arrow, a hat or in bold."""
-        self._next()
+        """A letter with an arrow or in bold; one with a bar or a hat is another."""
+        mark = self._next().value
         node = self._argument()
         if node[0] == "var" or (node[0] == "const" and node[1] in "ei"):
-            name = str(node[1])
+            name = str(node[1]) if mark not in _CHANGING_MARKS else f"{mark} {node[1]}"
             while self.kind == "_":
                 self._next()
                 name += "_" + self._subscript()
@@ -497,6 +508,8 @@ class _Parser:
         items = self._items()
         self._bars = bars
         closer = self._expect(")", "]")
+        if len(items) == 1 and (opener == "(") != (closer == ")"):
+            raise NotReadError("brackets that do not match")
         if len(items) == 1 and not (items[0][0] == "rel" and closer == "]"):
             return items[0]
         return ("seq", opener, closer, tuple(items))

@@ -45,7 +45,7 @@ from verifier.equivalence.nodes import (
 )
 from verifier.equivalence.signs import Node
 
-_MAX_ITEMS = 64
+_MAX_ITEMS, _FEW = 64, 12
 _ANY = Scalar(("num", Fraction(0), None))
 
 
@@ -152,6 +152,8 @@ class _Comparison:
         return nodes_equal(gold, answer, self._seed)
 
     def _scalars(self, gold: Scalar, answer: Scalar) -> bool | None:
+        if ("var", "angle") in gold.node[1:2] + tuple(gold.node[1] if gold.node[0] == "prod" else ()):
+            return _points_of(answer.node) in (_points_of(gold.node), _points_of(gold.node)[::-1])
         if gold.unit is not None and answer.unit is not None:
             if gold.unit.bases != answer.unit.bases:
                 return False
@@ -170,10 +172,9 @@ class _Comparison:
             return share if share or same is not None else None
         if (gold.unit == DEGREE) != (answer.unit == DEGREE) and not (gold.unit and answer.unit):
             turned, plain = (gold, answer) if gold.unit == DEGREE else (answer, gold)
-            same = self._same(gold.node, answer.node)
-            if same or not has_kind(plain.node, ("const",)):
-                return same
-            return self._same(("degree", turned.node), plain.node)
+            if has_kind(plain.node, ("const",)):
+                return self._same(("degree", turned.node), plain.node)
+            return self._same(gold.node, answer.node)
         return self._same(gold.node, answer.node)
 
     def _named(self, gold: Named, answer: Named) -> bool | None:
@@ -202,6 +203,9 @@ class _Comparison:
             shorter = min(gold, answer, key=lambda bag: len(bag.items)).items
             if any(self.equal(one, other) for one, other in combinations(bare(shorter), 2)):
                 return False
+        if (golds is None) != (answers is None) and golds is not None:
+            # Only one side gives names: its values come in their order.
+            return self._in_order(golds, bare(answer.items), is_answer=False)
         names = [{item.name for item in bag.items if isinstance(item, Named)} for bag in (gold, answer)]
         if (
             all(names)
@@ -209,14 +213,31 @@ class _Comparison:
             and self._named_alike(names[0].pop(), names[1].pop()) is False
         ):
             return False
+        if len(gold.items) == len(answer.items) <= _FEW and not gold.is_braced and not answer.is_braced:
+            sides = bare(gold.items), bare(answer.items)
+            counts = [[sum(self.equal(one, other) is True for other in side) for one in sides[0]] for side in sides]
+            if max(counts[0]) > 1 and counts[0] != counts[1]:  # each as often as the other says it
+                return False
         if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
             return self._as_sets(gold.items, answer.items)
         return self._as_sets(bare(gold.items), bare(answer.items))
+
+    def _in_order(self, record: dict[Node, Value], values: Sequence[Value], *, is_answer: bool) -> bool | None:
+        """Values with names against values without: letters are taken in the order of the alphabet."""
+        names = list(record)
+        if all(name[0] == "var" and len(name[1]) == 1 for name in names):
+            names.sort()
+        if len(names) != len(values):
+            return False
+        named = [record[name] for name in names]
+        sides = zip(values, named, strict=True) if is_answer else zip(named, values, strict=True)
+        return _all(self.equal(one, other) for one, other in sides)
 
     def _named_alike(self, one: Node, other: Node) -> bool | None:
         return self._named(Named(one, _ANY), Named(other, _ANY))
 
     def _as_sets(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
+        """Whether the same things are named, in any order; equal ones count once, but see ``_bags``."""
         fewer, more = sorted((len(golds), len(answers)))
         if more > 2 * fewer + 2:  # equal ones count once, but nobody says each so often
             return False
@@ -255,6 +276,8 @@ class _Comparison:
         """A list without brackets against a tuple; ``is_answer`` says that the tuple is the answer."""
         if bag.is_braced:
             return False
+        if (record := _records(bag.items)) is not None:
+            return self._in_order(record, bare(seq.items), is_answer=not is_answer)
         if any(isinstance(item, Seq) for item in (*bag.items, *seq.items)) and len(bag.items) != len(seq.items):
             return False
         bags, seqs = bare(bag.items), bare(seq.items)
@@ -266,7 +289,7 @@ class _Comparison:
 
     def _one_of(self, items: Sequence[Value], other: Value, *, is_answer: bool) -> bool | None:
         """A list against one thing: all of it must be that thing."""
-        if not items:
+        if not items or len(items) > _MAX_ITEMS or _all(self.equal(items[0], item) for item in items[1:]) is False:
             return False
         sides = ((other, item) if is_answer else (item, other) for item in bare(items))
         return _all(self.equal(one, two) for one, two in sides)
@@ -294,10 +317,7 @@ class _Comparison:
         ratios: list[acb] = []
         try:
             for turn in range(2 * POINTS):
-                environment = {
-                    name: point(self._seed, turn, at, is_negative=turn % 3 == 2)  # noqa: PLR2004
-                    for at, name in enumerate(names)
-                }
+                environment = {name: point(self._seed, turn, at) for at, name in enumerate(names)}
                 try:
                     one, other = ball(gold.node, environment), ball(answer.node, environment)
                     ratio = one / other
@@ -325,6 +345,10 @@ class _Comparison:
             return None
         (name,) = missing
         zero: Node = ("num", Fraction(0), None)
+        at = [replaced(gold.node, {name: ("num", Fraction(value), None)}) for value in (0, 1, 2)]
+        bend: Node = ("sum", (at[0], ("neg", ("prod", (("num", Fraction(2), None), at[1]))), at[2]))
+        if same_function(zero, bend, self._seed) is not True:
+            return None  # it has more than one solution
         return same_function(zero, replaced(gold.node, {name: answer.node}), self._seed)
 
     def _matrices(self, gold: Matrix, answer: Matrix) -> bool | None:
@@ -381,6 +405,11 @@ def _any(results: Iterable[bool | None]) -> bool | None:
             return True
         found = None if result is None else found
     return found
+
+
+def _points_of(node: Node) -> list[Node]:
+    """The points that name an angle, in order."""
+    return [item for item in node[1] if item != ("var", "angle")] if node[0] == "prod" else [node]
 
 
 def _records(items: Sequence[Value]) -> dict[Node, Value] | None:
