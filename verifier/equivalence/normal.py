@@ -89,19 +89,7 @@ def normalise(text: str) -> str:
     text = text.strip()
     if _PLAIN.fullmatch(text):
         return text
-    if "\t" in text or "\f" in text or "\b" in text or "\r" in text:
-        text = _DAMAGED.sub(lambda found: _REPAIRED[found[0]], text)
-    text = _characters(text).strip()
-    if "boxed" in text or "fbox" in text:
-        text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
-    if "\\\\" in text and "\\begin" not in text:
-        text = _ESCAPED_TWICE.sub(r"\\", text)
-    if "\\begin" in text:
-        text = _LOST_ROW.sub(r"\\\\", text)
-    if text.count("$") > 2:  # noqa: PLR2004 (more than one formula)
-        between = text.split("$")[::2]
-        if all(part.strip(" ,;.") in ("", "and", "or") for part in between):
-            text = text.replace("$", "")
+    text = _repaired(text)
     text = _THOUSANDS.sub(",", text)
     text = _DROPPED.sub("", text)
     for pattern, replacement in _RENAMED:
@@ -116,6 +104,24 @@ def normalise(text: str) -> str:
         text = ordinal[1]
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
     return _IDLE_SPACE.sub("", text).strip()
+
+
+def _repaired(text: str) -> str:
+    """Without what is around an answer by mistake: lost and doubled backslashes, boxes, dollars between formulas."""
+    if "\t" in text or "\f" in text or "\b" in text or "\r" in text:
+        text = _DAMAGED.sub(lambda found: _REPAIRED[found[0]], text)
+    text = _characters(text).strip()
+    if "boxed" in text or "fbox" in text:
+        text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
+    if "\\begin" in text:
+        text = _LOST_ROW.sub(r"\\\\", text)
+    elif "\\\\" in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text)
+    if text.count("$") > 2:  # noqa: PLR2004 (more than one formula)
+        between = text.split("$")[::2]
+        if all(part.strip(" ,;.") in ("", "and", "or") for part in between):
+            text = text.replace("$", "")
+    return text
 
 
 def as_words(normal: str) -> str:
