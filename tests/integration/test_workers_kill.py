@@ -56,10 +56,10 @@ async def test_a_batch_survives_the_killing_of_its_workers() -> None:
         verifier = MathVerifier({}, Tools(workers=pool, sandbox=NoSandbox()))
         right, wrong = [], []
         for n in range(2, 42):
-            group = Group(id=str(n), completions=(), reference=MathReference(answers=(f"x^2-{n * n}",)))
+            group = Group(id=str(n), completions=(), reference=MathReference(answers=(f"\\int_0^{{{n}}} x\\,dx",)))
             judge = await verifier.open_group(group)
-            right.append((judge, f"\\boxed{{(x-{n})(x+{n})}}"))
-            wrong.append((judge, f"\\boxed{{(x-{n})(x+{n + 1})}}"))
+            right.append((judge, f"\\boxed{{\\frac{{{n * n}}}{{2}}}}"))
+            wrong.append((judge, f"\\boxed{{\\frac{{{n * n + 1}}}{{2}}}}"))
         killer = asyncio.create_task(kill_now_and_then(pool))
         reasons = await asyncio.gather(*(reason_of(judge, completion) for judge, completion in (*right, *wrong)))
         assert await killer == 6

@@ -161,7 +161,10 @@ def _value(node: Node) -> Value:  # noqa: C901, PLR0912 (one case for each kind)
         case ("in", head, tail):
             if _name_of(head) is None:
                 raise _NoValueError("an element that is no name")
-            return Named(head, _value(tail))
+            inside = _value(tail)
+            if isinstance(inside, Scalar):
+                raise _NoValueError("an element of what is no set")
+            return Named(head, inside)
         case ("cup", items):
             return _joined([_value(item) for item in items])
         case ("without", whole, part):

@@ -42,11 +42,13 @@ _CHANGING_LINES = (
     "or and not more less than minus plus times over about mod pi sqrt squared cubed percent half halves third thirds",
     "quarter quarters am pm if when for is are where with without but negative radians base factorial maybe perhaps",
     "either neither nor no never any at most least so few fewer greater under below above approximately roughly around",
-    "nearly almost between to until except unless other another both all none",
+    "nearly almost between to until except unless other another both all none vs versus alternatively oder ou",
+    "one two three four five six seven eight nine ten eleven twelve twenty root doubled tripled twice wrong false",
+    "incorrect score gross tens hundreds thousands millions lakh crore bn mil fold mille basis tenth tenths hundredths",
 )
 CHANGING_WORDS = frozenset(word for line in _CHANGING_LINES for word in line.split()).union(_MAGNITUDES)
 """Words beside a number that change it, bound it or offer another."""
-_CHANGING_HAN = frozenset("或和与不非到至约多少几第除乘加减倍半零一二三四五六七八九十")
+_CHANGING_HAN = frozenset("或和与不非到至约多少几第除乘加减倍半成折零一二三四五六七八九十")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -535,8 +535,10 @@ class _Parser:
 
     def _read_fraction(self) -> Node:
         self._next()
-        top = self._argument()
-        return ("div", top, self._argument())
+        top, bottom = self._argument(), self._argument()
+        if _is_differential(top) and _is_differential(bottom):
+            raise NotReadError("a derivative")
+        return ("div", top, bottom)
 
     def _read_root(self) -> Node:
         self._next()
@@ -663,6 +665,11 @@ def _signed(sign: str, node: Node) -> Node:
             return ("num", -node[1], node[2]) if node[0] == "num" and node[1] else ("neg", node)
         case _:
             return (sign, node)
+
+
+def _is_differential(node: Node) -> bool:
+    """``dy``, or the ``d`` of ``d/dx``."""
+    return node == ("var", "d") or (node[0] == "prod" and node[1][0] == ("var", "d"))
 
 
 def _mixed(whole: Node, part: Node) -> Node:

@@ -187,7 +187,10 @@ class _Comparison:
             sides = [_of_arguments(side) for side in functions]
             return None if sides[0] is None or sides[1] is None else self.equal(sides[0], sides[1])
         # ``y`` may be what another calls ``f(x)``, and the area what another calls ``A``; but x is not y.
-        return False if gold.name[0] == answer.name[0] else self.equal(gold.value, answer.value)
+        kinds = {gold.name[0], answer.name[0]}
+        if len(kinds) == 1 or (kinds == {"var", "apply"} and ("var", "y") not in (gold.name, answer.name)):
+            return False
+        return self.equal(gold.value, answer.value)
 
     def _with_name(self, _: Node, value: Value, other: Value, *, is_answer: bool = False) -> bool | None:
         return self.equal(other, value) if is_answer else self.equal(value, other)
@@ -206,12 +209,7 @@ class _Comparison:
         if (golds is None) != (answers is None) and golds is not None:
             # Only one side gives names: its values come in their order.
             return self._in_order(golds, bare(answer.items), is_answer=False)
-        names = [{item.name for item in bag.items if isinstance(item, Named)} for bag in (gold, answer)]
-        if (
-            all(names)
-            and len(names[0]) == len(names[1]) == 1
-            and self._named_alike(names[0].pop(), names[1].pop()) is False
-        ):
+        if self._have_other_names(gold, answer):
             return False
         if len(gold.items) == len(answer.items) <= _FEW and not gold.is_braced and not answer.is_braced:
             sides = bare(gold.items), bare(answer.items)
@@ -221,6 +219,15 @@ class _Comparison:
         if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
             return self._as_sets(gold.items, answer.items)
         return self._as_sets(bare(gold.items), bare(answer.items))
+
+    def _have_other_names(self, gold: Bag, answer: Bag) -> bool:
+        """Whether both give names, and not the same."""
+        ours, theirs = ({item.name for item in bag.items if isinstance(item, Named)} for bag in (gold, answer))
+        if not ours or not theirs:
+            return False
+        if all(name[0] == "var" for name in ours | theirs):
+            return ours != theirs
+        return len(ours) == len(theirs) == 1 and self._named_alike(ours.pop(), theirs.pop()) is False
 
     def _in_order(self, record: dict[Node, Value], values: Sequence[Value], *, is_answer: bool) -> bool | None:
         """Values with names against values without: letters are taken in the order of the alphabet."""
