@@ -9,8 +9,9 @@ Source:
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -30,6 +31,10 @@ _MATRIX_SIZE = 8
 
 class NotComputedError(ValueError):
     """A node that has no value here, or would cost too much."""
+
+
+UNCOMPUTED = (NotComputedError, ZeroDivisionError, OverflowError, ValueError)
+"""What computing a node can raise."""
 
 
 # --- exactly --------------------------------------------------------------------------------------------------------
@@ -317,7 +322,7 @@ def _root(value: acb, degree: Fraction | None) -> acb:
     if value == 0:
         return acb(0)
     if _is_negative(value) and degree % 2:
-        return -((-value).root(int(degree))) if hasattr(value, "root") else -((-value) ** _ball_of(1 / degree))
+        return -((-value) ** _ball_of(1 / degree))
     return value ** _ball_of(1 / degree)
 
 
@@ -388,27 +393,43 @@ def _determinant(arguments: tuple[Node, ...], environment: Environment) -> acb:
     return acb(arb_mat([[value.real for value in row] for row in values]).det())
 
 
-def values_equal(one: Node, other: Node, environment: Environment | None = None) -> bool | None:
+def constant(node: Node) -> acb | None:
+    """The value of a node without variables; None where it has none, or would cost too much."""
+    if is_heavy(node):
+        return None
+    try:
+        return ball(node, {})
+    except UNCOMPUTED:
+        return None
+
+
+@contextlib.contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Has balls computed with so many bits."""
+    before, ctx.prec = ctx.prec, bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+def values_equal(one: Node, other: Node) -> bool | None:
     """Whether two nodes have the same value; None where one has none.
 
     They differ where their balls do not meet. They are equal where the balls still meet with an error below one part in
-    2**1000, which no two different short expressions do.
+    2**400, which no two different short expressions do.
     """
-    given = environment or {}
-    before = ctx.prec
-    try:
-        accuracy, is_zero = 0, False
-        for precision in _PRECISIONS:
-            ctx.prec = precision
-            first, second = ball(one, given), ball(other, given)
+    accuracy, is_zero = 0, False
+    for bits in _PRECISIONS:
+        with precision(bits):
+            try:
+                first, second = ball(one, {}), ball(other, {})
+            except UNCOMPUTED:
+                return None
             if not (first.is_finite() and second.is_finite()):
                 return None
             if not first.overlaps(second):
                 return False
             accuracy = min(first.rel_accuracy_bits(), second.rel_accuracy_bits())
             is_zero = bool(first.contains(0) and second.contains(0))
-    except (NotComputedError, ZeroDivisionError, OverflowError, ValueError):
-        return None
-    finally:
-        ctx.prec = before
     return True if accuracy > _PRECISIONS[1] or is_zero else None

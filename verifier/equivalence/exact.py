@@ -27,7 +27,7 @@ class GoldKind(Enum):
     WORDS = "words"
     """Plain words: only the same words are right."""
     EXPRESSION = "expression"
-    """Anything else: an algebra system must read it."""
+    """Anything else."""
     TEXT = "text"
     """An expression that no algebra system can read, or too large to compute: only the same text is right."""
 
@@ -174,10 +174,6 @@ def _compare_sides(gold: str, answer: str) -> bool | None:
     if given is None:
         return False if read_number(answer) is not None else None
     return sorted(map(int, filter(None, sides.groups()))) == sorted(map(int, filter(None, given.groups())))
-
-
-def _is_bracketed(text: str) -> bool:
-    return text.startswith(("(", "[", "\\{"))
 
 
 def _compare_bases(gold: Gold, answer: str) -> bool | None:

@@ -16,7 +16,7 @@ from itertools import pairwise, product
 from flint import arb, fmpq
 
 from verifier.equivalence import syntax
-from verifier.equivalence.evaluate import NotComputedError, ball, exact, values_equal, variables
+from verifier.equivalence.evaluate import constant, exact, values_equal, variables
 from verifier.equivalence.nodes import (
     INFINITY,
     MINUS_INFINITY,
@@ -351,10 +351,10 @@ def _approximated(operands: Sequence[Node], relations: Sequence[str]) -> Value:
     if not isinstance(inner, Scalar) or variables(inner.node) or variables(shown):
         raise _NoValueError("an approximation of what is no number")
     step = Fraction(1, 10 ** places_of(shown)) if digits_of(shown) else Fraction(1, 2)
-    try:
-        is_near = abs(ball(inner.node, {}) - ball(shown, {})) <= arb(fmpq(step.numerator, step.denominator))
-    except (NotComputedError, ZeroDivisionError, OverflowError, ValueError) as error:
-        raise _NoValueError("an approximation") from error
+    one, other = constant(inner.node), constant(shown)
+    if one is None or other is None:
+        raise _NoValueError("an approximation")
+    is_near = abs(one - other) <= arb(fmpq(step.numerator, step.denominator))
     return value if is_near else _NEVER
 
 
@@ -449,10 +449,13 @@ def _approximate(node: Node) -> float:
         return float("inf")
     if node == MINUS_INFINITY:
         return float("-inf")
-    value = exact(node)
+    rational = exact(node)
+    value = rational if rational is not None else constant(node)
+    if value is None:
+        raise _NoValueError("a bound without a value")
     try:
-        return float(value) if value is not None else float(ball(node, {}).real.mid())
-    except (NotComputedError, OverflowError, ValueError, ZeroDivisionError) as error:
+        return float(value) if isinstance(value, Fraction) else float(value.real.mid())
+    except (OverflowError, ValueError) as error:
         raise _NoValueError("a bound without a value") from error
 
 

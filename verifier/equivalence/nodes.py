@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from fractions import Fraction
 
-from flint import acb, arb, ctx, fmpq
+from flint import acb, arb, fmpq
 
-from verifier.equivalence.evaluate import NotComputedError, ball, exact, is_heavy, values_equal, variables
+from verifier.equivalence.evaluate import (
+    UNCOMPUTED,
+    ball,
+    constant,
+    exact,
+    is_heavy,
+    precision,
+    values_equal,
+    variables,
+)
+from verifier.equivalence.numbers import is_terminating
 from verifier.equivalence.signs import Node
 
 POINTS, NEEDED_POINTS = 8, 3
@@ -23,7 +34,6 @@ _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "D"})
 _COUNTERS = frozenset("kmnl")
 INFINITY: Node = ("const", "inf")
 MINUS_INFINITY: Node = ("neg", INFINITY)
-_UNCOMPUTED = (NotComputedError, ZeroDivisionError, OverflowError, ValueError)
 
 
 def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
@@ -53,20 +63,12 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
 
 def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
     """Whether two expressions agree wherever both can be computed; real numbers are compared with real ones."""
-    names = sorted(variables(gold) | variables(answer))
-    before, ctx.prec = ctx.prec, POINT_BITS
     agreed = 0
-    try:
-        for turn in range(3 * POINTS):
-            is_negative = turn % 2 == 1
-            environment = {name: point(seed, turn, at) for at, name in enumerate(names)}
-            try:
-                one, other = ball(gold, environment), ball(answer, environment)
-            except _UNCOMPUTED:
-                continue
+    with precision(POINT_BITS):
+        for one, other, is_positive in at_points(gold, answer, seed, turns=3 * POINTS):
             if not (one.is_finite() and other.is_finite()):
                 continue
-            if is_negative and not (is_real(one) and is_real(other)):
+            if not is_positive and not (is_real(one) and is_real(other)):
                 continue
             if not one.overlaps(other):
                 return False
@@ -76,12 +78,22 @@ def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
             agreed += 1
             if agreed == POINTS:
                 break
-    finally:
-        ctx.prec = before
     return True if agreed >= NEEDED_POINTS else None
 
 
-def point(seed: bytes, turn: int, at: int) -> acb:
+def at_points(gold: Node, answer: Node, seed: bytes, turns: int) -> Iterator[tuple[acb, acb, bool]]:
+    """The values of two nodes where both can be computed, and whether all variables are positive there."""
+    names = sorted(variables(gold) | variables(answer))
+    for turn in range(turns):
+        environment = {name: _point(seed, turn, at) for at, name in enumerate(names)}
+        try:
+            values = ball(gold, environment), ball(answer, environment)
+        except UNCOMPUTED:
+            continue
+        yield *values, turn % 2 == 0
+
+
+def _point(seed: bytes, turn: int, at: int) -> acb:
     """A number at which expressions are compared: it follows from both texts, so no answer can be made for it.
 
     In every other turn some are negative, of several not all alike.
@@ -190,17 +202,9 @@ def _is_rounding(gold: Node, one: Fraction, answer: Node, other: Fraction) -> bo
     decimal, value, hidden, least = (
         (gold, one, other, _LEAST_DIGITS) if shown[0] else (answer, other, one, _ANSWER_DIGITS)
     )
-    if max(shown) < least or _is_terminating(hidden):
+    if max(shown) < least or is_terminating(hidden):
         return False
     return abs(value - hidden) * 2 <= Fraction(1, 10 ** places_of(decimal))
-
-
-def _is_terminating(value: Fraction) -> bool:
-    rest = value.denominator
-    for factor in (2, 5):
-        while rest % factor == 0:
-            rest //= factor
-    return rest == 1
 
 
 def _is_near(gold: Node, answer: Node) -> bool | None:
@@ -209,11 +213,10 @@ def _is_near(gold: Node, answer: Node) -> bool | None:
         digits = digits_of(decimal)
         if digits < least or exact(other) is not None:
             continue
-        try:
-            value = ball(other, {})
-            error = abs(ball(decimal, {}) - value)
-        except _UNCOMPUTED:
+        value, shown = constant(other), constant(decimal)
+        if value is None or shown is None:
             return None
+        error = abs(shown - value)
         # A machine's number shows no more than sixteen digits of it.
         if error * 2 <= arb(fmpq(1, 10 ** places_of(decimal))):
             return True

@@ -117,11 +117,22 @@ def was_rounded(gold: PlainNumber, answer: PlainNumber) -> bool:
         or answer.digits is not None
     ):
         return False
-    rest = answer.value.denominator
+    return not is_terminating(answer.value) and abs(gold.value - answer.value) * 2 <= gold.step
+
+
+def is_terminating(value: Fraction) -> bool:
+    """Whether a decimal shows all of it."""
+    rest = value.denominator
     for factor in (2, 5):
         while rest % factor == 0:
             rest //= factor
-    return rest > 1 and abs(gold.value - answer.value) * 2 <= gold.step
+    return rest == 1
+
+
+def repeating(units: str, places: str, cycle: str) -> Fraction:
+    """The number of which these digits stand before the point, after it once, and after it without end."""
+    tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
+    return Fraction(int((units + places) or "0"), 10 ** len(places)) + tail
 
 
 def read_based(normal: str) -> tuple[int | None, int] | None:
@@ -151,10 +162,8 @@ def _unsigned(text: str) -> tuple[Fraction, int | None, Fraction] | None:
             return None
         value = Fraction(int(fraction["top"]), bottom)
         return (-value if fraction["sign"] else int(fraction["units"] or 0) + value), None, Fraction(0)
-    if repeating := _REPEATING.fullmatch(text):
-        places, cycle = repeating["places"], repeating["cycle"]
-        tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
-        return Fraction(int((repeating["units"] + places) or "0"), 10 ** len(places)) + tail, None, Fraction(0)
+    if cycled := _REPEATING.fullmatch(text):
+        return repeating(cycled["units"], cycled["places"], cycled["cycle"]), None, Fraction(0)
     if dots := _DOTS.fullmatch(text):
         return _repeating(dots)
     if scientific := _SCIENTIFIC.fullmatch(text):
@@ -173,8 +182,7 @@ def _repeating(dots: re.Match[str]) -> tuple[Fraction, int | None, Fraction] | N
     places, cycle = dots["places"], dots["cycle"]
     if len(cycle) == 1 and len(dots["again"]) == 1:
         return None
-    tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
-    return Fraction(int((dots["units"] + places) or "0"), 10 ** len(places)) + tail, None, Fraction(0)
+    return repeating(dots["units"], places, cycle), None, Fraction(0)
 
 
 def _decimal(units: str, places: str) -> tuple[Fraction, int | None, Fraction]:

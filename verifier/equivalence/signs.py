@@ -12,11 +12,13 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from verifier.equivalence.limits import MAX_DIGITS
+from verifier.equivalence.numbers import repeating
 from verifier.equivalence.units import read_unit
 
 Node = tuple[Any, ...]
 """See ``syntax``."""
-MAX_TOKENS, MAX_DIGITS = 1500, 400
+MAX_TOKENS = 1500
 
 
 class NotReadError(ValueError):
@@ -92,23 +94,7 @@ _SIGNS: Mapping[str, str] = MappingProxyType(
         "lbrack": "[", "rbrack": "]", "degree": "degree", "implies": "bad", "to": "bad",
     }
 )  # fmt: skip
-_IDLE = frozenset(
-    {
-        ",",
-        ";",
-        ":",
-        " ",
-        "!",
-        "quad",
-        "qquad",
-        "displaystyle",
-        "rm",
-        "bf",
-        "left",
-        "right",
-        "limits",
-    }
-)
+_IDLE = frozenset({*",;: !", *_set_of("quad qquad displaystyle rm bf left right limits")})
 _MARKED = frozenset({"vec", "mathbf", "boldsymbol", "hat", "bm", "mathcal", "overrightarrow", "bar", "tilde", "mathsf"})
 _PLAIN_SIGNS: Mapping[str, str] = MappingProxyType({"<=": "le", ">=": "ge", "!=": "ne", "**": "^"})
 _SEPARATORS = frozenset({"or", "and", "或", "和", "或者", ", or", ", and", ",or", ",and"})
@@ -158,8 +144,7 @@ def _cycle(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: 
     head, tail = re.split(r"\\overline|\\dot", value)
     whole, _point, places = head.partition(".")
     cycle = tail.strip(" {}")
-    repeated = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(places))
-    return [Token("num", ("num", Fraction(int((whole + places) or "0"), 10 ** len(places)) + repeated, None), is_apart)]
+    return [Token("num", ("num", repeating(whole, places, cycle), None), is_apart)]
 
 
 def _power(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: FBT001
@@ -179,7 +164,7 @@ def _text(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: F
         return [Token("sep", words, is_apart)]
     if words in _FUNCTIONS:
         return [Token("func", _SAME.get(words, words), is_apart)]
-    if value.startswith("\\operatorname") and words not in _FUNCTIONS:
+    if value.startswith("\\operatorname"):
         return [Token("func" if words in ("Re", "Im", "sgn") else "var", _SAME.get(words, words), is_apart)]
     return (
         [Token("var", words, is_apart)] if len(words) == 1 and words not in "mslg" else [Token("text", words, is_apart)]

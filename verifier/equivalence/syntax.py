@@ -27,9 +27,10 @@ import re
 from fractions import Fraction
 from types import MappingProxyType
 
+from verifier.equivalence.limits import MAX_ANSWER_CHARS
 from verifier.equivalence.signs import Node, NotReadError, Token, tokens_of
 
-MAX_CHARS, MAX_DEPTH = 4000, 50
+MAX_DEPTH = 50
 _RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "approx"})
 _OPENERS = frozenset(
     {"num", "var", "const", "func", "frac", "sqrt", "binom", "(", "[", "{", "lbrace", "lfloor", "lceil", "set", "begin"}
@@ -51,7 +52,7 @@ def read(text: str, *, has_groups: bool = False) -> Node:
     Raises:
         NotReadError: it is none, or too much.
     """
-    if len(text) > MAX_CHARS:
+    if len(text) > MAX_ANSWER_CHARS:
         raise NotReadError("too long")
     parser = _Parser(tokens_of(_grouped(text) if has_groups else text))
     try:
@@ -580,7 +581,7 @@ class _Parser:
                 self._next()
                 sign = self._sign()
                 exponent = _signed(sign, self._braced() if self.kind == "{" else self._argument(is_digit=False))
-        arguments = self._arguments(name)
+        arguments = self._arguments()
         if base is not None:
             if name != "log" or len(arguments) != 1:
                 raise NotReadError("a subscript of a function")
@@ -590,22 +591,14 @@ class _Parser:
         node: Node = ("abs", arguments[0]) if name == "abs" and len(arguments) == 1 else ("call", name, arguments)
         return node if exponent is None else ("pow", node, exponent)
 
-    def _arguments(self, name: str) -> tuple[Node, ...]:
+    def _arguments(self) -> tuple[Node, ...]:
         if self.kind == "(":
             node = self._read_group()
-            if node[0] == "seq":
-                return tuple(node[3])
-            if self.kind == "^" and name != "exp":  # of the argument's bracket or of the whole: read of the whole
-                return (node,)
-            return (node,)
+            return tuple(node[3]) if node[0] == "seq" else (node,)
         if self.kind == "{":
             return (self._braced(),)
         factors = [self._power()]
-        while self.kind in ("num", "var", "const", "frac", "sqrt", "mark") or (
-            self.kind == "*" and name in ("ln", "log")
-        ):
-            if self.kind == "*":
-                break
+        while self.kind in ("num", "var", "const", "frac", "sqrt", "mark"):
             factors.append(self._power())
         return (factors[0] if len(factors) == 1 else ("prod", tuple(factors)),)
 

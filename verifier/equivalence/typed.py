@@ -12,9 +12,9 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
-from flint import acb, arb, ctx
+from flint import acb, arb
 
-from verifier.equivalence.evaluate import NotComputedError, ball, exact, variables
+from verifier.equivalence.evaluate import constant, exact, precision, variables
 from verifier.equivalence.kinds import (
     DEGREE,
     Bag,
@@ -36,10 +36,10 @@ from verifier.equivalence.nodes import (
     NEEDED_POINTS,
     POINT_BITS,
     POINTS,
+    at_points,
     has_kind,
     is_real,
     nodes_equal,
-    point,
     replaced,
     same_function,
 )
@@ -77,9 +77,8 @@ def is_within(gold: str, answer: str, tolerance: float) -> bool:
         for other in readings(answer):
             ours, theirs = bare([one, other])
             if isinstance(ours, Scalar) and isinstance(theirs, Scalar) and _are_alike(ours, theirs):
-                try:
-                    first, second = ball(ours.node, {}), ball(theirs.node, {})
-                except (NotComputedError, ZeroDivisionError, OverflowError, ValueError):
+                first, second = constant(ours.node), constant(theirs.node)
+                if first is None or second is None:
                     continue
                 if is_real(first) and is_real(second) and abs(first - second) <= abs(first) * arb(tolerance):
                     return True
@@ -108,10 +107,10 @@ class _Comparison:
                 return self._named(gold, answer)
             case (Named(), Relation(kind="=")) | (Relation(kind="="), Named()):
                 return self._relations(_as_relation(gold), _as_relation(answer))
-            case Named(name, value), _:
-                return self._with_name(name, value, answer)
-            case _, Named(name, value):
-                return self._with_name(name, value, gold, is_answer=True)
+            case Named(_, value), _:
+                return self.equal(value, answer)
+            case _, Named(_, value):
+                return self.equal(gold, value)
             case Bag(), Bag():
                 return self._bags(gold, answer)
             case Seq(), Seq():
@@ -191,9 +190,6 @@ class _Comparison:
         if len(kinds) == 1 or (kinds == {"var", "apply"} and ("var", "y") not in (gold.name, answer.name)):
             return False
         return self.equal(gold.value, answer.value)
-
-    def _with_name(self, _: Node, value: Value, other: Value, *, is_answer: bool = False) -> bool | None:
-        return self.equal(other, value) if is_answer else self.equal(value, other)
 
     def _bags(self, gold: Bag, answer: Bag) -> bool | None:
         golds, answers = _records(gold.items), _records(answer.items)
@@ -317,28 +313,22 @@ class _Comparison:
             return None
         if gold.kind != answer.kind:
             return False
-        names = sorted(variables(gold.node) | variables(answer.node))
-        if not names or variables(gold.node) != variables(answer.node):
-            return None if not names else False
-        before, ctx.prec = ctx.prec, POINT_BITS
+        names = variables(gold.node), variables(answer.node)
+        if not any(names) or names[0] != names[1]:
+            return False if any(names) else None
         ratios: list[acb] = []
-        try:
-            for turn in range(2 * POINTS):
-                environment = {name: point(self._seed, turn, at) for at, name in enumerate(names)}
-                try:
-                    one, other = ball(gold.node, environment), ball(answer.node, environment)
-                    ratio = one / other
-                except (NotComputedError, ZeroDivisionError, OverflowError, ValueError):
+        with precision(POINT_BITS):
+            for one, other, _ in at_points(gold.node, answer.node, self._seed, turns=2 * POINTS):
+                if other.contains(0) or one.contains(0):
                     continue
-                if not ratio.is_finite() or other.contains(0) or one.contains(0):
+                ratio = one / other
+                if not ratio.is_finite():
                     continue
                 if ratios and not ratio.overlaps(ratios[0]):
                     return False
                 ratios.append(ratio)
                 if len(ratios) == POINTS:
                     break
-        finally:
-            ctx.prec = before
         if len(ratios) < NEEDED_POINTS:
             return None
         return bool(gold.kind == "=" or (is_real(ratios[0]) and ratios[0].real > 0))

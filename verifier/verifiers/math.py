@@ -166,9 +166,7 @@ class MathJudge:
             found = self._answers(completion)
         if isinstance(found, Verdict):
             return found
-        verdict = self._decided(found[0]) if len(found) == 1 else None
-        if verdict is None:
-            verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
+        verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
         if verdict.reason == _EQUAL and self._repeats(found, completion):
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)
@@ -232,15 +230,13 @@ class MathJudge:
         return Verdict.incorrect(NAME, "several_answers", f"marked answers that differ: {shown}")
 
     async def _judge(self, answer: str) -> Verdict:
-        decided = self._decided(answer)
-        return decided or await self._verdicts.get(answer, lambda: self._compare(answer))
-
-    def _decided(self, answer: str) -> Verdict | None:
-        """The verdict where no algebra system is needed for it; else None."""
         known = self._known.get(answer)
         if known is None:
             known = self._known[answer] = self._decide(answer)
-        return known if isinstance(known, Verdict) else None
+        if isinstance(known, Verdict):
+            return known
+        undecided = known
+        return await self._verdicts.get(answer, lambda: self._compare(answer, undecided))
 
     def _decide(self, answer: str) -> Verdict | tuple[Gold, ...]:
         """The verdict, or the gold answers that only an algebra system can compare with the answer."""
@@ -273,11 +269,8 @@ class MathJudge:
         value = normalise(conclusion(answer))
         return next((gold for gold in self._golds if decide(gold, value)), None) if value else None
 
-    async def _compare(self, answer: str) -> Verdict:
-        """Asks an algebra system, of the best that the answer does against any of the gold answers."""
-        undecided = self._known[answer]
-        if isinstance(undecided, Verdict):
-            return undecided
+    async def _compare(self, answer: str, undecided: tuple[Gold, ...]) -> Verdict:
+        """What an algebra system says of the answer: the best that it does against any of these gold answers."""
         worst = "not_equal"
         for gold in undecided:
             outcome = await self._ask(gold, answer)

@@ -24,7 +24,7 @@ def _load() -> None:
 
 
 def _load_libraries() -> None:
-    """Maps what is written in C before anything else: libraries would cut memory into pieces (``warm_up.gather``)."""
+    """Maps what is written in C before anything else: libraries would cut memory into pieces (``memory.gather``)."""
     for name in _LIBRARIES:
         with contextlib.suppress(ImportError):  # built in, or not there
             importlib.import_module(name)
