@@ -8,9 +8,11 @@ from __future__ import annotations
 from verifier.equivalence.exact import Gold, GoldKind, decide, is_unreadable, read_gold
 from verifier.equivalence.kinds import is_read
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
-from verifier.equivalence.normal import normalise, peel
+from verifier.equivalence.normal import is_plain, normalise, peel
 from verifier.equivalence.numbers import read_number
-from verifier.equivalence.structure import curve_of, is_derivation, is_list, is_prose
+from verifier.equivalence.policy import Need, Order, Percent, Policy
+from verifier.equivalence.simplest import is_simplest
+from verifier.equivalence.structure import is_derivation, is_list, is_prose, sides_of
 from verifier.equivalence.typed import is_within
 
 EQUAL_TASK = "math.equal"
@@ -28,12 +30,17 @@ __all__ = [
     "PARSE_TASK",
     "Gold",
     "GoldKind",
-    "curve_of",
+    "Need",
+    "Order",
+    "Percent",
+    "Policy",
     "decide",
     "is_derivation",
     "is_list",
+    "is_plain",
     "is_prose",
     "is_read",
+    "is_simplest",
     "is_too_complex",
     "is_unreadable",
     "is_within",
@@ -41,4 +48,5 @@ __all__ = [
     "peel",
     "read_gold",
     "read_number",
+    "sides_of",
 ]

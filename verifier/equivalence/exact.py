@@ -13,7 +13,8 @@ from functools import lru_cache
 from verifier.equivalence.kinds import is_read
 from verifier.equivalence.normal import as_words, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
-from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity
+from verifier.equivalence.policy import DEFAULT, Policy
+from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity, restated
 from verifier.equivalence.structure import conflict, is_prose
 from verifier.equivalence.typed import typed_equal
 
@@ -41,7 +42,8 @@ class Gold:
     kind: GoldKind
     number: PlainNumber | None = None
     quantity: Quantity | None = None
-    is_digits: bool = False
+    whole: int | None = None
+    """The number, where it is a whole one without a point, sign of percent, name or currency."""
 
     @property
     def can_be_words(self) -> bool:
@@ -65,6 +67,8 @@ class Gold:
 _MATH_WORDS = frozenset({"pi", "infty", "infinity", "oo", "sqrt", "emptyset", "inf", "phi", "alpha", "beta", "theta"})
 _WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _SHORT_WORD_CHARS = 3
+_DECIMAL = re.compile(r"([-+]?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,5}|\d{1,40})(?:\.(\d{0,40}))?", re.ASCII)
+"""Most answers: decided at once where the gold is a whole number."""
 _CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.)]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN = re.compile(r"\(?([A-Za-z])\)?|(?:option |choice )?\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _OTHER_CHOICE = re.compile(
@@ -80,6 +84,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u4e00-\u9fff]")
 _MATH_SIGNS = re.compile(r"[=+*/^<>|'_]|\\(?!text|mathrm|\s)|-")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
 _HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)
+_HOUR_NUMBER = re.compile(r"\d{1,2}")
 _SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
@@ -91,40 +96,52 @@ def read_gold(text: str) -> Gold | None:
         return None
     number, quantity = read_number(normal), read_quantity(normal)
     if number is not None:
-        is_digits = normal.isdecimal() and normal.isascii()
-        return Gold(
-            text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity, is_digits=is_digits
-        )
+        whole = _whole(normal)
+        return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity, whole=whole)
     kind = GoldKind.WORDS if _is_words(normal, text) else GoldKind.EXPRESSION
     return Gold(text=text, normal=normal, kind=kind, quantity=quantity)
 
 
-def decide(gold: Gold, answer: str) -> bool | None:
+def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer == gold.normal:
         return True
-    if gold.is_digits and answer.isdecimal() and answer.isascii():
-        return answer.lstrip("0") == gold.normal.lstrip("0")
+    if gold.whole is not None and (plain := _DECIMAL.fullmatch(answer)):
+        sign, units, places = plain.groups()
+        return not (places or "").strip("0") and int(sign + units.replace(",", "")) == gold.whole
     quantity = read_quantity(answer) if gold.quantity is not None else None
     if gold.quantity is not None and quantity is not None:
-        is_equal = quantities_equal(gold.quantity, quantity)
+        is_equal = quantities_equal(gold.quantity, quantity, policy)
         if is_equal is not None:
             return is_equal
-    if (chosen := _compare_choices(gold.normal, answer)) is not None:
-        return chosen
-    if (sides := _compare_sides(gold.normal, answer)) is not None:
-        return sides
-    if (times := _compare_times(gold.normal, answer)) is not None:
-        return times
+    for compare in (_compare_choices, _compare_sides, _compare_times):
+        if (found := compare(gold.normal, answer)) is not None:
+            return found
+    if _is_restated(gold, answer, policy):
+        return True
     if gold.can_be_words and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
-    return False if is_prose(answer) else _decide_mathematics(gold, answer)
+    return False if is_prose(answer) else _decide_mathematics(gold, answer, policy)
 
 
-def _decide_mathematics(gold: Gold, answer: str) -> bool | None:
-    typed = typed_equal(gold.normal, answer)
+def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:
+    """Whether either side says one amount in several ways, and the other is that amount."""
+    if value := restated(answer):
+        return decide(gold, value, policy) is True
+    value = restated(gold.normal)
+    one = read_gold(value) if value else None
+    return one is not None and decide(one, answer, policy) is True
+
+
+def _whole(normal: str) -> int | None:
+    found = _DECIMAL.fullmatch(normal)
+    return int(found[1] + found[2].replace(",", "")) if found and not found[3] and "$" not in normal else None
+
+
+def _decide_mathematics(gold: Gold, answer: str, policy: Policy) -> bool | None:
+    typed = typed_equal(gold.normal, answer, policy)
     if typed is not None:
         return typed
     based = _compare_bases(gold, answer)
@@ -151,10 +168,15 @@ def _compare_choices(gold: str, answer: str) -> bool | None:
 
 
 def _compare_times(gold: str, answer: str) -> bool | None:
-    """Two times of day; which half is meant may be left out. None where one is none."""
+    """Two times of day; which half is meant may be left out, and so may minutes that are none. None for others."""
     ours, theirs = _time_of(gold), _time_of(answer)
-    if ours is None or theirs is None:
+    if ours is None and theirs is None:
         return None
+    if ours is None or theirs is None:
+        hour, other = (theirs, gold) if ours is None else (ours, answer)
+        if hour is None or not hour[1] or not _HOUR_NUMBER.fullmatch(other):
+            return None  # 2:00 alone may be a ratio
+        return hour[0] == (int(other), 0, 0)
     return ours[0] == theirs[0] and (ours[1] == theirs[1] or not (ours[1] and theirs[1]))
 
 

@@ -16,6 +16,7 @@ from itertools import pairwise, product
 from flint import arb, fmpq
 
 from verifier.equivalence import syntax
+from verifier.equivalence.deep import flattened
 from verifier.equivalence.evaluate import constant, exact, values_equal, variables
 from verifier.equivalence.nodes import (
     INFINITY,
@@ -135,6 +136,7 @@ def is_read(text: str) -> bool:
 def readings(text: str) -> tuple[Value, ...]:
     """What a normalised text may be; nothing where it is no mathematics that we read."""
     found: list[Value] = []
+    text = flattened(text)
     for has_groups in syntax.group_readings(text):
         try:
             found.append(_value(syntax.read(text, has_groups=has_groups)))

@@ -19,6 +19,7 @@ from verifier.equivalence.evaluate import (
     variables,
 )
 from verifier.equivalence.numbers import is_terminating
+from verifier.equivalence.policy import DEFAULT, Policy
 from verifier.equivalence.signs import Node
 
 POINTS, NEEDED_POINTS = 8, 3
@@ -36,13 +37,14 @@ INFINITY: Node = ("const", "inf")
 MINUS_INFINITY: Node = ("neg", INFINITY)
 
 
-def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
+def nodes_equal(gold: Node, answer: Node, seed: bytes, policy: Policy = DEFAULT) -> bool | None:
     """Whether two numbers or expressions are the same; None where it cannot be told.
 
     Args:
         gold: of the reference.
         answer: compared with it.
         seed: from which the points follow at which expressions are compared.
+        policy: whether a decimal may stand for what it rounds.
     """
     if gold == answer:
         return True
@@ -50,13 +52,13 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes) -> bool | None:
         return False
     one, other = exact(gold), exact(answer)
     if one is not None and other is not None:
-        return one == other or _is_rounding(gold, one, answer, other)
+        return one == other or (policy.rounding and _is_rounding(gold, one, answer, other))
     if is_heavy(gold, answer):
         return None
     if variables(gold) or variables(answer):
         return same_function(gold, _with_constant_of(gold, _with_letter_of(gold, answer)), seed)
     is_equal = values_equal(gold, answer)
-    if is_equal is False and (digits_of(gold) or digits_of(answer)):
+    if policy.rounding and is_equal is False and (digits_of(gold) or digits_of(answer)):
         return _is_near(gold, answer)
     return is_equal
 

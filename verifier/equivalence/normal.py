@@ -27,7 +27,7 @@ _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", st
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _RUNS = ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_"))
 
-_PLAIN = re.compile(r"[-+]?\$?[0-9]+(?:,[0-9]{3})*(?:[./][0-9]+)?|[A-Za-z]")
+_PLAIN = re.compile(r"[-+]?\$?[0-9]{1,100}(?:,[0-9]{3}){0,30}(?:[./][0-9]{1,100})?|[A-Za-z]")
 _DROPPED = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
     r"|(?<!\\)\\!"
@@ -69,6 +69,8 @@ _SAID = re.compile(
     r"|(?:the )?(?:final )?answer(?: is|:))\s?",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r'\{ ?"[A-Za-z_ ]{1,40}" ?: ?"?([-$0-9.,/% ]{1,100}?)"? ?\}')
+"""The one field of an object in JSON."""
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
 _DAMAGED = re.compile(
@@ -84,18 +86,25 @@ _ORDINAL = re.compile(r"(\d{1,9})(?:\s?\^\s?\{?\s?)?(?:\\(?:text|mathrm)\s?\{\s?
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is a plain number or letter, as most answers are, which is in the one spelling already."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def normalise(text: str) -> str:
     """The text in one spelling; linear in its length, and the same when done twice to its own result."""
     text = text.strip()
-    if _PLAIN.fullmatch(text):
+    if is_plain(text):
         return text
     text = _repaired(text)
     text = _THOUSANDS.sub(",", text)
-    text = _DROPPED.sub("", text)
-    for pattern, replacement in _RENAMED:
-        text = pattern.sub(replacement, text)
+    if "\\" in text:
+        text = _DROPPED.sub("", text)
+        for pattern, replacement in _RENAMED:
+            text = pattern.sub(replacement, text)
     text = _SPACES.sub(" ", text).strip()
-    text = _unwrap(text)
+    field = _FIELD.fullmatch(text) if text.startswith("{") else None
+    text = _unwrap(field[1] if field else text)
     comprehension = _SET_OF.fullmatch(text)
     if comprehension and comprehension[1] in comprehension[2]:
         text = comprehension[2].strip()

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifier.equivalence.policy import DEFAULT, Percent, Policy
+
 _MAX_CHARS = 240
 _MAX_EXPONENT = 400
 _LEAST_BASE = 2
@@ -92,17 +94,18 @@ def read_number(normal: str) -> PlainNumber | None:
     )
 
 
-def numbers_equal(gold: PlainNumber, answer: PlainNumber) -> bool:
+def numbers_equal(gold: PlainNumber, answer: PlainNumber, policy: Policy = DEFAULT) -> bool:
     """Whether the two are the same number.
 
     A percent sign on one side only may be meant as ``/100`` or be left out. A decimal stands for the value that it
     rounds or cuts, if it shows enough digits; how near the values are does not matter otherwise.
     """
+    same = _same if policy.rounding else _alike
     if gold.is_percent == answer.is_percent:
-        return _same(gold, answer)
+        return same(gold, answer)
     percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
     share = PlainNumber(value=percent.value / 100, digits=percent.digits, step=percent.step / 100)
-    return _same(percent, plain) or _same(share, plain)
+    return (policy.percent is Percent.EITHER and same(percent, plain)) or same(share, plain)
 
 
 def was_rounded(gold: PlainNumber, answer: PlainNumber) -> bool:
@@ -190,6 +193,10 @@ def _decimal(units: str, places: str) -> tuple[Fraction, int | None, Fraction]:
     if not places.strip("0"):
         return value, None, Fraction(0)
     return value, len((units + places).lstrip("0")), Fraction(1, 10 ** len(places))
+
+
+def _alike(one: PlainNumber, other: PlainNumber) -> bool:
+    return one.value == other.value
 
 
 def _same(one: PlainNumber, other: PlainNumber) -> bool:

@@ -7,10 +7,13 @@ counted and are not compared; words that would change the number, or offer anoth
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_number, was_rounded
+from verifier.equivalence.policy import DEFAULT, Need, Policy
 from verifier.equivalence.units import Unit, read_unit
 
 _MAX_CHARS = 240
@@ -59,11 +62,13 @@ class Quantity:
         number: with its magnitude word multiplied in.
         unit: one that we know, else None.
         words: those that are no unit we know.
+        is_compound: it was said in several units, so that no one of them can be left out.
     """
 
     number: PlainNumber
     unit: Unit | None = None
     words: str = ""
+    is_compound: bool = False
 
 
 def read_quantity(normal: str) -> Quantity | None:
@@ -78,31 +83,55 @@ def read_quantity(normal: str) -> Quantity | None:
         return _quantity(degrees["number"], {"C": "celsius", "F": "fahrenheit"}.get(degrees["scale"], "degree"), 1)
     measure = _MEASURE.fullmatch(normal)
     if measure is None:
-        return None
+        return _read_compound(normal)
     words = (measure["boxed"] or measure["braced"] or measure["bare"]).strip().replace("\\", "")
-    return _quantity(measure["number"], words, int(measure["power"] or 1))
+    found = _quantity(measure["number"], words, int(measure["power"] or 1))
+    return _read_compound(normal) if found is None else found
 
 
-def quantities_equal(gold: Quantity, answer: Quantity) -> bool | None:
+def quantities_equal(gold: Quantity, answer: Quantity, policy: Policy = DEFAULT) -> bool | None:
     """Whether the two are the same amount; None where what they count cannot be compared.
 
-    A unit that is missing on one side is not asked for. Known units of one kind are converted.
+    A unit that is missing on one side is not asked for, unless the policy says so. Known units of one kind are
+    converted.
     """
+    if policy.names is Need.REQUIRED and gold.number.name and not answer.number.name:
+        return False
     if gold.number.name and answer.number.name and gold.number.name != answer.number.name:
         return None
     if gold.unit is not None and answer.unit is not None:
         if gold.unit.bases != answer.unit.bases:
             return False
         scale = answer.unit.factor / gold.unit.factor
-        return _equal(gold.number, _scaled(answer.number, scale))
+        return _equal(gold.number, _scaled(answer.number, scale), policy)
+    if policy.units is Need.REQUIRED and _is_measured(gold) and not (answer.unit or answer.words):
+        return False
     gold_is_named, answer_is_named = (bool(side.unit or side.words) for side in (gold, answer))
+    if (gold.is_compound and not answer_is_named) or (answer.is_compound and not gold_is_named):
+        return False
     if gold_is_named and answer_is_named and _singular(gold.words) != _singular(answer.words):
         return None
-    return _equal(gold.number, answer.number)
+    return any(
+        _equal(one, other, policy)
+        for one in _numbers_of(gold, alone=not answer_is_named)
+        for other in _numbers_of(answer, alone=not gold_is_named)
+    )
 
 
-def _equal(gold: PlainNumber, answer: PlainNumber) -> bool:
-    return numbers_equal(gold, answer) or was_rounded(gold, answer)
+def _numbers_of(quantity: Quantity, *, alone: bool) -> Iterator[PlainNumber]:
+    """The number of a quantity; beside one without a unit also cents as a part of the whole."""
+    yield quantity.number
+    if alone and quantity.unit is not None and quantity.unit.bases == _MONEY and quantity.unit.factor != 1:
+        yield _scaled(quantity.number, quantity.unit.factor)
+
+
+def _is_measured(gold: Quantity) -> bool:
+    """Whether it carries a unit or what it counts; a percent sign is no unit."""
+    return not gold.number.is_percent and bool(gold.unit or gold.words)
+
+
+def _equal(gold: PlainNumber, answer: PlainNumber, policy: Policy) -> bool:
+    return numbers_equal(gold, answer, policy) or (policy.rounding and was_rounded(gold, answer))
 
 
 def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
@@ -127,6 +156,51 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
     if not CHANGING_WORDS.isdisjoint(_WORD.findall(words.casefold())) or not _CHANGING_HAN.isdisjoint(words):
         return None
     return Quantity(number=number, words=words.casefold())
+
+
+def restated(normal: str) -> str:
+    """The first of several ways to say one amount: ``225 minutes or 3 hours 45 minutes``, ``4 (3 red and 1 blue)``.
+
+    They must be the same amount, or in parentheses add up to it; empty for anything else.
+    """
+    if len(normal) > _MAX_CHARS or not ("(" in normal or " or " in normal):
+        return ""
+    if breakdown := _BREAKDOWN.fullmatch(normal):
+        whole = read_quantity(breakdown["whole"])
+        parts = [read_quantity(part.strip()) for part in _JOINED.split(breakdown["parts"])]
+        found = [part for part in parts if part is not None and (part.words or part.unit)]
+        total = sum(one.number.value for one in found)
+        is_sum = whole is not None and len(found) == len(parts) > 1 and whole.number.value == total
+        return breakdown["whole"] if is_sum else ""
+    ways = [way.strip(' "') for way in normal.split(" or ")]
+    amounts = [read_quantity(way) for way in ways]
+    first = amounts[0]
+    if len(ways) < 2 or first is None or first.unit is None:  # noqa: PLR2004 (two ways)
+        return ""
+    is_same = all(one is not None and one.unit and quantities_equal(first, one) for one in amounts[1:])
+    return next((way for way in ways if _MEASURE.fullmatch(way)), "") if is_same else ""
+
+
+def _read_compound(normal: str) -> Quantity | None:
+    """``3 hours 45 minutes``: parts of one kind, each of a smaller unit, as the smallest of them."""
+    found = _COMPOUND.fullmatch(normal)
+    if found is None:
+        return None
+    parts = [(Fraction(part[1]), read_unit(part[2])) for part in _PART.finditer(normal)]
+    units = [unit for _, unit in parts if unit is not None]
+    if len(units) < len(parts) or len({unit.bases for unit in units}) > 1:
+        return None
+    if any(smaller.factor >= larger.factor for larger, smaller in pairwise(units)):
+        return None
+    total = sum((number * unit.factor for number, unit in zip((number for number, _ in parts), units, strict=True)))
+    return Quantity(number=PlainNumber(value=Fraction(total) / units[-1].factor), unit=units[-1], is_compound=True)
+
+
+_MONEY = (("$", 1),)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-zA-Z]{1,12})")
+_COMPOUND = re.compile(r"\d{1,9} ?[a-zA-Z]{1,12}(?:(?:,| and|, and)? ?\d{1,9}(?:\.\d{1,9})? ?[a-zA-Z]{1,12}){1,3}")
+_BREAKDOWN = re.compile(r"(?P<whole>[^()]{1,60}?) ?\((?P<parts>[^()]{1,160})\)")
+_JOINED = re.compile(r",? and |, ?|\+| plus ")
 
 
 def _scaled(number: PlainNumber, scale: Fraction) -> PlainNumber:

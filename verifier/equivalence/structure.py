@@ -44,7 +44,6 @@ _MATH_WORDS = frozenset({"pi", "sqrt", "mod", "percent"})
 _HALVES = frozenset({"am", "pm"})
 """Of the day: they may be left out, but not confused."""
 _DOTTED = re.compile(r"\d(?:'|\s?(?:\\[lcv]?dots(?![a-zA-Z])|\.\.|…))$")
-_CURVE = re.compile(r"[a-zA-Z] ?\^.{0,40}[+-]|[+-].{0,40}[a-zA-Z] ?\^")
 _LETTER_TAIL = re.compile(r"[-+]?\d+(?:\.\d+)?[a-zA-Z]")
 _BARE_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _NOT_A_LIST = re.compile(r"\\(?:begin|cup|cap|ldots|dots|cdots|le|ge|in)(?![a-zA-Z])|[<>]")
@@ -91,10 +90,10 @@ def is_derivation(normal: str) -> bool:
     return len(words) > 1
 
 
-def curve_of(normal: str) -> str:
-    """The left side of an equation such as ``x^2+y^2=5``, which is 5 only where that was asked for; else empty."""
+def sides_of(normal: str) -> tuple[str, str]:
+    """Both sides of an equation such as ``x^2+y^2=5``, which is 5 only where that was asked for; else empty."""
     left, equals, right = normal.partition("=")
-    return left.strip() if equals and "=" not in right and _CURVE.search(left) else ""
+    return (left.strip(), right.strip()) if equals and left and right and "=" not in right else ("", "")
 
 
 def is_list(normal: str) -> bool:

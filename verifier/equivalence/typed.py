@@ -43,13 +43,14 @@ from verifier.equivalence.nodes import (
     replaced,
     same_function,
 )
+from verifier.equivalence.policy import DEFAULT, Need, Order, Percent, Policy
 from verifier.equivalence.signs import Node
 
 _MAX_ITEMS, _FEW = 64, 12
 _ANY = Scalar(("num", Fraction(0), None))
 
 
-def typed_equal(gold: str, answer: str) -> bool | None:
+def typed_equal(gold: str, answer: str, policy: Policy = DEFAULT) -> bool | None:
     """Whether two normalised texts are the same answer; None where that cannot be told here."""
     golds, answers = readings(gold), readings(answer)
     if not golds or not answers:
@@ -58,7 +59,7 @@ def typed_equal(gold: str, answer: str) -> bool | None:
     found: bool | None = False
     for one in golds:
         for other in answers:
-            is_equal = _Comparison(seed).equal(one, other)
+            is_equal = _Comparison(seed, policy).equal(one, other)
             if is_equal:
                 return True
             found = None if is_equal is None else found
@@ -93,8 +94,9 @@ def _are_alike(one: Scalar, other: Scalar) -> bool:
 class _Comparison:
     """One comparison; its points follow from both texts, so an answer cannot be made for them."""
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, policy: Policy) -> None:
         self._seed = seed
+        self._policy = policy
 
     def equal(self, gold: Value, answer: Value) -> bool | None:  # noqa: C901, PLR0912 (one case for each pair of kinds)
         """Whether two values are the same answer."""
@@ -108,6 +110,8 @@ class _Comparison:
             case (Named(), Relation(kind="=")) | (Relation(kind="="), Named()):
                 return self._relations(_as_relation(gold), _as_relation(answer))
             case Named(_, value), _:
+                if self._policy.names is Need.REQUIRED and not isinstance(value, Region):
+                    return False  # but an interval names no variable that x < 3 does
                 return self.equal(value, answer)
             case _, Named(_, value):
                 return self.equal(gold, value)
@@ -148,7 +152,7 @@ class _Comparison:
                 return False
 
     def _same(self, gold: Node, answer: Node) -> bool | None:
-        return nodes_equal(gold, answer, self._seed)
+        return nodes_equal(gold, answer, self._seed, self._policy)
 
     def _scalars(self, gold: Scalar, answer: Scalar) -> bool | None:
         if ("var", "angle") in gold.node[1:2] + tuple(gold.node[1] if gold.node[0] == "prod" else ()):
@@ -160,21 +164,26 @@ class _Comparison:
                 scale: Node = ("num", answer.unit.factor / gold.unit.factor, None)
                 return self._same(gold.node, ("prod", (scale, answer.node)))
             return self._same(gold.node, answer.node)
+        if self._policy.units is Need.REQUIRED and (gold.unit or gold.words) and not (answer.unit or answer.words):
+            return False
         if gold.words and answer.words and gold.words.removesuffix("s") != answer.words.removesuffix("s"):
             return None
         if gold.is_percent != answer.is_percent and not (gold.unit or answer.unit):
-            percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
-            same = self._same(percent.node, plain.node)
-            if same:
-                return True
-            share = self._same(("percent", percent.node), plain.node)
-            return share if share or same is not None else None
+            return self._percent_and_plain(gold, answer)
         if (gold.unit == DEGREE) != (answer.unit == DEGREE) and not (gold.unit and answer.unit):
             turned, plain = (gold, answer) if gold.unit == DEGREE else (answer, gold)
             if has_kind(plain.node, ("const",)):
                 return self._same(("degree", turned.node), plain.node)
             return self._same(gold.node, answer.node)
         return self._same(gold.node, answer.node)
+
+    def _percent_and_plain(self, gold: Scalar, answer: Scalar) -> bool | None:
+        percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
+        same = self._same(percent.node, plain.node) if self._policy.percent is Percent.EITHER else False
+        if same:
+            return True
+        share = self._same(("percent", percent.node), plain.node)
+        return share if share or same is not None else None
 
     def _named(self, gold: Named, answer: Named) -> bool | None:
         if gold.name == answer.name:
@@ -207,14 +216,20 @@ class _Comparison:
             return self._in_order(golds, bare(answer.items), is_answer=False)
         if self._have_other_names(gold, answer):
             return False
-        if len(gold.items) == len(answer.items) <= _FEW and not gold.is_braced and not answer.is_braced:
-            sides = bare(gold.items), bare(answer.items)
-            counts = [[sum(self.equal(one, other) is True for other in side) for one in sides[0]] for side in sides]
-            if max(counts[0]) > 1 and counts[0] != counts[1]:  # each as often as the other says it
-                return False
+        if self._policy.order is Order.STRICT and not gold.is_braced:
+            return self._as_sequences(gold.items, answer.items)
+        if not gold.is_braced and not answer.is_braced and self._repeat_otherwise(bare(gold.items), bare(answer.items)):
+            return False
         if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
             return self._as_sets(gold.items, answer.items)
         return self._as_sets(bare(gold.items), bare(answer.items))
+
+    def _repeat_otherwise(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool:
+        """Whether lists of one length say one thing twice, and not each as often as the other."""
+        if not len(golds) == len(answers) <= _FEW:
+            return False
+        counts = [[sum(self.equal(one, other) is True for other in side) for one in golds] for side in (golds, answers)]
+        return max(counts[0]) > 1 and counts[0] != counts[1]
 
     def _have_other_names(self, gold: Bag, answer: Bag) -> bool:
         """Whether both give names, and not the same."""
@@ -269,11 +284,14 @@ class _Comparison:
         return sides[0] == sides[1]
 
     def _seqs(self, gold: Seq, answer: Seq) -> bool | None:
-        if len(gold.items) != len(answer.items):
+        if gold.brackets != answer.brackets and len(gold.items) == len(answer.items) == 2:  # noqa: PLR2004
             return False
-        if gold.brackets != answer.brackets and len(gold.items) == 2:  # noqa: PLR2004
+        return self._as_sequences(gold.items, answer.items)
+
+    def _as_sequences(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
+        if len(golds) != len(answers):
             return False
-        return _all(self.equal(one, other) for one, other in zip(bare(gold.items), bare(answer.items), strict=True))
+        return _all(self.equal(one, other) for one, other in zip(bare(golds), bare(answers), strict=True))
 
     def _list_and_tuple(self, bag: Bag, seq: Seq, *, is_answer: bool) -> bool | None:
         """A list without brackets against a tuple; ``is_answer`` says that the tuple is the answer."""
@@ -334,7 +352,11 @@ class _Comparison:
         return bool(gold.kind == "=" or (is_real(ratios[0]) and ratios[0].real > 0))
 
     def _solved(self, gold: Value, answer: Value) -> bool | None:
-        """An equation of the reference against what its one other name comes to: ``xy=6`` against ``6/x``."""
+        """An equation against the value of names, ``a+b=5`` and 5, or of its one other name, ``xy=6`` and ``6/x``."""
+        relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
+        if isinstance(relation, Relation) and isinstance(value, Scalar) and not variables(value.node):
+            stated = _stated(relation)
+            return stated is not None and self._scalars(value, Scalar(stated))
         if not isinstance(gold, Relation) or not isinstance(answer, Scalar) or answer.unit or answer.is_percent:
             return None
         missing = variables(gold.node) - variables(answer.node)
@@ -402,6 +424,17 @@ def _any(results: Iterable[bool | None]) -> bool | None:
             return True
         found = None if result is None else found
     return found
+
+
+def _stated(equation: Relation) -> Node | None:
+    """The number that an equation gives for an expression of names alone; ``2x=5`` and ``x^2+y^2=5`` give none."""
+    if equation.node[0] != "sum" or len(equation.node[1]) != 2:  # noqa: PLR2004
+        return None
+    left, right = equation.node[1]
+    if right[0] != "neg" or bool(variables(left)) == bool(variables(right)):
+        return None
+    names, value = (left, right[1]) if variables(left) else (right[1], left)
+    return None if has_kind(names, ("num", "pow", "root", "const", "abs")) else value
 
 
 def _points_of(node: Node) -> list[Node]:

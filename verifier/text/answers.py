@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from verifier.text.phrases import last_line, named_answers, plain
 
@@ -30,8 +30,7 @@ class AnswerKind(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundAnswer:
+class FoundAnswer(NamedTuple):
     """What was found.
 
     Args:
@@ -48,6 +47,7 @@ class FoundAnswer:
 _TOKEN = re.compile(r"\\(?:boxed|fbox)[ \t\n]{0,8}\{|\\.|[{}]", re.DOTALL)
 _BEGIN = "\\boxed{"
 _SHORT_CHARS = 200
+_PLAIN = re.compile(r"[-+]?(?:\\?\$)?[A-Za-z0-9][A-Za-z0-9.,/% ]*")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
 _BLANK = re.compile(
     r"\\(?:text|textbf|mathrm|mathbf|quad|qquad|hspace|phantom|ldots|dots|underline|[ ,;:!])(?![a-zA-Z])"
@@ -88,7 +88,7 @@ def _only_box(text: str) -> str | None:
         return None
     end = text.find("}", start)
     inner = text[start + len(_BEGIN) : end].strip() if end > 0 else ""
-    return inner if len(inner) <= _SHORT_CHARS and inner.replace(".", "").isalnum() and inner.isascii() else None
+    return inner if len(inner) <= _SHORT_CHARS and _PLAIN.fullmatch(inner) else None
 
 
 def boxes(text: str) -> tuple[tuple[str, ...], bool]:

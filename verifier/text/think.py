@@ -7,14 +7,13 @@ text inside the reasoning can never be judged as the answer (DeepSeek-R1, arXiv 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 OPEN_TAG = "<think>"
 CLOSE_TAG = "</think>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasoned:
+class Reasoned(NamedTuple):
     """A completion in its two parts.
 
     Args:

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
 
 from verifier.equivalence import (
-    EQUAL_TASK,
     MAX_ANSWER_CHARS,
-    PARSE_TASK,
     Gold,
     GoldKind,
-    curve_of,
+    Need,
+    Order,
+    Percent,
+    Policy,
     decide,
     is_derivation,
     is_list,
+    is_plain,
     is_prose,
     is_read,
+    is_simplest,
     is_too_complex,
     is_unreadable,
     is_within,
@@ -30,30 +36,20 @@ from verifier.equivalence import (
     peel,
     read_gold,
     read_number,
+    sides_of,
 )
-from verifier.errors import (
-    InvalidRequestError,
-    UnknownNameError,
-    UnscorableError,
-    WorkerCrashedError,
-    WorkerTimeoutError,
-)
+from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableError
 from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer
-from verifier.text.asked import asked_formulas
+from verifier.text.asked import asked_formulas, asks_for_box
 from verifier.text.phrases import conclusion
 from verifier.text.think import opens_reasoning, split_reasoning
 from verifier.types import Group, MathReference, Verdict
+from verifier.verifiers.algebra import EQUAL, UNREAD, Algebra
 from verifier.verifiers.base import Options, Tools
-from verifier.verifiers.once import Once
-from verifier.workers import WorkerPool
 
 NAME = "math"
 
-_PARSE_FACTOR = 2.0
-"""A gold answer gets more time than answers do: it is read once, and failing to read it costs a whole group."""
 _MAX_BUDGET_S = 600.0
-_DIGITS = 100
-"""A whole number of fewer digits, as most answers are, is in the one spelling already."""
 _SHOWN_CHARS = 90
 _PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
@@ -66,16 +62,19 @@ class MathOptions:
     Args:
         cpu_budget_s: CPU seconds for one comparison.
         look_in_reasoning: also look into the reasoning, where no answer follows it.
-        accept_phrase: take an answer that is not boxed or tagged, such as "The answer is 42."
+        accept_phrase: take an answer that is not boxed or tagged, such as "The answer is 42."; None takes it where the
+            prompt asked for no box.
         tolerance: how far a number may be from the gold one, as a part of it; 0 asks for the same number.
         take_conclusion: of an answer that is a sentence or a derivation, take the one value with which it ends.
+        policy: what counts as equal.
     """
 
     cpu_budget_s: float = 2.0
     look_in_reasoning: bool = False
-    accept_phrase: bool = True
+    accept_phrase: bool | None = None
     take_conclusion: bool = False
     tolerance: float = 0.0
+    policy: Policy = field(default_factory=Policy)
 
 
 class MathVerifier:
@@ -83,7 +82,7 @@ class MathVerifier:
 
     def __init__(self, options: Options, tools: Tools) -> None:
         self._options = _read_options(options)
-        self._workers = tools.workers
+        self._algebra = Algebra(tools.workers, self._options.cpu_budget_s)
 
     async def open_group(self, group: Group) -> MathJudge:
         """Reads the gold answers.
@@ -112,7 +111,7 @@ class MathVerifier:
             golds=tuple(golds),
             prompt=group.prompt,
             options=self._options,
-            workers=self._workers,
+            algebra=self._algebra,
         )
 
     async def _read_gold(self, text: str) -> Gold | str:
@@ -126,33 +125,24 @@ class MathVerifier:
             return gold
         if is_too_complex(gold.normal):
             return gold.as_text()
-        budget_s = self._options.cpu_budget_s * _PARSE_FACTOR
-        try:
-            can_parse = await self._workers.call_with_retry(PARSE_TASK, gold.normal, cpu_budget_s=budget_s)
-        except WorkerTimeoutError:
-            return "takes too long to read; give a simpler form of it"
-        except WorkerCrashedError as crash:
-            if not crash.is_own_doing:
-                raise
-            return "brings the judge down; give a simpler form of it"
-        if can_parse:
+        trouble = await self._algebra.trouble_with(gold.normal)
+        if not trouble:
             return gold
-        if gold.can_be_text:
-            return gold.as_text()
-        return "cannot be read as mathematics; give the final answer alone, as LaTeX or plain text"
+        return gold.as_text() if trouble == UNREAD and gold.can_be_text else trouble
 
 
 class MathJudge:
     """Judges completions against the gold answers of one group."""
 
-    def __init__(self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, workers: WorkerPool) -> None:
+    def __init__(self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, algebra: Algebra) -> None:
         self._golds = golds
         self._is_opened = opens_reasoning(prompt)
         self._prompt = prompt[:_PROMPT_CHARS]
+        accepts = options.accept_phrase
+        self._accepts_phrase = not asks_for_box(prompt) if accepts is None else accepts
         self._options = options
-        self._workers = workers
+        self._algebra = algebra
         self._known: dict[str, Verdict | tuple[Gold, ...]] = {}
-        self._verdicts: Once[str, Verdict] = Once()
 
     async def verify(self, completion: str) -> Verdict:
         """The verdict on one completion.
@@ -167,7 +157,7 @@ class MathJudge:
         if isinstance(found, Verdict):
             return found
         verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
-        if verdict.reason == _EQUAL and self._repeats(found, completion):
+        if verdict.reason == EQUAL and self._repeats(found, completion):
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)
         return verdict
@@ -177,7 +167,7 @@ class MathJudge:
         found = self._find(completion)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
-        if len(found.texts) == 1 and len(text := found.texts[0]) < _DIGITS and text.isdecimal() and text.isascii():
+        if len(found.texts) == 1 and is_plain(found.texts[0]):
             return found.texts
         texts = [peel(text.strip()) for text in found.texts]
         if sum(map(len, texts)) > MAX_ANSWER_CHARS:
@@ -187,8 +177,9 @@ class MathJudge:
 
     def _repeats(self, answers: tuple[str, ...], completion: str) -> bool:
         """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
-        if answers[0] == self._golds[0].normal:
-            return False
+        gold = self._golds[0]
+        if answers[0] == gold.normal or (gold.whole is not None and is_plain(answers[0])):
+            return False  # such as 28.00 for 28
         candidates = {answer.rstrip("= ") for answer in answers}
         if any(gold.normal in candidates for gold in self._golds):
             return False
@@ -205,11 +196,9 @@ class MathJudge:
 
     def _find(self, completion: str) -> FoundAnswer:
         parts = split_reasoning(completion, is_opened=self._is_opened)
-        found = FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
-        if parts.answer is not None:
-            found = find_answer(parts.answer, accept_phrase=self._options.accept_phrase)
+        found = _NOTHING if parts.answer is None else find_answer(parts.answer, accept_phrase=self._accepts_phrase)
         if self._options.look_in_reasoning and found.kind is AnswerKind.NONE and parts.reasoning is not None:
-            return find_answer(parts.reasoning, accept_phrase=self._options.accept_phrase)
+            return find_answer(parts.reasoning, accept_phrase=self._accepts_phrase)
         return found
 
     async def _judge_several(self, answers: tuple[str, ...]) -> Verdict:
@@ -218,14 +207,14 @@ class MathJudge:
         if len(answers) <= MAX_TEXTS:
             if any(is_list(gold.normal) for gold in self._golds):
                 whole = await self._judge(", ".join(answers))
-                if whole.reason == _EQUAL:
+                if whole.reason == EQUAL:
                     return whole
             each = await self._judge(answers[-1])
             for answer in answers[:-1]:
-                if each.reason != _EQUAL:
+                if each.reason != EQUAL:
                     break
                 each = await self._judge(answer)
-            if each.reason == _EQUAL:
+            if each.reason == EQUAL:
                 return each
         return Verdict.incorrect(NAME, "several_answers", f"marked answers that differ: {shown}")
 
@@ -235,24 +224,25 @@ class MathJudge:
             known = self._known[answer] = self._decide(answer)
         if isinstance(known, Verdict):
             return known
-        undecided = known
-        return await self._verdicts.get(answer, lambda: self._compare(answer, undecided))
+        return await self._compare(answer, known)
 
     def _decide(self, answer: str) -> Verdict | tuple[Gold, ...]:
         """The verdict, or the gold answers that only an algebra system can compare with the answer."""
         undecided: list[Gold] = []
-        is_unasked = "=" in answer and self._is_unasked_curve(answer)
+        stated = self._stated(answer) if "=" in answer else ""
         for gold in self._golds:
-            decision = False if is_unasked and "=" not in gold.normal else decide(gold, answer)
+            decision = decide(gold, answer, self._options.policy)
+            if not decision and stated:
+                decision = decide(gold, stated, self._options.policy) or decision
             if decision or (self._options.tolerance and is_within(gold.normal, answer, self._options.tolerance)):
-                return _correct(answer, gold)
+                return self._correct(answer, gold)
             if decision is None:
                 undecided.append(gold)
         reason = is_too_complex(answer) if undecided else ""
         if reason:
             return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
         if (concluded := self._concluded(answer)) is not None:
-            return _correct(answer, concluded)
+            return self._correct(answer, concluded)
         if is_prose(answer) or (undecided and is_derivation(answer)):
             return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
         if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
@@ -267,52 +257,51 @@ class MathJudge:
         if not self._options.take_conclusion or not (is_prose(answer) or not is_read(answer)):
             return None
         value = normalise(conclusion(answer))
-        return next((gold for gold in self._golds if decide(gold, value)), None) if value else None
+        return (
+            next((gold for gold in self._golds if decide(gold, value, self._options.policy)), None) if value else None
+        )
 
     async def _compare(self, answer: str, undecided: tuple[Gold, ...]) -> Verdict:
         """What an algebra system says of the answer: the best that it does against any of these gold answers."""
         worst = "not_equal"
         for gold in undecided:
-            outcome = await self._ask(gold, answer)
-            if outcome == _EQUAL:
-                return _correct(answer, gold)
+            outcome = await self._algebra.compare(gold.normal, answer)
+            if outcome == EQUAL:
+                return self._correct(answer, gold)
             if outcome != "not_equal":
                 worst = outcome
                 break  # the next gold answer would cost as much again
         return Verdict.incorrect(NAME, worst, _shown(answer, "!=", undecided[0]))
 
-    def _is_unasked_curve(self, answer: str) -> bool:
-        """Whether it is an equation such as ``x^2+y^2=5`` whose left side the prompt does not name."""
-        left = curve_of(answer)
-        return bool(left) and left.replace(" ", "") not in normalise(self._prompt).replace(" ", "")
+    def _correct(self, answer: str, gold: Gold) -> Verdict:
+        if self._options.policy.simplest_form and answer != gold.normal and not is_simplest(answer):
+            return Verdict.incorrect(NAME, "not_simplest", _shown(answer, "=", gold))
+        return Verdict.correct(NAME, EQUAL, _shown(answer, "=", gold))
 
-    async def _ask(self, gold: Gold, answer: str) -> str:
-        """Reason code of one comparison in a worker."""
-        payload = {"gold": gold.normal, "answer": answer}
-        try:
-            said = await self._workers.call_with_retry(EQUAL_TASK, payload, cpu_budget_s=self._options.cpu_budget_s)
-        except WorkerTimeoutError:
-            return "too_complex"
-        except WorkerCrashedError as crash:
-            if not crash.is_own_doing:
-                raise
-            return "crashes_judge"
-        if not isinstance(said, dict):
-            raise TypeError(f"the task {EQUAL_TASK} answered {said!r}")
-        if said.get("error"):
-            return "too_complex" if said["error"] == "too_complex" else "unparseable_answer"
-        return _EQUAL if said["equal"] else "not_equal"
+    def _stated(self, answer: str) -> str:
+        """What an equation says of an expression that the prompt has, and gives no value itself; or empty."""
+        left, right = sides_of(answer)
+        left = left.replace(" ", "")
+        if not self._prompt or not any(character.isalpha() for character in left):
+            return ""
+        asked = self._asked_text
+        at = asked.find(left)
+        while at >= 0:
+            if not asked.startswith("=", at + len(left)):
+                return right
+            at = asked.find(left, at + 1)
+        return ""
+
+    @functools.cached_property
+    def _asked_text(self) -> str:
+        return normalise(self._prompt).replace(" ", "")
 
 
-_EQUAL = "equal"
+_NOTHING = FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
 _NO_ANSWER = {
     "no_answer": "no final answer is marked after the reasoning",
     "empty_answer": "the place of the final answer is blank",
 }
-
-
-def _correct(answer: str, gold: Gold) -> Verdict:
-    return Verdict.correct(NAME, _EQUAL, _shown(answer, "=", gold))
 
 
 def _worked_out(text: str) -> dict[str, None]:
@@ -330,27 +319,21 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def _read_options(options: Options) -> MathOptions:
-    known = ("accept_phrase", "cpu_budget_s", "look_in_reasoning", "take_conclusion", "tolerance")
     for name in options:
-        if name not in known:
-            raise UnknownNameError("option of the verifier math", name, known)
-    defaults = MathOptions()
-    return MathOptions(
-        cpu_budget_s=_seconds(options.get("cpu_budget_s", defaults.cpu_budget_s)),
-        look_in_reasoning=_flag("look_in_reasoning", options.get("look_in_reasoning", defaults.look_in_reasoning)),
-        accept_phrase=_flag("accept_phrase", options.get("accept_phrase", defaults.accept_phrase)),
-        tolerance=_part(options.get("tolerance", defaults.tolerance)),
-        take_conclusion=_flag("take_conclusion", options.get("take_conclusion", defaults.take_conclusion)),
-    )
+        if name not in _KNOWN:
+            raise UnknownNameError("option of the verifier math", name, _KNOWN)
+    given = {name: read(name, options[name]) for name, read in _READERS.items() if name in options}
+    policy = {name: given.pop(name) for name in _OF_POLICY if name in given}
+    return MathOptions(**given, policy=Policy(**policy))  # type: ignore[arg-type]
 
 
-def _seconds(value: object) -> float:
+def _seconds(_: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MAX_BUDGET_S:
         raise InvalidRequestError(f"option cpu_budget_s of math is {value!r}; give seconds from 0 to {_MAX_BUDGET_S:g}")
     return float(value)
 
 
-def _part(value: object) -> float:
+def _part(_: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InvalidRequestError(
             f"option tolerance of math is {value!r}; give a part of the gold number, such as 0.01"
@@ -362,3 +345,35 @@ def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidRequestError(f"option {name} of math is {value!r}; give true or false")
     return value
+
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def _choice(kind: type[Choice]) -> Callable[[str, object], Choice]:
+    def read(name: str, value: object) -> Choice:
+        known = [one.value for one in kind]
+        if value not in known:
+            raise InvalidRequestError(f"option {name} of math is {value!r}; give one of {', '.join(known)}")
+        return kind(value)
+
+    return read
+
+
+_OF_POLICY: Mapping[str, Callable[[str, object], object]] = {
+    "names": _choice(Need),
+    "order": _choice(Order),
+    "percent": _choice(Percent),
+    "rounding": _flag,
+    "simplest_form": _flag,
+    "units": _choice(Need),
+}
+_READERS: Mapping[str, Callable[[str, object], object]] = {
+    "accept_phrase": _flag,
+    "cpu_budget_s": _seconds,
+    "look_in_reasoning": _flag,
+    "take_conclusion": _flag,
+    "tolerance": _part,
+    **_OF_POLICY,
+}
+_KNOWN = tuple(sorted(_READERS))

@@ -21,17 +21,19 @@ class Once(Generic[K, V]):
     """Runs a piece of work once for each key; those who ask while it runs share it.
 
     What failed or was cancelled is forgotten, so that the next to ask tries again. Work goes on while anyone waits for
-    it, and is cancelled when nobody does.
+    it, and is cancelled when nobody does. With a limit, the outcome that was made first is forgotten beyond it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: int | None = None) -> None:
         self._shared: dict[K, _Shared[V]] = {}
+        self._limit = limit
 
     async def get(self, key: K, start: Callable[[], Awaitable[V]]) -> V:
         """The outcome for this key; ``start`` makes it, if nobody has yet."""
         shared = self._shared.get(key)
         if shared is None:
             # It is awaited below by everyone who shares it, so it cannot belong to one caller's scope.
+            self._make_room()
             shared = self._shared[key] = _Shared(work=asyncio.ensure_future(start()))
         shared.waiting += 1
         try:
@@ -44,3 +46,9 @@ class Once(Generic[K, V]):
                 del self._shared[key]
             if abandoned:
                 shared.work.cancel()
+
+    def _make_room(self) -> None:
+        if self._limit is not None and len(self._shared) >= self._limit:
+            oldest = next((key for key, shared in self._shared.items() if shared.work.done()), None)
+            if oldest is not None:
+                del self._shared[oldest]
