@@ -28,6 +28,12 @@ CASES = [
 ]
 
 
+PAIRS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases" / "math_pairs.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
 class NoSandbox:
     """Mathematics runs no programs."""
 
@@ -58,6 +64,20 @@ def group(*answers: str, completions: tuple[str, ...] = (), prompt: str = "") ->
 async def judge(pool: WorkerPool, completion: str, *answers: str, **options: object) -> Verdict:
     opened = await make(pool, **options).open_group(group(*answers))
     return await opened.verify(completion)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[f"{pair['gold']} | {pair['answer']}" for pair in PAIRS])
+async def test_pairs_have_one_verdict_whichever_side_is_the_reference(pool: WorkerPool, pair: dict[str, str]) -> None:
+    sides = [(pair["gold"], pair["answer"])]
+    if not pair.get("one_way"):
+        sides.append((pair["answer"], pair["gold"]))
+    for gold, answer in sides:
+        try:
+            verdict = await judge(pool, f"The final answer is $\\boxed{{{answer}}}$.", gold)
+        except UnscorableError:  # what no reference can be is no right answer either
+            assert not pair["equal"]
+        else:
+            assert (verdict.outcome is Outcome.CORRECT) is pair["equal"], verdict.detail
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{n}: {case['why']} ({case['source']})" for n, case in enumerate(CASES)])

@@ -5,7 +5,8 @@ Nothing here starts a process; ``MATH_TASKS`` names what a worker pool runs.
 
 from __future__ import annotations
 
-from verifier.equivalence.exact import Gold, GoldKind, decide, is_unreadable, read_gold
+from verifier.equivalence.exact import Gold, GoldKind, can_ask_algebra, decide, is_unreadable, read_gold
+from verifier.equivalence.forms import has_form
 from verifier.equivalence.kinds import is_read
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import is_plain, normalise, peel
@@ -34,7 +35,9 @@ __all__ = [
     "Order",
     "Percent",
     "Policy",
+    "can_ask_algebra",
     "decide",
+    "has_form",
     "is_derivation",
     "is_list",
     "is_plain",

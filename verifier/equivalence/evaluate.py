@@ -417,9 +417,10 @@ def values_equal(one: Node, other: Node) -> bool | None:
     """Whether two nodes have the same value; None where one has none.
 
     They differ where their balls do not meet. They are equal where the balls still meet with an error below one part in
-    2**400, which no two different short expressions do.
+    2**400, which no two different short expressions do. Where a part of one is so large or small that it would hide the
+    difference, nothing is said.
     """
-    accuracy, is_zero = 0, False
+    accuracy, is_zero, is_hidden = 0, False, False
     for bits in _PRECISIONS:
         with precision(bits):
             try:
@@ -432,4 +433,26 @@ def values_equal(one: Node, other: Node) -> bool | None:
                 return False
             accuracy = min(first.rel_accuracy_bits(), second.rel_accuracy_bits())
             is_zero = bool(first.contains(0) and second.contains(0))
-    return True if accuracy > _PRECISIONS[1] or is_zero else None
+            is_hidden = bits == _PRECISIONS[-1] and (_hides(one) or _hides(other))
+    return True if not is_hidden and (accuracy > _PRECISIONS[1] or is_zero) else None
+
+
+def _hides(node: Node) -> bool:
+    """Whether a part of a node is so large or small that beside it another part cannot be seen."""
+    todo: list[object] = [node]
+    while todo:
+        one = todo.pop()
+        if not isinstance(one, tuple):
+            continue
+        if one and one[0] in ("pow", "fact", "call", "num"):
+            value = constant(one)
+            if value is None or not value.is_finite():
+                return True
+            size = abs(value)
+            if size > arb(2) ** _HIDING_BITS or (size != 0 and size < arb(2) ** -_HIDING_BITS):
+                return True
+        todo += one
+    return False
+
+
+_HIDING_BITS = 1000

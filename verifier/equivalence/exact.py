@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from verifier.equivalence.forms import COMPARERS, OPTION, OTHER_CHOICE, opened
 from verifier.equivalence.kinds import is_read
-from verifier.equivalence.normal import as_words, normalise
+from verifier.equivalence.normal import as_words, boxed_in, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
 from verifier.equivalence.policy import DEFAULT, Policy
 from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity, restated
-from verifier.equivalence.structure import conflict, is_prose
+from verifier.equivalence.structure import conflict, is_for_algebra, is_prose
 from verifier.equivalence.typed import typed_equal
 
 _TEXT_CHARS = 60
@@ -69,12 +70,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _SHORT_WORD_CHARS = 3
 _DECIMAL = re.compile(r"([-+]?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,5}|\d{1,40})(?:\.(\d{0,40}))?", re.ASCII)
 """Most answers: decided at once where the gold is a whole number."""
-_CHOICE = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])(?:[.)]|\) ?[.:]?) ?(.+)", re.DOTALL)
-_CHOSEN = re.compile(r"\(?([A-Za-z])\)?|(?:option |choice )?\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
-_OTHER_CHOICE = re.compile(
-    r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|[或和不]"
-    r"|(?<![A-Za-z])(?i:or|and|not|no|also|maybe|perhaps|possibl[ey]|think|actually|wrong|instead|rather|but)(?![A-Za-z])"
-)
+_IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
 _DEEP = 40
 """Braces of what may be nested more deeply than we read."""
 _OF_ALGEBRA = re.compile(r"\\(?:int|iint|oint|sum|prod|lim|frac\s?\{d)(?![a-z])|'")
@@ -82,16 +78,12 @@ _OF_ALGEBRA = re.compile(r"\\(?:int|iint|oint|sum|prod|lim|frac\s?\{d)(?![a-z])|
 _LETTERS = re.compile(r"[A-Z](?:, ?[A-Z])+")
 _LONG_WORD = re.compile(r"[^\W\d_]{3}|[\u4e00-\u9fff]")
 _MATH_SIGNS = re.compile(r"[=+*/^<>|'_]|\\(?!text|mathrm|\s)|-")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
-_HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)
-_HOUR_NUMBER = re.compile(r"\d{1,2}")
-_SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
 
 
 @lru_cache(maxsize=4096)
 def read_gold(text: str) -> Gold | None:
     """Reads a gold answer; None where it says nothing."""
-    normal = normalise(text)
+    normal = normalise(boxed_in(text) or text)
     if not any(character.isalnum() for character in normal) and "\\" not in normal:
         return None
     number, quantity = read_number(normal), read_quantity(normal)
@@ -114,7 +106,7 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
         is_equal = quantities_equal(gold.quantity, quantity, policy)
         if is_equal is not None:
             return is_equal
-    for compare in (_compare_choices, _compare_sides, _compare_times):
+    for compare in (*COMPARERS, _compare_options):
         if (found := compare(gold.normal, answer)) is not None:
             return found
     if _is_restated(gold, answer, policy):
@@ -124,6 +116,18 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
     return False if is_prose(answer) else _decide_mathematics(gold, answer, policy)
+
+
+def _compare_options(gold: str, answer: str) -> bool | None:
+    """An option with its letter against its text alone: ``(B) 12`` and 12. None for anything else."""
+    one, other = OPTION.fullmatch(opened(gold)), OPTION.fullmatch(opened(answer))
+    if (one is None) == (other is None):
+        return None
+    texts = (one[2], answer) if one is not None else (gold, other[2] if other else "")
+    found = read_gold(texts[0])
+    if found is None or found.number is None or OTHER_CHOICE.search(texts[1]):
+        return None
+    return decide(found, normalise(texts[1]))
 
 
 def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:
@@ -147,55 +151,23 @@ def _decide_mathematics(gold: Gold, answer: str, policy: Policy) -> bool | None:
     based = _compare_bases(gold, answer)
     if based is not None:
         return based
+    if _squeezed(gold.normal) == _squeezed(answer):
+        return True
     return False if conflict(gold.normal, answer) else None
+
+
+def _squeezed(text: str) -> str:
+    return _IDLE_SPACE.sub("", opened(text))
+
+
+def can_ask_algebra(gold: Gold, answer: str) -> bool:
+    """Whether an algebra system may be asked: one side is not read here, and it would pass over nothing in either."""
+    return not (is_read(answer) and is_read(gold.normal)) and is_for_algebra(gold.normal, answer)
 
 
 def is_unreadable(answer: str) -> bool:
     """Whether a normalised answer is neither read here nor of a kind that an algebra system reads whole."""
     return not is_read(answer) and not _OF_ALGEBRA.search(answer) and answer.count("{") < _DEEP
-
-
-def _compare_choices(gold: str, answer: str) -> bool | None:
-    """A letter against a letter, either with the text of its option; None where the gold is no choice."""
-    choice = _CHOICE.fullmatch(_opened(gold))
-    chosen = _CHOSEN.fullmatch(_opened(answer)) if choice else None
-    if choice is None or chosen is None:
-        return None
-    letter, text = chosen[1] or chosen[2], chosen[3] or ""
-    if text and _OTHER_CHOICE.search(text):
-        return text == choice[3] and letter == choice[2]
-    return letter.upper() == (choice[1] or choice[2])
-
-
-def _compare_times(gold: str, answer: str) -> bool | None:
-    """Two times of day; which half is meant may be left out, and so may minutes that are none. None for others."""
-    ours, theirs = _time_of(gold), _time_of(answer)
-    if ours is None and theirs is None:
-        return None
-    if ours is None or theirs is None:
-        hour, other = (theirs, gold) if ours is None else (ours, answer)
-        if hour is None or not hour[1] or not _HOUR_NUMBER.fullmatch(other):
-            return None  # 2:00 alone may be a ratio
-        return hour[0] == (int(other), 0, 0)
-    return ours[0] == theirs[0] and (ours[1] == theirs[1] or not (ours[1] and theirs[1]))
-
-
-def _time_of(text: str) -> tuple[tuple[int, int, int], str] | None:
-    if hour := _HOUR.fullmatch(text):
-        return (int(hour[1]), 0, 0), hour[2].casefold()
-    found = _TIME.fullmatch(text)
-    return found and ((int(found[1]), int(found[2]), int(found[3] or 0)), (found[4] or "").casefold())
-
-
-def _compare_sides(gold: str, answer: str) -> bool | None:
-    """``3 x 4`` names two sides: neither 12 nor ``2 x 6`` is it. None where the gold is no such thing."""
-    sides = _SIDES.fullmatch(gold)
-    if sides is None:
-        return None
-    given = _SIDES.fullmatch(answer)
-    if given is None:
-        return False if read_number(answer) is not None else None
-    return sorted(map(int, filter(None, sides.groups()))) == sorted(map(int, filter(None, given.groups())))
 
 
 def _compare_bases(gold: Gold, answer: str) -> bool | None:
@@ -213,15 +185,13 @@ def _compare_bases(gold: Gold, answer: str) -> bool | None:
 
 def _is_words(normal: str, text: str) -> bool:
     """Whether the gold is words rather than a product of variables."""
+    if normal.casefold() in ("no", "yes"):
+        return True
     if not _WORD.fullmatch(normal) or normal.casefold() in _MATH_WORDS:
         return False
     if len(normal) > _SHORT_WORD_CHARS or "\\text" in text:
         return len(normal) > 1
     return len(normal) > 1 and (normal.isupper() or not normal.isascii())  # AB names a segment, ab is a product
-
-
-def _opened(answer: str) -> str:
-    return re.sub(r"\\(?:text|mathrm|mathbf) ?\{([^{}]*)\}", r"\1", answer).strip()
 
 
 def _has_word(answer: str) -> bool:

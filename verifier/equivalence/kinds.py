@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, product
@@ -17,7 +16,8 @@ from flint import arb, fmpq
 
 from verifier.equivalence import syntax
 from verifier.equivalence.deep import flattened
-from verifier.equivalence.evaluate import constant, exact, values_equal, variables
+from verifier.equivalence.evaluate import constant, exact, variables
+from verifier.equivalence.expand import MAX_SIGNS, both_signs, vector, with_sign
 from verifier.equivalence.nodes import (
     INFINITY,
     MINUS_INFINITY,
@@ -29,102 +29,40 @@ from verifier.equivalence.nodes import (
     replaced,
 )
 from verifier.equivalence.quantities import CHANGING_WORDS
+from verifier.equivalence.regions import (
+    all_but,
+    approximate,
+    as_set,
+    common,
+    joined,
+    negative,
+    overlap,
+    region_of,
+    whole_numbers,
+    without,
+)
 from verifier.equivalence.signs import Node, NotReadError
-from verifier.equivalence.units import Unit, read_unit
+from verifier.equivalence.units import read_unit
+from verifier.equivalence.values import (
+    DEGREE,
+    EMPTY,
+    NEVER,
+    Bag,
+    Matrix,
+    Named,
+    NoValueError,
+    Piece,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Seq,
+    Value,
+    Words,
+    bare,
+)
 
 _CACHED = 4096
-_MAX_SIGNS = 4
-DEGREE = read_unit("degree")
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A number or an expression, with what it counts."""
-
-    node: Node
-    unit: Unit | None = None
-    words: str = ""
-    is_percent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bag:
-    """A set, or a list without brackets; its order says nothing."""
-
-    items: tuple[Value, ...]
-    is_braced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Seq:
-    """A tuple, a vector, or an interval that could be either."""
-
-    items: tuple[Value, ...]
-    brackets: str
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """An interval of real numbers."""
-
-    low: Node
-    high: Node
-    has_low: bool
-    has_high: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A union of intervals."""
-
-    pieces: tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """An equation or inequality: ``node`` is zero, below zero, or at most zero."""
-
-    node: Node
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """``x = ...``."""
-
-    name: Node
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """A matrix or a column."""
-
-    rows: tuple[tuple[Value, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """``2:3``."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words, or a set that has a name."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Never:
-    """What is false whatever is asked, such as ``3=4``."""
-
-
-Value = Scalar | Bag | Seq | Region | Relation | Named | Matrix | Ratio | Words | Never
-_NEVER = Never()
-_EMPTY = Region(())
 
 
 def is_read(text: str) -> bool:
@@ -140,13 +78,19 @@ def readings(text: str) -> tuple[Value, ...]:
     for has_groups in syntax.group_readings(text):
         try:
             found.append(_value(syntax.read(text, has_groups=has_groups)))
-        except (NotReadError, _NoValueError):
+        except (NotReadError, NoValueError):
             continue
+    if not found and (stated := _ASKED.fullmatch(text)):
+        return readings(stated[1])
     return tuple(found)
 
 
-class _NoValueError(ValueError):
-    """A node that is none of the kinds."""
+_ASKED = re.compile(
+    r"(?:(?:\\(?:mathbb|mathrm|text|operatorname)\s?\{\s?)?(?:[PEfghFG]|Pr|Var|Cov)\s?\}?\s?[(\[][^=]{1,80}(?:=[^=()]{1,30})?[)\]]"
+    r"|\\(?:lim|sum|prod|int|iint|oint)(?![a-zA-Z])(?:[^=]|(?<=[a-z])=(?=-?\d)){1,200}"
+    r"|\\frac\{(?:d|\\partial)[^=]{1,40})\s?=\s?([^=]{1,400})"
+)
+"""An expression of which only the value counts: a probability, a limit, a sum, an integral, a derivative."""
 
 
 # --- kinds ----------------------------------------------------------------------------------------------------------
@@ -160,17 +104,19 @@ def _value(node: Node) -> Value:  # noqa: C901, PLR0912 (one case for each kind)
             return _seq(items, opener + closer)
         case ("rel", operands, relations):
             return _relation(operands, relations)
+        case ("both", items):
+            return _intersection([_value(item) for item in items])
         case ("in", head, tail):
             if _name_of(head) is None:
-                raise _NoValueError("an element that is no name")
+                raise NoValueError("an element that is no name")
             inside = _value(tail)
             if isinstance(inside, Scalar):
-                raise _NoValueError("an element of what is no set")
+                raise NoValueError("an element of what is no set")
             return Named(head, inside)
         case ("cup", items):
-            return _joined([_value(item) for item in items])
+            return joined([_value(item) for item in items])
         case ("without", whole, part):
-            return _without(_value(whole), _value(part))
+            return without(_value(whole), _value(part))
         case ("builder", head, conditions):
             return _built(head, conditions)
         case ("known", name):
@@ -188,28 +134,28 @@ def _value(node: Node) -> Value:  # noqa: C901, PLR0912 (one case for each kind)
             "known",
             "seq",
         ):
-            return _without(_value(first), _value(second))
+            return without(_value(first), _value(second))
         case ("cap" | "notin", *_):
-            raise _NoValueError(str(node[0]))
+            raise NoValueError(str(node[0]))
         case _:
             return _scalar(node)
 
 
-def _scalar(node: Node) -> Value:
+def _scalar(node: Node) -> Value:  # noqa: C901 (one case for each kind)
     if has_kind(node, ("pm", "mp")):
-        return Bag(tuple(_scalar(_with_sign(node, sign)) for sign in (1, -1)), is_braced=False)
+        return Bag(tuple(_scalar(one) for one in both_signs(node)), is_braced=False)
     if has_kind(
         node, ("bag", "seq", "rel", "in", "cup", "known", "matrix", "text", "ratio", "builder", "unit"), below=True
     ):
-        raise _NoValueError("a part that is no number")
+        raise NoValueError("a part that is no number")
     match node:
         case ("unit", inner, words, power):
             unit = read_unit(words, power=power)
             if unit is None and (power != 1 or not _is_plain(words)):
-                raise _NoValueError("words that change the number")
+                raise NoValueError("words that change the number")
             found = _scalar(inner)
             if not isinstance(found, Scalar) or found.unit is not None or found.is_percent:
-                raise _NoValueError("a unit of what is no number")
+                raise NoValueError("a unit of what is no number")
             return Scalar(found.node, unit=unit, words="" if unit else words.casefold().strip(" ."))
         case ("percent", inner):
             return Scalar(inner, is_percent=True)
@@ -219,16 +165,10 @@ def _scalar(node: Node) -> Value:
             return Scalar(("neg", inner), unit=DEGREE)
         case ("neg", ("percent", inner)):
             return Scalar(("neg", inner), is_percent=True)
+        case ("apply", _, (_, _, *_) as items) if all(item[0] == "num" for item in items):  # the point P(1,2)
+            return Named(("var", node[1]), Seq(tuple(_scalar(item) for item in items), "()"))
         case _:
-            return Scalar(node)
-
-
-def _with_sign(node: Node, sign: int) -> Node:
-    """One reading of what has plus-minus signs."""
-    if node[0] in ("pm", "mp") and len(node) == 2:  # noqa: PLR2004
-        inner = _with_sign(node[1], sign)
-        return inner if (node[0] == "pm") == (sign > 0) else ("neg", inner)
-    return tuple(_with_sign(one, sign) if isinstance(one, tuple) and one else one for one in node)
+            return vector(node) or Scalar(node)
 
 
 def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
@@ -238,6 +178,8 @@ def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
         if item[0] == "in" and item[2][0] == "known" and item[2][1][0] in "ZN" and len(items) > 1
     }
     kept = [item for item in items if not (item[0] == "in" and (item[1], item[2][1]) in parameters)]
+    reals = [item for item in kept if item[0] == "in" and item[1][0] == "var" and item[2] == ("known", "R")]
+    kept = [item for item in kept if item not in reals] if len(reals) < len(kept) else kept
     if parameters:
         kept = [_renamed(item, parameters) for item in kept]
     found: list[Value] = []
@@ -253,13 +195,25 @@ def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
         return found[0]
     if not is_braced and any(isinstance(bare([value])[0], Region) for value in found):
         names = {value.name for value in found if isinstance(value, Named)}
+        inner = bare(found)
         if len(names) == 1:
-            return Named(names.pop(), _joined([_point(value) for value in bare(found)]))
+            name = names.pop()
+            whole = [value for value in inner if isinstance(value, Region)]
+            if len(whole) == len(inner) and (both := overlap(whole)) is not None:
+                return Named(name, both)
+            return Named(name, joined([as_set(value) for value in inner]))
+        if not names and all(isinstance(value, Region | Seq) for value in inner):
+            return joined(list(inner))
     return _by_solution(found) or Bag(tuple(found), is_braced=is_braced)
 
 
-def _point(value: Value) -> Value:
-    return Bag((value,), is_braced=True) if isinstance(value, Scalar) else value
+def _intersection(values: Sequence[Value]) -> Value:
+    """Conditions on one name that hold together."""
+    names = {value.name for value in values if isinstance(value, Named)}
+    regions = [value.value for value in values if isinstance(value, Named) and isinstance(value.value, Region)]
+    if len(names) != 1 or len(regions) != len(values):
+        raise NoValueError("conditions that hold together")
+    return Named(names.pop(), overlap(regions) or EMPTY)
 
 
 def _by_solution(values: Sequence[Value]) -> Value | None:
@@ -282,19 +236,17 @@ def _renamed(node: Node, parameters: Iterable[tuple[Node, str]]) -> Node:
 
 def _seq(items: Sequence[Node], brackets: str) -> Value:
     if len(items) == 2 and (brackets in ("(]", "[)") or any(is_infinite(item) for item in items)):  # noqa: PLR2004
-        return _region([Piece(items[0], items[1], brackets[0] == "[", brackets[1] == "]")])
+        return region_of([Piece(items[0], items[1], brackets[0] == "[", brackets[1] == "]")])
     if brackets in ("(]", "[)"):
-        raise _NoValueError("brackets that do not match")
+        raise NoValueError("brackets that do not match")
     if has_kind(tuple(items), ("mp",)):
         return Bag(
-            tuple(_seq([_with_sign(item, sign) for item in items], brackets) for sign in (1, -1)), is_braced=False
+            tuple(_seq([with_sign(item, sign) for item in items], brackets) for sign in (1, -1)), is_braced=False
         )
     if has_kind(tuple(items), ("pm",)):
-        if sum(has_kind(item, ("pm",)) for item in items) > _MAX_SIGNS:
-            raise _NoValueError("too many signs")
-        choices = [
-            [_with_sign(item, sign) for sign in ((1, -1) if has_kind(item, ("pm",)) else (1,))] for item in items
-        ]
+        if sum(has_kind(item, ("pm",)) for item in items) > MAX_SIGNS:
+            raise NoValueError("too many signs")
+        choices = [[with_sign(item, sign) for sign in ((1, -1) if has_kind(item, ("pm",)) else (1,))] for item in items]
         return Bag(tuple(_seq(chosen, brackets) for chosen in product(*choices)), is_braced=False)
     return Seq(tuple(_value(item) for item in items), brackets)
 
@@ -310,6 +262,8 @@ def _name_of(node: Node) -> Node | None:
     if node[0] == "prod" and all(item[0] == "var" and _is_of_point(item[1]) for item in node[1]):
         return node
     if node[0] == "seq" and all(item[0] == "var" for item in node[3]):
+        return node
+    if node[0] == "ratio" and all(item[0] == "var" for item in node[1]):
         return node
     return None
 
@@ -337,7 +291,7 @@ def _relation(operands: Sequence[Node], relations: Sequence[str]) -> Value:
     if region is not None:
         return region
     if len(operands) != 2 or relations[0] == "ne":  # noqa: PLR2004
-        raise _NoValueError("a chain of relations")
+        raise NoValueError("a chain of relations")
     left, right = operands
     if relations[0] in (">", "ge"):
         left, right = right, left
@@ -351,18 +305,20 @@ def _approximated(operands: Sequence[Node], relations: Sequence[str]) -> Value:
     value = _value(operands[-2]) if len(operands) == 2 else _relation(operands[:-1], relations[:-1])  # noqa: PLR2004
     shown, inner = operands[-1], value.value if isinstance(value, Named) else value
     if not isinstance(inner, Scalar) or variables(inner.node) or variables(shown):
-        raise _NoValueError("an approximation of what is no number")
+        raise NoValueError("an approximation of what is no number")
     step = Fraction(1, 10 ** places_of(shown)) if digits_of(shown) else Fraction(1, 2)
+    if not digits_of(shown) and getattr(exact(shown), "denominator", 0) != 1:
+        step = Fraction(0)  # what is no decimal is no approximation
     one, other = constant(inner.node), constant(shown)
     if one is None or other is None:
-        raise _NoValueError("an approximation")
+        raise NoValueError("an approximation")
     is_near = abs(one - other) <= arb(fmpq(step.numerator, step.denominator))
-    return value if is_near else _NEVER
+    return value if is_near else NEVER
 
 
 def _difference(left: Node, right: Node) -> Node:
     if has_kind((left, right), ("seq", "bag", "matrix", "rel", "text", "unit", "pm", "mp"), below=True):
-        raise _NoValueError("no difference")
+        raise NoValueError("no difference")
     return ("sum", (left, ("neg", right)))
 
 
@@ -372,6 +328,9 @@ def _equation(operands: Sequence[Node]) -> Value:
         operands = operands[1:]  # x = y = 2
         first = operands[0]
     name = _name_of(first)
+    if first == ("const", "e") and not has_kind(tuple(operands[1:]), ("const",)):
+        name = first = ("var", "e")  # of an ellipse, say
+        operands = (first, *operands[1:])
     if name is None and len(operands) == 2 and _name_of(last) is not None and not variables(first):  # noqa: PLR2004
         return Named(last, _value(first))
     if len(operands) == 2:  # noqa: PLR2004
@@ -382,6 +341,9 @@ def _equation(operands: Sequence[Node]) -> Value:
         return Relation(_difference(first, last), "=")
     if name is not None:
         return Named(name, _chain(operands[1:]))
+    if variables(first) and not any(map(variables, operands[1:])):
+        value = _chain(operands[1:])
+        return value if value == NEVER else Relation(_difference(first, last), "=")
     return _chain(operands)
 
 
@@ -390,21 +352,29 @@ def _chain(operands: Sequence[Node]) -> Value:
     values = [_value(operand) for operand in operands]
     for one, other in pairwise(values):
         if not isinstance(one, Scalar) or not isinstance(other, Scalar):
-            raise _NoValueError("a chain of what is no number")
-        is_equal = nodes_equal(one.node, other.node, b"chain")
+            raise NoValueError("a chain of what is no number")
+        sides = [("percent", side.node) if side.is_percent else side.node for side in (one, other)]
+        is_equal = nodes_equal(sides[0], sides[1], b"chain")
         if is_equal is None:
-            raise _NoValueError("a chain")
+            raise NoValueError("a chain")
         if not is_equal:
-            return _NEVER
+            return NEVER
     return values[-1]
 
 
 _FLIPPED = {"<": ">", ">": "<", "le": "ge", "ge": "le", "ne": "ne", "=": "="}
 
 
-def _inequality(operands: Sequence[Node], relations: Sequence[str]) -> Named | None:
+def _inequality(operands: Sequence[Node], relations: Sequence[str]) -> Named | None:  # noqa: C901 (one case a relation)
     """The numbers for which a name lies between constants."""
     at = next((at for at, operand in enumerate(operands) if _name_of(operand) is not None), None)
+    size = next((at for at, one in enumerate(operands) if one[0] == "abs" and one[1][0] == "var"), None)
+    if at is None and size is not None:
+        return _of_size(operands, relations, size)
+    if "approx" in relations or "=" in relations:
+        return None
+    if at is None and len(operands) == 2:  # noqa: PLR2004
+        return _solved_inequality(operands, relations[0])
     if at is None or len(operands) > 3 or any(variables(one) for index, one in enumerate(operands) if index != at):  # noqa: PLR2004
         return None
     low: tuple[Node, bool] = (MINUS_INFINITY, False)
@@ -417,124 +387,75 @@ def _inequality(operands: Sequence[Node], relations: Sequence[str]) -> Named | N
         if seen == "ne":
             if len(relations) > 1:
                 return None
-            pieces = [Piece(MINUS_INFINITY, other, False, False), Piece(other, INFINITY, False, False)]  # noqa: FBT003
-            return Named(operands[at], _region(pieces))
+            if has_kind(other, ("pm",)):
+                signs = (with_sign(other, 1), with_sign(other, -1))
+                return Named(operands[at], common(all_but(signs[0]), all_but(signs[1])))
+            return Named(operands[at], all_but(other))
         if seen in (">", "ge"):
             low = (other, seen == "ge")
         elif seen in ("<", "le"):
             high = (other, seen == "le")
         else:
             return None
-    return Named(operands[at], _region([Piece(low[0], high[0], low[1], high[1])]))
+    return Named(operands[at], region_of([Piece(low[0], high[0], low[1], high[1])]))
 
 
-def _region(pieces: list[Piece]) -> Region:
-    """Pieces in order, those that touch joined."""
-    ordered = sorted(pieces, key=lambda piece: _approximate(piece.low))
-    joined: list[Piece] = []
-    for piece in ordered:
-        last = joined[-1] if joined else None
-        if last is not None and not is_infinite(last.high) and not is_infinite(piece.low):
-            gap = _approximate(piece.low) - _approximate(last.high)
-            is_same = abs(gap) < 1e-9 and values_equal(last.high, piece.low) is True  # noqa: PLR2004
-            if gap < 0 and not is_same:
-                raise _NoValueError("pieces that overlap")
-            if is_same and (last.has_high or piece.has_low):
-                joined[-1] = Piece(last.low, piece.high, last.has_low, piece.has_high)
-                continue
-        joined.append(piece)
-    return Region(tuple(joined))
+def _of_size(operands: Sequence[Node], relations: Sequence[str], at: int) -> Named | None:
+    """``1<=|x|<=2`` as the numbers of that size."""
+    name = operands[at][1]
+    found = _inequality([name if index == at else one for index, one in enumerate(operands)], relations)
+    if found is None or not isinstance(found.value, Region):
+        return None
+    zero: Node = ("num", Fraction(0), None)
+    sizes = common(found.value, Region((Piece(zero, INFINITY, has_low=True, has_high=False),)))
+    mirrored = [
+        Piece(negative(piece.high), negative(piece.low), piece.has_high, piece.has_low) for piece in sizes.pieces
+    ]
+    pieces = sorted([*mirrored, *sizes.pieces], key=lambda piece: approximate(piece.low))
+    return Named(name, region_of([piece for at, piece in enumerate(pieces) if piece not in pieces[:at]]))
 
 
-def _approximate(node: Node) -> float:
-    if node == INFINITY:
-        return float("inf")
-    if node == MINUS_INFINITY:
-        return float("-inf")
-    rational = exact(node)
-    value = rational if rational is not None else constant(node)
-    if value is None:
-        raise _NoValueError("a bound without a value")
-    try:
-        return float(value) if isinstance(value, Fraction) else float(value.real.mid())
-    except (OverflowError, ValueError) as error:
-        raise _NoValueError("a bound without a value") from error
-
-
-def _joined(values: list[Value]) -> Value:
-    if all(isinstance(value, Bag) and value.is_braced for value in values):
-        return Bag(tuple(item for value in values if isinstance(value, Bag) for item in value.items), is_braced=True)
-    pieces: list[Piece] = []
-    for value in values:
-        region = as_region(value)
-        if region is None:
-            raise _NoValueError("a union of other things")
-        pieces += region.pieces
-    return _region(pieces)
-
-
-def as_region(value: Value) -> Region | None:
-    """The set of numbers that a value can be taken for, or None."""
-    match value:
-        case Region():
-            return value
-        case Seq((Scalar(node=low), Scalar(node=high)), brackets):
-            return Region((Piece(low, high, brackets[0] == "[", brackets[1] == "]"),))
-        case Bag(items, is_braced=True) if all(isinstance(item, Scalar) for item in items):
-            nodes = [item.node for item in items if isinstance(item, Scalar)]
-            try:
-                return _region([Piece(node, node, has_low=True, has_high=True) for node in nodes])
-            except _NoValueError:
-                return None
-        case Named(_, inner):
-            return as_region(inner)
-        case _:
-            return None
-
-
-def _without(whole: Value, part: Value) -> Value:
-    """A region without single points."""
-    region = as_region(whole)
-    if region is None or not isinstance(part, Bag):
-        raise _NoValueError("a difference of other sets")
-    pieces = list(region.pieces)
-    for item in part.items:
-        if not isinstance(item, Scalar):
-            raise _NoValueError("a difference of other sets")
-        at = _approximate(item.node)
-        inside = next((piece for piece in pieces if _approximate(piece.low) < at < _approximate(piece.high)), None)
-        if inside is None:
-            raise _NoValueError("a point that is not inside")
-        pieces.remove(inside)
-        pieces += [
-            Piece(inside.low, item.node, inside.has_low, has_high=False),
-            Piece(item.node, inside.high, has_low=False, has_high=inside.has_high),
-        ]
-    return _region(pieces)
+def _solved_inequality(operands: Sequence[Node], relation: str) -> Named | None:
+    """``2x>6`` as what it says of its one name; None for what is not of the first degree."""
+    node = _difference(operands[0], operands[1])
+    names = variables(node)
+    if len(names) != 1 or relation not in _FLIPPED:
+        return None
+    (name,) = names
+    at = [exact(replaced(node, {name: ("num", Fraction(value), None)})) for value in (0, 1, 2, 7)]
+    known = [value for value in at if value is not None]
+    if len(known) < len(at):
+        return None
+    start, step = known[0], known[1] - known[0]
+    if not step or known[2] != start + 2 * step or known[3] != start + 7 * step:
+        return None
+    bound: Node = ("num", -start / step, None)
+    return _inequality((("var", name), bound), (_FLIPPED[relation] if step < 0 else relation,))
 
 
 def _built(head: Node, conditions: Sequence[Node]) -> Value:
+    domain = "R"
     if head[0] == "in":
-        head = head[1]
-    if len(conditions) == 1 and head[0] == "var":
-        value = _value(conditions[0])
+        head, domain = head[1], head[2][1] if head[2][0] == "known" else ""
+    others = [item for item in conditions if not (item[0] == "in" and item[1] == head and item[2][0] == "known")]
+    domains = {item[2][1] for item in conditions if item not in others} | ({domain} - {"R"})
+    domain = domains.pop() if len(domains) == 1 else "R" if not domains else ""
+    if head[0] == "var" and others:
+        value = _value(others[0]) if len(others) == 1 else _bag(others, is_braced=False)
         if isinstance(value, Named) and isinstance(value.value, Region) and value.name == head:
-            return value.value
-    raise _NoValueError("a set by a condition")
+            return value.value if domain == "R" else whole_numbers(value.value, domain)
+    if head[0] != "var" and len(conditions) == 1 and conditions[0][0] == "in":
+        return _bag((head, conditions[0]), is_braced=False)
+    raise NoValueError("a set by a condition")
 
 
 def _known(name: str) -> Value:
     match name:
         case "empty":
-            return _EMPTY
+            return EMPTY
         case "R":
             return Region((Piece(MINUS_INFINITY, INFINITY, has_low=False, has_high=False),))
         case "R+":
             return Region((Piece(("num", Fraction(0), None), INFINITY, has_low=False, has_high=False),))
         case _:
             return Words(f"\\mathbb{name}")
-
-
-def bare(items: Sequence[Value]) -> Sequence[Value]:
-    """Values without the names before them."""
-    return [item.value if isinstance(item, Named) else item for item in items]

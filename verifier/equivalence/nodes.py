@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import permutations
 
 from flint import acb, arb, fmpq
 
@@ -32,6 +33,8 @@ _ANSWER_DIGITS = 8
 """Of an answer, for which nobody vouches."""
 _MACHINE_DIGITS = 15
 _CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "D"})
+_FEW_CONSTANTS = frozenset({"A", "B", "C_2", "c_2", "C_3", "c_3", "c_0", "C_0"})
+_MAX_CONSTANTS = 3
 _COUNTERS = frozenset("kmnl")
 INFINITY: Node = ("const", "inf")
 MINUS_INFINITY: Node = ("neg", INFINITY)
@@ -46,7 +49,7 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes, policy: Policy = DEFAULT)
         seed: from which the points follow at which expressions are compared.
         policy: whether a decimal may stand for what it rounds.
     """
-    if gold == answer:
+    if gold == answer or _ordered(gold) == _ordered(answer):
         return True
     if is_infinite(gold) or is_infinite(answer):
         return False
@@ -56,11 +59,28 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes, policy: Policy = DEFAULT)
     if is_heavy(gold, answer):
         return None
     if variables(gold) or variables(answer):
-        return same_function(gold, _with_constant_of(gold, _with_letter_of(gold, answer)), seed)
+        answer = _with_letter_of(gold, answer)
+        if (same := _same_family(gold, answer)) is not None:
+            return same
+        found: bool | None = False
+        for form in _with_constants_of(gold, answer):
+            same = same_function(gold, form, seed)
+            if same or _differ_by_constant(gold, form, seed):
+                return True
+            found = None if same is None else found
+        return found
     is_equal = values_equal(gold, answer)
     if policy.rounding and is_equal is False and (digits_of(gold) or digits_of(answer)):
         return _is_near(gold, answer)
     return is_equal
+
+
+def _ordered(node: Node) -> Node:
+    """A node with the items of its sums and products in one order."""
+    parts = tuple(_ordered(part) if isinstance(part, tuple) else part for part in node)
+    if parts and parts[0] in ("sum", "prod") and len(parts) == 2:  # noqa: PLR2004
+        return (parts[0], tuple(sorted(parts[1], key=repr)))
+    return parts
 
 
 def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
@@ -86,8 +106,12 @@ def same_function(gold: Node, answer: Node, seed: bytes) -> bool | None:
 def at_points(gold: Node, answer: Node, seed: bytes, turns: int) -> Iterator[tuple[acb, acb, bool]]:
     """The values of two nodes where both can be computed, and whether all variables are positive there."""
     names = sorted(variables(gold) | variables(answer))
+    whole = _whole_names(gold) | _whole_names(answer)
     for turn in range(turns):
-        environment = {name: _point(seed, turn, at) for at, name in enumerate(names)}
+        environment = {
+            name: _whole_point(seed, turn, at) if name in whole else _point(seed, turn, at)
+            for at, name in enumerate(names)
+        }
         try:
             values = ball(gold, environment), ball(answer, environment)
         except UNCOMPUTED:
@@ -107,6 +131,30 @@ def _point(seed: bytes, turn: int, at: int) -> acb:
     return acb(arb(fmpq(-size if is_negative else size, 1009 + int.from_bytes(digest[4:6], "big") % 64)))
 
 
+def _whole_point(seed: bytes, turn: int, at: int) -> acb:
+    digest = hashlib.blake2b(seed, digest_size=8, salt=turn.to_bytes(8, "big") + at.to_bytes(8, "big")).digest()
+    return acb(2 + turn + digest[0] % 7)
+
+
+def _whole_names(node: Node) -> set[str]:
+    r"""Names that stand for whole numbers, by what is done with them: ``(-1)^n``, ``n!``, ``\cos n\pi``."""
+    found: set[str] = set()
+    todo: list[object] = [node]
+    while todo:
+        one = todo.pop()
+        if not isinstance(one, tuple) or not one:
+            continue
+        match one:
+            case ("pow", base, exponent) if (value := exact(base)) is not None and value < 0:
+                found |= variables(exponent)
+            case ("fact", _) | ("call", "floor" | "ceil" | "binom", _):
+                found |= variables(one)
+            case ("call", "sin" | "cos" | "tan", _) if _has_pi(one):
+                found |= variables(one)
+        todo += one
+    return {name for name in found if name in _COUNTERS or name[:2] in ("\0Z", "\0N")}
+
+
 def is_real(value: acb) -> bool:
     """Whether a ball holds a real number, and hardly anything else."""
     least = arb(2) ** (-POINT_BITS // 2)
@@ -122,22 +170,83 @@ def _are_zero(one: acb, other: acb) -> bool:
 def _with_letter_of(gold: Node, answer: Node) -> Node:
     r"""The solutions of a trigonometric equation, ``k\pi`` say, with the letter that the reference counts by."""
     ours, theirs = variables(gold), variables(answer)
-    if len(ours) != 1 or len(theirs) != 1 or ours == theirs or not ours | theirs <= _COUNTERS:
+    if ours == theirs:
         return answer
-    if not (_has_pi(gold) and _has_pi(answer)):
-        return answer
-    (new,), (old,) = ours, theirs
-    return replaced(answer, {old: ("var", new)})
-
-
-def _with_constant_of(gold: Node, answer: Node) -> Node:
-    """An integral with the letter that the reference has for its constant."""
-    ours, theirs = variables(gold), variables(answer)
     missing, new = ours - theirs, theirs - ours
-    if len(missing) != 1 or len(new) != 1 or not missing | new <= _CONSTANTS:
+    if len(missing) != 1 or len(new) != 1:
         return answer
     (old,), (name,) = new, missing
-    return replaced(answer, {old: ("var", name)}) if _is_added(gold, name) else answer
+    if old.startswith("\0") != name.startswith("\0"):  # a whole number by what only one of them says
+        return replaced(answer, {old: ("var", name)})
+    if not missing | new <= _COUNTERS or not (_has_pi(gold) and _has_pi(answer)) or len(ours) != 1:
+        return answer
+    return replaced(answer, {old: ("var", name)})
+
+
+def _same_family(gold: Node, answer: Node) -> bool | None:
+    r"""Whether ``\frac{\pi}{4}+k\pi`` and ``k\pi-\frac{3\pi}{4}`` are the same numbers; None for other expressions."""
+    names = variables(gold)
+    if len(names) != 1 or names != variables(answer) or not (_has_pi(gold) or _has_pi(answer)):
+        return None
+    (name,) = names
+    if name not in _COUNTERS and not name.startswith("\0"):
+        return None
+    lines: list[tuple[acb, acb]] = []
+    with precision(POINT_BITS):
+        for node in (gold, answer):
+            values = [constant(replaced(node, {name: ("num", Fraction(at), None)})) for at in (0, 1, 2, 5)]
+            known = [value for value in values if value is not None and value.is_finite()]
+            if len(known) < len(values):
+                return None
+            step = known[1] - known[0]
+            is_line = known[2].overlaps(known[0] + 2 * step) and known[3].overlaps(known[0] + 5 * step)
+            if not is_line or step.contains(0) or not is_real(step):
+                return None
+            lines.append((known[0], step))
+        (start, step), (other, other_step) = lines
+        if not (step.overlaps(other_step) or step.overlaps(-other_step)):
+            return False
+        shift = (other - start) / step
+        return is_real(shift) and shift.real.unique_fmpz() is not None if shift.is_finite() else None
+
+
+def _with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
+    """An answer with the letters that the reference has for its constants, in each order."""
+    ours, theirs = variables(gold), variables(answer)
+    missing, new = sorted(ours - theirs), sorted(theirs - ours)
+    letters = _CONSTANTS | _FEW_CONSTANTS
+    if ours == theirs and 1 < len(ours & letters) <= _MAX_CONSTANTS:
+        missing = new = sorted(ours & letters)
+    if (
+        not missing
+        or not (ours & theirs) - letters
+        or len(missing) != len(new)
+        or len(missing) > _MAX_CONSTANTS
+        or not {*missing, *new} <= letters
+    ):
+        yield answer
+        return
+    for order in permutations(missing):
+        yield replaced(answer, {old: ("var", name) for old, name in zip(new, order, strict=True)})
+
+
+def _differ_by_constant(gold: Node, answer: Node, seed: bytes) -> bool:
+    """Whether both end in the same constant of integration, and differ by a number."""
+    names = [name for name in _CONSTANTS & variables(gold) & variables(answer) if _is_added(gold, name)]
+    if len(names) != 1 or not _is_added(answer, names[0]):
+        return False
+    found: list[acb] = []
+    with precision(POINT_BITS):
+        for one, other, _ in at_points(gold, answer, seed, turns=3 * POINTS):
+            difference = one - other
+            if not difference.is_finite():
+                continue
+            if found and not difference.overlaps(found[0]):
+                return False
+            found.append(difference)
+            if len(found) == POINTS:
+                break
+    return len(found) >= NEEDED_POINTS
 
 
 def _is_added(node: Node, name: str) -> bool:

@@ -17,7 +17,9 @@ _CHARACTERS = {
     "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}",
     "→": r"\to ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "φ": r"\phi ", "μ": r"\mu ",
     "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    "√": r"\sqrt ", "⅕": r"\frac{1}{5}", "⅙": r"\frac{1}{6}", "⅛": r"\frac{1}{8}", "⁄": "/", "∕": "/",
+    "√": r"\sqrt ", "⅕": r"\frac{1}{5}", "⅖": r"\frac{2}{5}", "⅗": r"\frac{3}{5}", "⅘": r"\frac{4}{5}",
+    "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}", "⅞": r"\frac{7}{8}", "⅚": r"\frac{5}{6}", "′": "'", "∠": r"\angle ",
+    "℃": r"^\circ C", "∶": ":", "＾": "^", "⅙": r"\frac{1}{6}", "⅛": r"\frac{1}{8}", "⁄": "/", "∕": "/",
     "，": ",", "、": ",", "。": ".", "；": ";", "：": ":", "（": "(", "）": ")", "【": "[", "】": "]",
     "〈": r"\langle ", "〉": r"\rangle ", "⟨": r"\langle ", "⟩": r"\rangle ",
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\ufeff": "",
@@ -32,19 +34,45 @@ _DROPPED = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
     r"|(?<!\\)\\!"
 )
-_SPACES = re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]))|~|\s+")
-_IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,;]) +| +(?![a-zA-Z0-9])")
+_SPACES = re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]{2}))|~|\s+")
+_RUNS_OF_SPACE = re.compile(r" {2,}")
+_IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,; ]) +| +(?![a-zA-Z0-9 ])")
 """Spaces that hold nothing apart: not two words, digits or parts of a list."""
 _THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\s?\\!\s?(?=\d)|(?<=\d)\\[,;: ]\s?(?=\d{3}(?!\d))")
 _RENAMED = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\leq(?:slant)?(?![a-zA-Z])"), r"\\le"),
-    (re.compile(r"\\geq(?:slant)?(?![a-zA-Z])"), r"\\ge"),
+    (re.compile(r"\\[dt]binom(?![a-zA-Z])"), r"\\binom"),
+    (re.compile(r"\\leq(?:q|slant)?(?![a-zA-Z])"), r"\\le"),
+    (re.compile(r"\\geq(?:q|slant)?(?![a-zA-Z])"), r"\\ge"),
     (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
     (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
     (re.compile(r"\^\s?\{?\s?\\textcirc\s?\}?"), r"^\\circ"),
     (re.compile(r"\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
+    (re.compile(r"\\var(phi|epsilon|theta|rho|sigma)(?![a-zA-Z])"), r"\\\1"),
+    (re.compile(r"\\[cl]?dots[cbmi]?(?![a-zA-Z])"), r"\\ldots"),
+    (re.compile(r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|boldmath|bf|therefore)(?![a-zA-Z])\s?"), ""),
+    (re.compile(r"\\(?:hspace|vspace)\*?\s?\{[^{}]*\}"), ""),
+    (re.compile(r"\\(text|mathrm) ([a-zA-Z])(?![a-zA-Z])"), r"\\\1{\2}"),
+    (re.compile(r"\\pounds(?![a-zA-Z])\s?"), "£"),
+    (
+        re.compile(r"^\\(?:boldsymbol|bm|mathbf|mathit|mathsf|texttt|underline|text|mathrm)\s?\{(-?[\d.,]{1,30})\}$"),
+        r"\1",
+    ),
+    (
+        re.compile(
+            r"\\(?:text|mathrm)\s?\{[ ~]*([a-zA-Z]{1,12})[ ~]*\}\s?/\s?\\(?:text|mathrm)\s?\{[ ~]*([a-zA-Z]{1,12}) ?\}"
+        ),
+        r"\\text{\1/\2}",
+    ),
+    (
+        re.compile(
+            r"\\[dt]?frac\s?\{\s?\\(?:text|mathrm)\s?\{[ ~]*([a-zA-Z]{1,12}) ?\}\s?\}"
+            r"\s?\{?\s?\\(?:text|mathrm)\s?\{[ ~]*([a-zA-Z]{1,12}) ?\}\s?\}?"
+        ),
+        r"\\text{\1/\2}",
+    ),
+    (re.compile(r"\\frac\s?\{\s?(?:\\mathrm\s?\{d\}|d)\s?([a-zA-Z])\s?\}\s?\{\s?d\s?[xt]\s?\}(?=\s?=)"), r"\1'"),
     (re.compile(r"\\lvert|\\rvert|\\vert(?![a-zA-Z])"), "|"),
     (re.compile(r"\\(?:math|text)?(?:rm|up|normal)\s?\{\s?([ei])\s?\}"), r"\1"),
     (re.compile(r"_\s?\{\s?\\(max|min)\s?\}"), r"_{\1}"),
@@ -60,12 +88,30 @@ _RENAMED = (
     (re.compile(r"\\lbrace"), r"\\{"),
     (re.compile(r"\\rbrace"), r"\\}"),
 )
+_CUBE_ROOT = re.compile(r"∛\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}|[a-zA-Z]))")
 _BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
 _NESTED = re.compile(r"[({]{9,}")
+_CASES = re.compile(r"\\begin\{(cases|aligned|align\*?|gathered|array)\}(?:\{[lcr]*\})?([^&]*?)\\end\{\1\}", re.DOTALL)
+"""Rows that are not parted are a list."""
+_TAIL = re.compile(r"(?:\s|\\,|\\ |\\quad|~)*\\(?:blacksquare|square|Box|qed|tag\s?\{[^{}]*\}|text\s?\{\.\})$|\\\\$")
+_HEAD = re.compile(r"^(?:\\(?:Rightarrow|implies|Longrightarrow)(?![a-zA-Z])|=>|⇒|∴)\s?")
+_PARAMETER = re.compile(
+    r"(?:[,;]\s?|\s?\(\s?|\s?\\text\{\s?,?\s?(?:where|for|with|其中)[^{}]{0,30}\}\s?|,?\s?(?:where|for|with)\s)"
+    r"([a-zA-Z])\s?\\in\s?(?:\\(?:mathbb|mathbf|mathrm)\s?)?\{?\s?([ZNR])\s?\}?(\^\s?\{?[*+]\}?|_\{?[+0]\}?)?\s?\)?$"
+)
+_UNION = re.compile(r"(?<=[)\]])\s?U\s?(?=[(\[])")
+_TRANSPOSED = re.compile(r"(?<=[\])])\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?$")
+_CHOOSE = re.compile(
+    r"(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
+)
+_SIGNED_MONEY = re.compile(r"^(?:US|USD|A|C|CA|HK)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
+_CODE_MONEY = re.compile(r"^(?:US|A|C|CA|HK)\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
+_BAR_CYCLE = re.compile(r"(?<=\.)(\d{0,40})(?:\\bar\s?\{?\s?(\d{1,40})\s?\}?|\((\d{1,40})\)(?!\d))")
+_BASED_IN_BRACKETS = re.compile(r"^\(\s?([0-9A-F]{1,40})\s?\)\s?_\s?\{?\s?(\d{1,2})\s?\}?$")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
 _SET_OF = re.compile(r"\\\{ ?([a-zA-Z]) ?(?:\\mid(?![a-zA-Z])|\||:) ?([^|:{}]*(?:<|>|\\[lg]e(?![a-zA-Z]))[^|:{}]*)\\\}")
 _SAID = re.compile(
-    r"(?:\\text\{ ?(?:the )?(?:final )?answer is:? ?\}|(?:所以)?(?:最终)?答案?(?:是|为|[:：])"
+    r"(?:\\text\{ ?(?:the )?(?:final )?answer(?: is)?:? ?\}|\\text\{ ?only ?\}|(?:所以)?(?:最终)?答案?(?:是|为|[:：])"
     r"|(?:the )?(?:final )?answer(?: is|:))\s?",
     re.IGNORECASE,
 )
@@ -80,7 +126,8 @@ _REPAIRED = {"\t": "\\t", "\f": "\\f", "\b": "\\b", "\r": "\\r"}
 """A backslash and the letter after it that somebody took for one sign."""
 _LOST_ROW = re.compile(r"(?<!\\)\\(?=[0-9-])")
 _ESCAPED_TWICE = re.compile(
-    r"\\{2,}(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan)(?![a-z]))"
+    r"\\{2,}(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan|le|ge|leq|geq|ne|in|cup"
+    r"|cap|boxed|mathbb|pm|ln|log|circ|binom|overline|quad|bigg?|Bigg?)(?![a-z]))"
 )
 _ORDINAL = re.compile(r"(\d{1,9})(?:\s?\^\s?\{?\s?)?(?:\\(?:text|mathrm)\s?\{\s?)?(?:st|nd|rd|th)\s?\}{0,2}")
 _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
@@ -102,9 +149,11 @@ def normalise(text: str) -> str:
         text = _DROPPED.sub("", text)
         for pattern, replacement in _RENAMED:
             text = pattern.sub(replacement, text)
-    text = _SPACES.sub(" ", text).strip()
+    text = _RUNS_OF_SPACE.sub(" ", _SPACES.sub(" ", text)).strip()
     field = _FIELD.fullmatch(text) if text.startswith("{") else None
     text = _unwrap(field[1] if field else text)
+    if not text.isalnum():
+        text = _rewritten(text)
     comprehension = _SET_OF.fullmatch(text)
     if comprehension and comprehension[1] in comprehension[2]:
         text = comprehension[2].strip()
@@ -115,13 +164,36 @@ def normalise(text: str) -> str:
     return _IDLE_SPACE.sub("", text).strip()
 
 
+def _rewritten(text: str) -> str:
+    """Without marks around an answer, and with one spelling of what has several."""
+    text = _HEAD.sub("", text)
+    if "\\" in text:
+        text = _TAIL.sub("", text).strip()
+        if "\\begin" in text:
+            text = _CASES.sub(lambda rows: ", ".join(filter(None, map(str.strip, rows[2].split("\\\\")))), text)
+        text = _PARAMETER.sub(
+            lambda said: rf",{said[1]}\in \mathbb{{{said[2]}}}{(said[3] or '').replace('_', '^')}", text
+        )
+    text = _UNION.sub(r"\\cup ", text)
+    text = _TRANSPOSED.sub("", text)
+    text = _SIGNED_MONEY.sub(r"-\1", text)
+    text = _CODE_MONEY.sub("", text)
+    text = _BAR_CYCLE.sub(lambda cycle: rf"{cycle[1]}\overline{{{cycle[2] or cycle[3]}}}", text)
+    text = _BASED_IN_BRACKETS.sub(r"\1_{\2}", text)
+    if "C" in text:
+        text = _CHOOSE.sub(lambda c: rf"\binom{{{c[1] or c[2] or c[4]}}}{{{c[3] or c[5]}}}", text)
+    return text
+
+
 def _repaired(text: str) -> str:
     """Without what is around an answer by mistake: lost and doubled backslashes, boxes, dollars between formulas."""
     if "\t" in text or "\f" in text or "\b" in text or "\r" in text:
         text = _DAMAGED.sub(lambda found: _REPAIRED[found[0]], text)
     text = _characters(text).strip()
     if "boxed" in text or "fbox" in text:
-        text = ", ".join(_BOXED.findall(text)) if not _BOXED.sub("", text).strip(" $,.;") else text
+        inner = _BOXED.findall(text)
+        alone = not _BOXED.sub("", text).strip(" $,.;")
+        text = ", ".join(inner) if alone else _BOXED.sub(lambda box: box[1], text) if len(inner) == 1 else text
     if "\\begin" in text:
         text = _LOST_ROW.sub(r"\\\\", text)
     elif "\\\\" in text:
@@ -133,6 +205,13 @@ def _repaired(text: str) -> str:
     return text
 
 
+def boxed_in(text: str) -> str:
+    """What the boxes in a longer text hold, as a reference that is a whole solution has them; empty without boxes."""
+    if "boxed" not in text:
+        return ""
+    return ", ".join(dict.fromkeys(_BOXED.findall(_ESCAPED_TWICE.sub(r"\\", text) if "\\begin" not in text else text)))
+
+
 def as_words(normal: str) -> str:
     r"""The text as a reader hears it: ``\text{}`` opened, spaces closed up, case and final stop dropped."""
     opened = _TEXT.sub(r"\1", normal)
@@ -142,6 +221,7 @@ def as_words(normal: str) -> str:
 def _characters(text: str) -> str:
     if text.isascii():
         return text
+    text = _CUBE_ROOT.sub(lambda root: rf"\sqrt[3]{{{root[1] or root[2] or root[3]}}}", text)
     text = _BARE_ROOT.sub(lambda root: rf"\sqrt{{{root[1] or root[2] or root[3]}}}", text)
     pieces: list[str] = []
     run: dict[str, str] | None = None

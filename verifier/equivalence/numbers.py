@@ -104,8 +104,12 @@ def numbers_equal(gold: PlainNumber, answer: PlainNumber, policy: Policy = DEFAU
     if gold.is_percent == answer.is_percent:
         return same(gold, answer)
     percent, plain = (gold, answer) if gold.is_percent else (answer, gold)
-    share = PlainNumber(value=percent.value / 100, digits=percent.digits, step=percent.step / 100)
+    share = _share(percent)
     return (policy.percent is Percent.EITHER and same(percent, plain)) or same(share, plain)
+
+
+def _share(percent: PlainNumber) -> PlainNumber:
+    return PlainNumber(value=percent.value / 100, digits=percent.digits, step=percent.step / 100)
 
 
 def was_rounded(gold: PlainNumber, answer: PlainNumber) -> bool:
@@ -113,12 +117,9 @@ def was_rounded(gold: PlainNumber, answer: PlainNumber) -> bool:
 
     A gold was rounded by its author, so fewer digits are enough than of an answer.
     """
-    if (
-        gold.is_percent != answer.is_percent
-        or gold.digits is None
-        or gold.digits < _ROUNDED_DIGITS
-        or answer.digits is not None
-    ):
+    if gold.is_percent != answer.is_percent:
+        gold, answer = (_share(side) if side.is_percent else side for side in (gold, answer))
+    if gold.digits is None or gold.digits < _ROUNDED_DIGITS or answer.digits is not None:
         return False
     return not is_terminating(answer.value) and abs(gold.value - answer.value) * 2 <= gold.step
 

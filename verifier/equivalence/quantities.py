@@ -47,11 +47,16 @@ _CHANGING_LINES = (
     "either neither nor no never any at most least so few fewer greater under below above approximately roughly around",
     "nearly almost between to until except unless other another both all none vs versus alternatively oder ou",
     "one two three four five six seven eight nine ten eleven twelve twenty root doubled tripled twice wrong false",
+    "probably think guess rejected impossible unlikely likely unknown cannot reciprocal negated opposite inverse bound",
+    "upper lower isn isnt nicht falsch vielleicht possibly however although though instead rather double triple also",
+    "actually wrongly correct false hardly scarcely excluded excluding minus discarded retracted nein non pas kein ou",
     "incorrect score gross tens hundreds thousands millions lakh crore bn mil fold mille basis tenth tenths hundredths",
 )
 CHANGING_WORDS = frozenset(word for line in _CHANGING_LINES for word in line.split()).union(_MAGNITUDES)
 """Words beside a number that change it, bound it or offer another."""
-_CHANGING_HAN = frozenset("或和与不非到至约多少几第除乘加减倍半成折零一二三四五六七八九十")
+_CHANGING_HAN = frozenset(
+    "或和与不非至到约多少几第除乘加减倍半成折零一二三四五六七八九十的吗左右以上下是错误可能大概也许未否反负没无若如但虽"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +145,8 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
         return None
     first = _WORD.search(words)
     head = first.group() if first else ""
-    magnitude = _MAGNITUDES.get(head.casefold()) or _MAGNITUDES.get(head[:1])
+    is_unit = read_unit(words, power=power) is not None
+    magnitude = None if is_unit else _MAGNITUDES.get(head.casefold()) or _MAGNITUDES.get(head[:1])
     if magnitude:
         head = head if head.casefold() in _MAGNITUDES else head[:1]
         number = _scaled(number, Fraction(magnitude))
@@ -168,6 +174,8 @@ def restated(normal: str) -> str:
     if breakdown := _BREAKDOWN.fullmatch(normal):
         whole = read_quantity(breakdown["whole"])
         parts = [read_quantity(part.strip()) for part in _JOINED.split(breakdown["parts"])]
+        if whole is not None and len(parts) == 1 and parts[0] is not None and quantities_equal(whole, parts[0]):
+            return breakdown["whole"]
         found = [part for part in parts if part is not None and (part.words or part.unit)]
         total = sum(one.number.value for one in found)
         is_sum = whole is not None and len(found) == len(parts) > 1 and whole.number.value == total
@@ -183,6 +191,7 @@ def restated(normal: str) -> str:
 
 def _read_compound(normal: str) -> Quantity | None:
     """``3 hours 45 minutes``: parts of one kind, each of a smaller unit, as the smallest of them."""
+    normal = _OPENED.sub(r" \1 ", normal).replace("  ", " ").strip() if "\\" in normal else normal
     found = _COMPOUND.fullmatch(normal)
     if found is None:
         return None
@@ -197,6 +206,7 @@ def _read_compound(normal: str) -> Quantity | None:
 
 
 _MONEY = (("$", 1),)
+_OPENED = re.compile(r"\\(?:text|mathrm)\s?\{[ ~]*([a-zA-Z]{1,12})[ ~]*\}")
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-zA-Z]{1,12})")
 _COMPOUND = re.compile(r"\d{1,9} ?[a-zA-Z]{1,12}(?:(?:,| and|, and)? ?\d{1,9}(?:\.\d{1,9})? ?[a-zA-Z]{1,12}){1,3}")
 _BREAKDOWN = re.compile(r"(?P<whole>[^()]{1,60}?) ?\((?P<parts>[^()]{1,160})\)")

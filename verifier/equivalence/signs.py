@@ -50,6 +50,7 @@ _TOKEN = re.compile(
     |(?P<env>\\(?:begin|end)\ ?\{[a-zA-Z]+\*?\}(?:\ ?\{[clr|\ ]*\})?)
     |(?P<command>\\[a-zA-Z]+|\\.)
     |(?P<word>[A-Za-z]+)
+    |(?P<han>或者?|和|且|[\u4e00-\u9fff]+)
     |(?P<money>\\?\$(?=\ ?[\d.(])|[€£¥](?=\ ?[\d.(]))
     |(?P<sign><=|>=|!=|=>|\*\*|[-+*/^_!%&|(){}\[\],;:=<>'])
     """,
@@ -85,10 +86,10 @@ _SIGNS: Mapping[str, str] = MappingProxyType(
     {
         "cdot": "*", "times": "*", "ast": "*", "div": "/", "le": "le", "ge": "ge", "lt": "<", "gt": ">", "ne": "ne",
         "approx": "approx", "simeq": "approx", "equiv": "=", "bmod": "mod", "choose": "choose", "in": "in",
-        "notin": "notin", "cup": "cup", "cupdot": "cup", "cap": "cap", "setminus": "without",
-        "sqcup": "cup", "bigcup": "cup",
-        "backslash": "without", "pm": "pm", "mp": "mp", "mid": "mid", "vert": "|", "lor": "sep", "vee": "sep",
-        "land": "sep", "wedge": "sep", "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil", "rceil": "rceil",
+        "notin": "notin", "wedge": "and", "land": "and", "lor": "or", "vee": "or", "cup": "cup", "cupdot": "cup",
+        "sqcup": "cup", "bigcup": "cup", "cap": "cap", "setminus": "without", "backslash": "without", "pm": "pm",
+        "mp": "mp", "mid": "mid", "vert": "|", "lfloor": "lfloor", "rfloor": "rfloor", "lceil": "lceil",
+        "rceil": "rceil",
         "langle": "(", "rangle": ")", "colon": ":", "prime": "'", "{": "lbrace", "}": "rbrace", "%": "%", "|": "|",
         "circ": "circ", "frac": "frac", "sqrt": "sqrt", "binom": "binom", "newline": "row", "\\": "row", "cr": "row",
         "lbrack": "[", "rbrack": "]", "degree": "degree", "implies": "bad", "to": "bad",
@@ -121,6 +122,9 @@ def tokens_of(text: str) -> list[Token]:
             continue
         value = match.group()
         if kind == "sign":
+            if value == "!=" and found and not is_apart and found[-1].kind in ("num", ")"):
+                found.append(Token("!", "!"))  # 3!=6
+                value = "="
             found.append(Token(_PLAIN_SIGNS.get(value, value), value, is_apart))
         elif kind == "num":
             found.append(Token("num", _number(value), is_apart))
@@ -221,6 +225,10 @@ def _word(value: str, is_apart: bool, found: list[Token]) -> list[Token]:  # noq
     return [tokens[0]._replace(is_apart=is_apart), *tokens[1:]]
 
 
+def _han(value: str, is_apart: bool, _: list[Token]) -> list[Token]:  # noqa: FBT001
+    return [Token("sep" if value in ("或", "或者", "和", "且") else "text", value, is_apart)]
+
+
 def _named(name: str, is_apart: bool) -> Token:  # noqa: FBT001
     if name in _FUNCTIONS:
         return Token("sqrt" if name == "sqrt" else "func", _SAME.get(name, name), is_apart)
@@ -234,5 +242,14 @@ def _letter(letter: str, is_apart: bool) -> Token:  # noqa: FBT001
 
 
 _READERS = MappingProxyType(
-    {"cycle": _cycle, "power": _power, "text": _text, "set": _set, "env": _env, "command": _command, "word": _word}
+    {
+        "cycle": _cycle,
+        "power": _power,
+        "text": _text,
+        "set": _set,
+        "env": _env,
+        "command": _command,
+        "word": _word,
+        "han": _han,
+    }
 )

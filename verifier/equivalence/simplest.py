@@ -11,9 +11,10 @@ import re
 from fractions import Fraction
 
 from verifier.equivalence.evaluate import exact
-from verifier.equivalence.kinds import Bag, Matrix, Named, Ratio, Region, Scalar, Seq, Value, readings
+from verifier.equivalence.kinds import readings
 from verifier.equivalence.nodes import has_kind
 from verifier.equivalence.signs import Node
+from verifier.equivalence.values import Bag, Matrix, Named, Ratio, Region, Scalar, Seq, Value
 
 _FRACTION = re.compile(r"\\frac ?\{ ?-?(\d+) ?\} ?\{ ?-?(\d+) ?\}|(?<![\d.])(\d+) ?/ ?(\d+)(?![\d.])")
 _ONE, _ZERO = Fraction(1), Fraction(0)

@@ -136,6 +136,50 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip(" ."))
 
 
+def is_for_algebra(gold: str, answer: str) -> bool:
+    """Whether an algebra system, which passes over what it does not read, can be trusted with two normalised texts.
+
+    They are formulas without words, and say of as many things that they are equal, less, or left out.
+    """
+    sides = gold, answer
+    if any(_NEVER_ASKED.search(side) or _has_words(side) for side in sides):
+        return False
+    sides = _OF_OPERATOR.sub("", gold), _OF_OPERATOR.sub("", answer)
+    is_matrix = "\\begin" in gold and "\\begin" in answer
+    signs = _COUNTED[: -len(_OF_ROWS)] if is_matrix else _COUNTED
+    return all(len(sign.findall(sides[0])) == len(sign.findall(sides[1])) for sign in signs)
+
+
+def _has_words(text: str) -> bool:
+    said = {word for part in _TEXT.findall(text) for word in re.findall(r"[^\W\d_]{2,}", part.partition("{")[2])}
+    bare = _TEXT.sub(" ", text)
+    said.update(_LONG_WORDS.findall(bare), _HAN.findall(bare))
+    return bool(said - _NOT_WORDS)
+
+
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_NEVER_ASKED = re.compile(
+    r"\\(?:approx|sim|simeq|Rightarrow|implies|Leftrightarrow|iff|rightarrow|cancel|sout|ne|neq|not|therefore|because"
+    r"|partial|nabla|wedge|vee|land|lor|Longrightarrow)(?![a-zA-Z])|[~#@?]|\)\s?\d|\^\{\(\d+\)\}"
+)
+_OF_OPERATOR = re.compile(r"\\(?:lim|sum|prod|int|iint|oint|log|max|min|sup|inf)(?![a-z]) ?_ ?(?:\{[^{}]*\}|\w)")
+_OF_ROWS = (r"\\\\", r"[,;]")
+_COUNTED = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"=",
+        r"[<>]|\\[lg]e(?![a-z])",
+        r"\\in(?![a-z])",
+        r"\\ldots",
+        r"'",
+        r"(?<=[\w)}])_",
+        r":",
+        r"\\to(?![a-z])",
+        *_OF_ROWS,
+    )
+)
+
+
 def _parts_conflict(gold: str, answer: str) -> bool:
     if _NOT_A_LIST.search(gold) or _NOT_A_LIST.search(answer):
         return _bracket_pair(gold) != _bracket_pair(answer) != "" != _bracket_pair(gold)

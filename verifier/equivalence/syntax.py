@@ -14,7 +14,7 @@ percent    x; ``degree`` x; ``unit`` x words power
 seq        opening bracket, closing bracket, items: a tuple, a vector or an interval
 bag        items, whether in braces: a set, or a list without brackets
 matrix     rows
-rel        operands, relations between them
+rel        operands, relations between them; ``both`` items that hold together
 in         x, set; ``builder`` condition; ``cup`` and ``cap`` items; ``without`` a b; ``known`` name of a set
 ratio      items
 text       words
@@ -39,6 +39,8 @@ _OPENERS = frozenset(
 _BOTH = frozenset({"and", "和", "land", "wedge"})
 _CHANGING_MARKS = frozenset({"bar", "hat", "tilde"})
 _FUNCTION_LETTERS = frozenset("fghFGHPQ")
+_UNIT_VECTORS = frozenset("ijk")
+_OF_VECTORS = frozenset({"vec", "mathbf", "boldsymbol", "hat", "bm", "overrightarrow"})
 _BASES = range(2, 37)
 
 
@@ -65,14 +67,13 @@ def read(text: str, *, has_groups: bool = False) -> Node:
 
 
 _GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
-_ONLY_GROUPS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 def group_readings(text: str) -> tuple[bool, ...]:
     """With which values of ``has_groups`` a text is to be read."""
     if "," not in text or _GROUPS.search(text) is None:
         return (False,)
-    return (True,) if _ONLY_GROUPS.fullmatch(text) else (True, False)
+    return (True, False)
 
 
 def _grouped(text: str) -> str:
@@ -94,6 +95,8 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._bars = 0
+        self._is_set = False
+        self._has_vectors = sum(token.kind == "mark" and token.value in _OF_VECTORS for token in tokens) > 1
         self.kind = tokens[0].kind if tokens else ""
 
     def _next(self) -> Token:
@@ -123,19 +126,27 @@ class _Parser:
     def answer(self) -> Node:
         """All of it: one item, or a list."""
         items = self._items()
+        if self.kind == "choose" and len(items) == 1:
+            self._next()
+            items = [("call", "binom", (items[0], self._sum()))]
         return items[0] if len(items) == 1 else ("bag", tuple(items), False)
 
     def _items(self) -> list[Node]:
         items = [self._item()]
-        is_both = False
-        while self.kind in (",", ";", "sep"):
+        is_both = is_logic = False
+        while self.kind in (",", ";", "sep", "and", "or"):
+            is_logic = is_logic or self.kind in ("and", "or")
             is_both = self._is_both() or is_both
             while self.kind in (",", "sep"):
                 is_both = self._is_both() or is_both
             if self.kind in ("", ")", "]", "rbrace", "}"):
                 break
             items.append(self._item())
-        if is_both and any(item[0] == "rel" and set(item[2]) - {"=", "approx"} for item in items):
+        if is_logic and any(item[0] != "rel" for item in items):
+            raise NotReadError("a sentence of logic")
+        if is_both and all(_is_inequality(item) for item in items):
+            return [("both", tuple(items))]
+        if is_both and any(_is_inequality(item) for item in items):
             raise NotReadError("inequalities that hold together")
         return items
 
@@ -171,7 +182,7 @@ class _Parser:
 
     def _ratio(self) -> Node:
         node = self._measured()
-        if self.kind != ":":
+        if self.kind != ":" or self._is_set:
             return node
         items = [node]
         while self.kind == ":":
@@ -252,36 +263,56 @@ class _Parser:
                 self._next()
                 node = ("mod", node, self._power())
             elif self.kind in ("*", "/"):
-                kind = self._next().kind
+                sign_token = self._next()
+                kind = sign_token.kind
                 sign = self._sign()
                 other = _signed(sign, self._power())
-                if kind == "/":
-                    node = ("div", node, other)
-                else:
-                    node = ("prod", (*node[1], other)) if node[0] == "prod" else ("prod", (node, other))
+                if sign_token.value == "times" and self._has_vectors:
+                    raise NotReadError("a product of vectors")
+                node = ("div", node, other) if kind == "/" else _times(node, other)
             elif self.kind in _OPENERS or (self.kind == "|" and not self._bars) or self.kind == "mark":
-                if is_whole and self.kind == "frac":
-                    node = _mixed(node, self._power())
-                elif self.kind == "num":
-                    node = self._after_number(node, is_whole=is_whole)
-                elif self.kind == "(" and node[0] == "var" and node[1][0] in _FUNCTION_LETTERS and not self._is_apart:
-                    node = self._applied(node)
-                else:
-                    other = self._power()
-                    node = ("prod", (*node[1], other)) if node[0] == "prod" else ("prod", (node, other))
+                node = self._beside(node, is_whole=is_whole)
             else:
                 return node
             is_whole = False
+
+    def _beside(self, node: Node, *, is_whole: bool) -> Node:
+        """A factor with the one that stands beside it without a sign."""
+        if is_whole and self.kind == "frac":
+            return _mixed(node, self._power())
+        if self.kind == "num" and self._tokens[self._at - 1].kind == ")":
+            raise NotReadError("a number after a bracket")
+        if self.kind == "num" and not (node[0] in ("pow", "prod") and self._is_after_power):  # as in (-1)^n2^n
+            return self._after_number(node, is_whole=is_whole)
+        if self.kind == "(" and node[0] == "var" and self._is_function(node[1]) and not self._is_apart:
+            return self._applied(node)
+        return _times(node, self._power())
+
+    @property
+    def _is_after_power(self) -> bool:
+        """Whether the last sign was a whole exponent, such as n, without a space after it."""
+        before = [token.kind for token in self._tokens[max(self._at - 2, 0) : self._at]]
+        return before == ["^", "var"] and not self._is_apart
 
     @property
     def _is_apart(self) -> bool:
         return self._tokens[self._at].is_apart
 
+    def _is_function(self, name: str) -> bool:
+        """Whether a letter before a bracket is a function: by its name, or because that is what ``y(x)=`` defines."""
+        if name[0] in _FUNCTION_LETTERS:
+            return True
+        at = self._at + 1
+        while at + 1 < len(self._tokens) and self._tokens[at].kind == "var" and self._tokens[at + 1].kind == ",":
+            at += 2
+        kinds = [token.kind for token in self._tokens[at : at + 3]]
+        return kinds == ["var", ")", "="]
+
     def _applied(self, node: Node) -> Node:
         """``f(x)`` of names is a function's value; else a product."""
         group = self._after(self._read_group())
         arguments = group[3] if group[0] == "seq" else (group,)
-        if all(one[0] in ("var", "num") for one in arguments):
+        if all(one[0] in ("var", "num", "apply") for one in arguments):
             return ("apply", node[1], tuple(arguments))
         return ("prod", (node, group))
 
@@ -309,6 +340,8 @@ class _Parser:
         if self.kind == "'":
             return self._primed(node)
         self._enter()
+        if node[0] == "var" and [self._peek(ahead) for ahead in range(5)] == ["{", "(", "num", ")", "}"]:
+            raise NotReadError("a derivative")
         sign = self._sign()
         exponent = self._braced() if self.kind == "{" else self._power()
         self._depth -= 1
@@ -415,8 +448,6 @@ class _Parser:
     def _based(self, node: Node) -> Node:
         self._next()
         base = self._braced() if self.kind == "{" else self._argument(is_digit=False)
-        if base[0] == "var":  # a base that is not told
-            return node
         if base[0] != "num" or base[1] not in _BASES or node[2] is not None or node[1].denominator != 1:
             raise NotReadError("a base")
         value = 0
@@ -497,6 +528,8 @@ class _Parser:
         node = self._argument()
         if node[0] == "var" or (node[0] == "const" and node[1] in "ei"):
             name = str(node[1]) if mark not in _CHANGING_MARKS else f"{mark} {node[1]}"
+            if str(node[1]) in _UNIT_VECTORS and mark in _OF_VECTORS:
+                return ("var", f"\0{node[1]}")
             while self.kind == "_":
                 self._next()
                 name += "_" + self._subscript()
@@ -518,12 +551,13 @@ class _Parser:
     def _read_braced_set(self) -> Node:
         self._next()
         bars, self._bars = self._bars, 1
+        self._is_set = True
         if self.kind == "rbrace":
             self._next()
-            self._bars = bars
+            self._bars, self._is_set = bars, False
             return ("known", "empty")
         items = self._items()
-        self._bars = bars
+        self._bars, self._is_set = bars, False
         if self.kind in ("mid", "|", ":") and len(items) == 1:
             self._next()
             conditions = self._items()
@@ -573,6 +607,7 @@ class _Parser:
         name = self._next().value
         base: Node | None = None
         exponent: Node | None = None
+        is_of_several = name in ("max", "min", "gcd", "lcm")
         for _ in range(2):
             if self.kind == "_" and base is None:
                 self._next()
@@ -582,6 +617,10 @@ class _Parser:
                 sign = self._sign()
                 exponent = _signed(sign, self._braced() if self.kind == "{" else self._argument(is_digit=False))
         arguments = self._arguments()
+        if is_of_several and len(arguments) == 1 and arguments[0][0] == "bag" and arguments[0][2]:
+            arguments = tuple(arguments[0][1])
+        if is_of_several and len(arguments) == 1:
+            raise NotReadError(f"{name} of one number")
         if base is not None:
             if name != "log" or len(arguments) != 1:
                 raise NotReadError("a subscript of a function")
@@ -648,6 +687,14 @@ class _Parser:
         }
     )
     """The sign with which a value begins -> who reads it."""
+
+
+def _times(node: Node, other: Node) -> Node:
+    return ("prod", (*node[1], other)) if node[0] == "prod" else ("prod", (node, other))
+
+
+def _is_inequality(node: Node) -> bool:
+    return node[0] == "rel" and bool(set(node[2]) - {"=", "approx"})
 
 
 def _signed(sign: str, node: Node) -> Node:

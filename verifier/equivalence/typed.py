@@ -7,6 +7,7 @@ expressions as ``nodes`` does. None says that this module cannot tell, and nothi
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,23 +16,7 @@ from itertools import combinations
 from flint import acb, arb
 
 from verifier.equivalence.evaluate import constant, exact, precision, variables
-from verifier.equivalence.kinds import (
-    DEGREE,
-    Bag,
-    Matrix,
-    Named,
-    Never,
-    Ratio,
-    Region,
-    Relation,
-    Scalar,
-    Seq,
-    Value,
-    Words,
-    as_region,
-    bare,
-    readings,
-)
+from verifier.equivalence.kinds import readings
 from verifier.equivalence.nodes import (
     NEEDED_POINTS,
     POINT_BITS,
@@ -44,9 +29,27 @@ from verifier.equivalence.nodes import (
     same_function,
 )
 from verifier.equivalence.policy import DEFAULT, Need, Order, Percent, Policy
+from verifier.equivalence.regions import as_region
 from verifier.equivalence.signs import Node
+from verifier.equivalence.values import (
+    DEGREE,
+    RADIAN,
+    Bag,
+    Matrix,
+    Named,
+    Never,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Seq,
+    Value,
+    Words,
+    bare,
+)
 
 _MAX_ITEMS, _FEW = 64, 12
+_UNKNOWNS = frozenset({"x", "z", "t", "r", "lambda", "k", "m"})
 _ANY = Scalar(("num", Fraction(0), None))
 
 
@@ -108,7 +111,7 @@ class _Comparison:
             case Named(), Named():
                 return self._named(gold, answer)
             case (Named(), Relation(kind="=")) | (Relation(kind="="), Named()):
-                return self._relations(_as_relation(gold), _as_relation(answer))
+                return self._curves(gold, answer)
             case Named(_, value), _:
                 if self._policy.names is Need.REQUIRED and not isinstance(value, Region):
                     return False  # but an interval names no variable that x < 3 does
@@ -154,10 +157,13 @@ class _Comparison:
     def _same(self, gold: Node, answer: Node) -> bool | None:
         return nodes_equal(gold, answer, self._seed, self._policy)
 
-    def _scalars(self, gold: Scalar, answer: Scalar) -> bool | None:
+    def _scalars(self, gold: Scalar, answer: Scalar) -> bool | None:  # noqa: C901 (one case for each that sets them apart)
         if ("var", "angle") in gold.node[1:2] + tuple(gold.node[1] if gold.node[0] == "prod" else ()):
             return _points_of(answer.node) in (_points_of(gold.node), _points_of(gold.node)[::-1])
         if gold.unit is not None and answer.unit is not None:
+            if {gold.unit, answer.unit} == {DEGREE, RADIAN}:
+                turned, plain = (gold, answer) if gold.unit == DEGREE else (answer, gold)
+                return self._same(("degree", turned.node), plain.node)
             if gold.unit.bases != answer.unit.bases:
                 return False
             if gold.unit.factor != answer.unit.factor:
@@ -182,7 +188,7 @@ class _Comparison:
         same = self._same(percent.node, plain.node) if self._policy.percent is Percent.EITHER else False
         if same:
             return True
-        share = self._same(("percent", percent.node), plain.node)
+        share = self._same(_as_share(percent.node), plain.node)
         return share if share or same is not None else None
 
     def _named(self, gold: Named, answer: Named) -> bool | None:
@@ -190,17 +196,25 @@ class _Comparison:
             return self.equal(gold.value, answer.value)
         functions = [side for side in (gold, answer) if side.name[0] == "apply"]
         if len(functions) == 2:  # noqa: PLR2004
-            if gold.name[1] != answer.name[1]:
+            if gold.name[1] != answer.name[1] or any(one[0] != "var" for side in functions for one in side.name[2]):
                 return False
             sides = [_of_arguments(side) for side in functions]
             return None if sides[0] is None or sides[1] is None else self.equal(sides[0], sides[1])
         # ``y`` may be what another calls ``f(x)``, and the area what another calls ``A``; but x is not y.
         kinds = {gold.name[0], answer.name[0]}
-        if len(kinds) == 1 or (kinds == {"var", "apply"} and ("var", "y") not in (gold.name, answer.name)):
+        if len(functions) == 1 and gold.name[1] == answer.name[1]:
+            return self.equal(gold.value, answer.value)  # y and y(x)
+        if kinds == {"var"} and (same := self._curves(gold, answer)):
+            return same
+        if len(kinds) == 1 or (
+            kinds == {"var", "apply"}
+            and not any(name[0] == "var" and name[1].rstrip("'") == "y" for name in (gold.name, answer.name))
+        ):
             return False
         return self.equal(gold.value, answer.value)
 
     def _bags(self, gold: Bag, answer: Bag) -> bool | None:
+        gold, answer = _as_listed(gold), _as_listed(answer)
         golds, answers = _records(gold.items), _records(answer.items)
         if golds is not None and answers is not None:
             if golds.keys() != answers.keys():
@@ -211,9 +225,15 @@ class _Comparison:
             shorter = min(gold, answer, key=lambda bag: len(bag.items)).items
             if any(self.equal(one, other) for one, other in combinations(bare(shorter), 2)):
                 return False
-        if (golds is None) != (answers is None) and golds is not None:
+        record, values = (golds, answer.items) if golds is not None else (answers, gold.items)
+        if record is not None and any(isinstance(value, Named) for value in values):
+            return False
+        if record is not None and (golds is not None or self._policy.order is Order.STRICT):
             # Only one side gives names: its values come in their order.
-            return self._in_order(golds, bare(answer.items), is_answer=False)
+            return self._in_order(record, values, is_answer=golds is None)
+        return self._unnamed_bags(gold, answer)
+
+    def _unnamed_bags(self, gold: Bag, answer: Bag) -> bool | None:
         if self._have_other_names(gold, answer):
             return False
         if self._policy.order is Order.STRICT and not gold.is_braced:
@@ -241,9 +261,9 @@ class _Comparison:
         return len(ours) == len(theirs) == 1 and self._named_alike(ours.pop(), theirs.pop()) is False
 
     def _in_order(self, record: dict[Node, Value], values: Sequence[Value], *, is_answer: bool) -> bool | None:
-        """Values with names against values without: letters are taken in the order of the alphabet."""
+        """Values with names against values without: coordinates are taken in the order of the alphabet."""
         names = list(record)
-        if all(name[0] == "var" and len(name[1]) == 1 for name in names):
+        if all(name[0] == "var" and name[1] in ("x", "y", "z") for name in names):
             names.sort()
         if len(names) != len(values):
             return False
@@ -322,8 +342,11 @@ class _Comparison:
         for one, other in zip(gold.pieces, answer.pieces, strict=True):
             if (one.has_low, one.has_high) != (other.has_low, other.has_high):
                 return False
-            results += [self._same(one.low, other.low), self._same(one.high, other.high)]
+            results += [self._ends(one.low, other.low), self._ends(one.high, other.high)]
         return _all(results)
+
+    def _ends(self, gold: Node, answer: Node) -> bool | None:
+        return self._scalars(*(Scalar(end[1], DEGREE) if end[0] == "degree" else Scalar(end) for end in (gold, answer)))
 
     def _relations(self, gold: Relation | None, answer: Relation | None) -> bool | None:
         """Whether one is a multiple of the other, by a positive number where it is no equation."""
@@ -351,6 +374,30 @@ class _Comparison:
             return None
         return bool(gold.kind == "=" or (is_real(ratios[0]) and ratios[0].real > 0))
 
+    def _curves(self, gold: Value, answer: Value) -> bool | None:
+        """Two equations, of which one or both are solved for a name, as ``y=2x+3`` and ``x=(y-3)/2``."""
+        one, other = _as_relation(gold), _as_relation(answer)
+        if (same := self._relations(one, other)) or one is None or other is None:
+            return same
+        for side, relation in ((gold, other), (answer, one)):
+            if not isinstance(side, Named) or not isinstance(side.value, Scalar) or side.name[0] != "var":
+                continue
+            if variables(relation.node) == variables(side.value.node) | {side.name[1]} and variables(side.value.node):
+                solved = self._solved_for(relation, side.name[1], side.value.node)
+                if solved:
+                    return True
+        return same
+
+    def _solved_for(self, relation: Relation, name: str, value: Node) -> bool | None:
+        """Whether an equation has this value of a name for its only solution; None where it may have more."""
+        zero: Node = ("num", Fraction(0), None)
+        at = [replaced(relation.node, {name: ("num", Fraction(point), None)}) for point in (1, 2, 3)]
+        bend: Node = ("sum", (at[0], ("neg", ("prod", (("num", Fraction(2), None), at[1]))), at[2]))
+        if same_function(zero, bend, self._seed) is not True:
+            # y/x = 3 is of the first degree in y only
+            return None
+        return same_function(zero, replaced(relation.node, {name: value}), self._seed)
+
     def _solved(self, gold: Value, answer: Value) -> bool | None:
         """An equation against the value of names, ``a+b=5`` and 5, or of its one other name, ``xy=6`` and ``6/x``."""
         relation, value = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
@@ -363,12 +410,7 @@ class _Comparison:
         if len(missing) != 1 or not variables(answer.node) <= variables(gold.node) or not variables(answer.node):
             return None
         (name,) = missing
-        zero: Node = ("num", Fraction(0), None)
-        at = [replaced(gold.node, {name: ("num", Fraction(value), None)}) for value in (0, 1, 2)]
-        bend: Node = ("sum", (at[0], ("neg", ("prod", (("num", Fraction(2), None), at[1]))), at[2]))
-        if same_function(zero, bend, self._seed) is not True:
-            return None  # it has more than one solution
-        return same_function(zero, replaced(gold.node, {name: answer.node}), self._seed)
+        return self._solved_for(gold, name, answer.node)
 
     def _matrices(self, gold: Matrix, answer: Matrix) -> bool | None:
         if len(gold.rows) != len(answer.rows) or len(gold.rows[0]) != len(answer.rows[0]):
@@ -382,6 +424,11 @@ class _Comparison:
 
     def _column(self, rows: Sequence[Sequence[Value]], items: Sequence[Value], *, is_answer: bool) -> bool | None:
         """A vector, written as a matrix of one row or column and as a tuple."""
+        if items and all(isinstance(item, Seq) and len(item.items) == len(rows[0]) for item in items):
+            nested = Matrix(tuple(item.items for item in items if isinstance(item, Seq)))
+            return self._matrices(
+                *((nested, Matrix(tuple(map(tuple, rows)))) if is_answer else (Matrix(tuple(map(tuple, rows))), nested))
+            )
         entries = [row[0] for row in rows] if len(rows[0]) == 1 else list(rows[0]) if len(rows) == 1 else []
         if len(entries) != len(items):
             return False
@@ -440,6 +487,26 @@ def _stated(equation: Relation) -> Node | None:
 def _points_of(node: Node) -> list[Node]:
     """The points that name an angle, in order."""
     return [item for item in node[1] if item != ("var", "angle")] if node[0] == "prod" else [node]
+
+
+def _as_share(node: Node) -> Node:
+    """A percentage as a part of one, with the places that it then shows."""
+    if node[0] == "num":
+        return ("num", node[1] / 100, None if node[2] is None else node[2] + 2)
+    return ("percent", node)
+
+
+def _as_listed(bag: Bag) -> Bag:
+    """``x_1=1, x_2=2`` as solutions of x; other lists as they are."""
+    items = bag.items
+    names = [item.name[1] for item in items if isinstance(item, Named) and item.name[0] == "var"]
+    letters = {name.partition("_")[0] for name in names if "_" in name}
+    if len(names) != len(items) or len(names) < 2 or len(letters) != 1 or len(set(names)) != len(names):  # noqa: PLR2004
+        return bag
+    (letter,) = letters
+    if letter not in _UNKNOWNS or not all(re.fullmatch(r"\w+_\d", name) for name in names):
+        return bag
+    return replace(bag, items=tuple(Named(("var", letter), item.value) for item in items if isinstance(item, Named)))
 
 
 def _records(items: Sequence[Value]) -> dict[Node, Value] | None:

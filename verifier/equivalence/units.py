@@ -24,7 +24,14 @@ _BASES: dict[str, dict[str, str]] = {
         "yd yard": "1143/1250",
         "mi mile": "201168/125",
     },
-    "mass": {"mg milligram": "1/1000", "g gram 克": "1", "kg kilogram 千克 公斤": "1000", "t tonne 吨": "1000000"},
+    "mass": {
+        "mg milligram": "1/1000",
+        "g gram 克": "1",
+        "kg kilogram 千克 公斤": "1000",
+        "t tonne 吨": "1000000",
+        "lb pound 磅": "45359237/100000",
+        "oz ounce": "45359237/1600000",
+    },
     "time": {
         "s sec second 秒": "1",
         "min minute 分钟": "60",
@@ -33,7 +40,21 @@ _BASES: dict[str, dict[str, str]] = {
         "week 周": "604800",
     },
     "month": {"month 个月": "1", "year yr 年": "12"},
-    "volume": {"ml milliliter millilitre 毫升": "1/1000", "l liter litre 升": "1"},
+    "volume": {
+        "ml milliliter millilitre 毫升": "1/1000000",
+        "l liter litre 升": "1/1000",
+        "gal gallon": "473176473/125000000000",
+        "qt quart": "473176473/500000000000",
+        "pint": "473176473/1000000000000",
+    },
+    "area": {"hectare ha 公顷": "10000", "acre": "316160658/78125", "亩": "2000/3"},
+    "force": {"n newton 牛": "1", "kn": "1000"},
+    "pressure": {"pa pascal": "1", "kpa": "1000", "mpa": "1000000"},
+    "frequency": {"hz hertz 赫兹": "1", "khz": "1000", "mhz": "1000000"},
+    "energy": {"j joule 焦耳": "1", "kj": "1000"},
+    "power": {"w watt 瓦": "1", "kw": "1000"},
+    "amount": {"mol mole": "1", "mmol": "1/1000"},
+    "speed": {"mph": "1397/3125", "kph kmh": "5/18"},
     "$": {"$ dollar usd 美元": "1", "cent ¢": "1/100"},
     "€": {"€ euro eur 欧元": "1"},
     "£": {"£ gbp": "1"},
@@ -51,7 +72,9 @@ _KNOWN = {
     for words, factor in units.items()
     for word in words.split()
 }
+_MADE_OF = {"volume": (("length", 3),), "area": (("length", 2),), "speed": (("length", 1), ("time", -1))}
 _FILLERS = frozenset({"of", "a", "an", "the"})
+_OF_DEGREES = re.compile(r"^degrees? (?=celsius|fahrenheit)")
 _PER = re.compile(r"\s?/\s?|\sper\s|\sa\s")
 _POWERED = re.compile(r"(?P<word>[^\W\d_]+|[$€£¥₹%¢])(?: ?\^? ?\{?(?P<power>\d)\}?)?")
 
@@ -76,7 +99,7 @@ def read_unit(text: str, *, power: int = 1) -> Unit | None:
         text: such as ``cm``, ``square feet``, ``miles per hour``, ``m/s^2``.
         power: of the whole.
     """
-    parts = _PER.split(text.strip().strip(".").casefold())
+    parts = _PER.split(_OF_DEGREES.sub("", text.strip().strip(".").casefold()))
     bases: dict[str, int] = {}
     factor = Fraction(1)
     for index, part in enumerate(parts):
@@ -85,7 +108,8 @@ def read_unit(text: str, *, power: int = 1) -> Unit | None:
             return None
         base, amount, exponent = single
         exponent *= power * (-1 if index else 1)
-        bases[base] = bases.get(base, 0) + exponent
+        for name, times in _MADE_OF.get(base, ((base, 1),)):
+            bases[name] = bases.get(name, 0) + times * exponent
         factor *= amount**exponent
     return Unit(bases=_sorted(bases.items()), factor=factor)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from verifier.text.phrases import last_line, named_answers, plain
+from verifier.text.phrases import concluded, last_line, named_answers, plain
 
 MAX_TEXTS = 32
 """Different boxes that are told apart; what boxes more than that is a list of guesses."""
@@ -196,6 +196,8 @@ def _from_phrase(text: str) -> FoundAnswer:
     named = named_answers(text)
     if named is None:
         bare = last_line(text)
+        if bare is None and (value := concluded(text)) is not None:
+            return FoundAnswer(kind=AnswerKind.BARE, texts=(value,))
         if bare is None or is_blank(bare):
             return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
         return FoundAnswer(kind=AnswerKind.BARE, texts=(bare,))

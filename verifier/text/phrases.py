@@ -2,8 +2,9 @@ r"""Answers that no box marks: what a phrase such as "the answer is" names, or w
 
 The rule, in order: the last phrase that names an answer (English or Chinese, also as a heading over the answer); else
 the last phrase that names a result; else the last line, if it is nothing but a formula, a number or one word, plain, in
-dollars or bold, or after ``####``; and where all there is is one sentence, the one formula at its end. A formula or
-number within a sentence is no answer else, however likely it looks.
+dollars or bold, or after ``####``; else the value with which the last sentence ends, after a verb, where it draws a
+conclusion ("Therefore, the area is 42.") or is all there is. A formula or number within a sentence is no answer else,
+however likely it looks.
 """
 
 from __future__ import annotations
@@ -25,18 +26,25 @@ _ANSWER = re.compile(
 )
 _RESULT = re.compile(r"result(?:\*\*)?\s?(?:is|are|:|：)|结果(?:是|为|等于|[:：])", re.IGNORECASE)
 _FILLERS = re.compile(
-    r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|clearly|indeed|now|equal\ to|option|choice|given\ by)"
+    r"(?:(?:therefore|thus|then|hence|so|simply|just|exactly|clearly|indeed|now|equal\ to|option|choice|given\ by"
+    r"|for\ sure|certainly|definitely|obviously)"
     r"(?![A-Za-z])|[ \t,:：*_#]){1,20}",
     re.IGNORECASE | re.VERBOSE,
 )
-_REASONS = re.compile(r",?\s(?:because|since|as|where|which|given that|due to)\s", re.IGNORECASE)
+_REASONS = re.compile(
+    r",?\s(?:because|since|as|where|which|given that|due to)\s"
+    r"|,\s(?:and\s|so\s)?(?:it\s)?(?:not|can(?:not|['’]t|\snot)\sbe|isn['’]t|is\snot)\s(?=[(]?[A-H](?![a-z]))",
+    re.IGNORECASE,
+)
 _NAMES = re.compile(r"\s(?:is|are|equals|was|were|be)\s", re.IGNORECASE)
 _UNSURE = re.compile(
     r"(?<![A-Za-z])(?:or|either|neither|nor|not|maybe|perhaps|if|unless|no)(?![A-Za-z])|\d", re.IGNORECASE
 )
 _SENTENCE_START = re.compile(r"[A-Za-z][a-z]* [A-Za-z$\\]")
+_HAN_VERB = re.compile(r"[\u4e00-\u9fff]{2,}\s?(?:是|为|等于|=|有)")
 _BARE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 _LATEX_NAMES = re.compile(r"\\(?:begin|end)\s?\{[a-zA-Z]{1,20}\*?\}|\\[a-zA-Z]+")
+_UNIT_AFTER = re.compile(r" (?!(?:or|not|maybe|and|is)(?![a-z]))[a-z]{1,12}\.?")
 _OPENERS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$"))
 _MARKS = " \t#>*_"
 
@@ -68,9 +76,50 @@ def last_line(text: str) -> str | None:
     found = list(_spans(bare))
     if len(found) == 1 and "\n" not in text and not bare[found[0][2] :].strip(" .。*"):
         return found[0][0]  # one sentence is all there is, and it ends in its one formula
+    if len(found) == 1 and found[0][1] == 0 and _UNIT_AFTER.fullmatch(bare[found[0][2] :]):
+        return bare.replace("$", "")
     is_formula = len(found) == 1 and plain(bare) == found[0][0]
-    has_words = _BARE_WORD.search(_LATEX_NAMES.sub(" ", bare))
-    return plain(bare) if is_formula or not has_words or not any(c.isspace() for c in bare) else None
+    has_words = _BARE_WORD.search(_LATEX_NAMES.sub(" ", bare)) or _HAN_VERB.search(bare)
+    is_word = not any(character.isspace() for character in bare) and not _HAN_VERB.search(bare)
+    return plain(bare) if is_formula or not has_words or is_word else None
+
+
+def concluded(text: str) -> str | None:
+    """The value with which the last sentence ends, if it draws a conclusion or is all there is; None else."""
+    text = text[-_LAST_CHARS:].strip()
+    line = text.rpartition("\n")[2]
+    ends = list(_SENTENCE_END.finditer(line.rstrip(" .。*$")))
+    sentence = line[ends[-1].end() :] if ends else line
+    is_all = sentence == text
+    concludes = list(_THEREFORE.finditer(sentence))
+    sentence = sentence[concludes[-1].end() :] if concludes else sentence
+    if len(sentence) > _BARE_CHARS or _DOUBT.search(sentence) or not (is_all or (concludes and _ENDED.search(line))):
+        return None
+    verbs = list(_VERBS.finditer(sentence))
+    value = plain(sentence[verbs[-1].end() :]) if verbs else ""
+    value = value[1:-1] if value.startswith("[") and value.endswith("]") and "," not in value else value
+    return value if _VALUE.fullmatch(value) else None
+
+
+_THEREFORE = re.compile(
+    r"(?i:(?<![A-Za-z])(?:therefore|thus|hence|in conclusion|consequently|en conclusion|por lo tanto|por tanto|somit)"
+    r"(?![A-Za-z])|因此|所以|综上|结论|由此)|(?<![A-Za-z])(?:So|Donc|Ainsi|Also|Daher|Finally|As a result)(?=[ ,])"
+)
+_ENDED = re.compile(r"[.。!！*$)]\s*$")
+_VERBS = re.compile(
+    r"(?<=\s)(?:is|are|was|were|equals|be|est|sont|ist|es|son)\s(?:equal\sto\s|exactly\s|de\s)?|(?<=it)['’]s\s|=|≈"
+    r"|\\approx(?![a-z])|是|为|等于|共?有|得到?"
+)
+_DOUBT = re.compile(
+    r"(?<![A-Za-z])(?:or|not|either|neither|nor|maybe|perhaps|might|may|could|if|unless|cannot|can['’]t|isn['’]t|but"
+    r"|wrong|incorrect|false|except|between|guess|ou|oder|pas|nicht|probably|likely|should)(?![A-Za-z])|[或不非若]|可能|也许|\?|？",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"(?:[-−+]?\s?[$€£¥]?\s?\d[\d,. ]*(?:/\s?\d+)?\s?(?:%|\\%|°)?\s?(?:[A-Za-z²³]{1,12}(?:[ /][A-Za-z²³]{1,12}){0,2}"
+    r"|[\u4e00-\u9fff]{1,6})?|[A-H]|\(?\s?[-−]?\d[^()]{0,40}\)|\$[^$]{1,100}\$|\\\([^$]{1,100}\\\)"
+    r"|[-−]?\\[a-z]{2,}[^$]{1,100}|[-−\d./*+()√π^ a-z]{1,20})"
+)
 
 
 def conclusion(text: str) -> str:

@@ -22,7 +22,9 @@ from verifier.equivalence import (
     Order,
     Percent,
     Policy,
+    can_ask_algebra,
     decide,
+    has_form,
     is_derivation,
     is_list,
     is_plain,
@@ -121,7 +123,12 @@ class MathVerifier:
         gold = read_gold(text)
         if gold is None:
             return "is blank; give the final answer as LaTeX or plain text"
-        if gold.kind is not GoldKind.EXPRESSION or is_read(gold.normal):
+        if (
+            gold.kind is not GoldKind.EXPRESSION
+            or gold.quantity is not None
+            or has_form(gold.normal)
+            or is_read(gold.normal)
+        ):
             return gold
         if is_too_complex(gold.normal):
             return gold.as_text()
@@ -248,6 +255,7 @@ class MathJudge:
         if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
             # An algebra system would take a part of it for the number.
             return Verdict.incorrect(NAME, "unparseable_answer", _shown(answer, "!=", undecided[0]))
+        undecided = [gold for gold in undecided if can_ask_algebra(gold, answer)]
         if not undecided:
             return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
         return tuple(undecided)

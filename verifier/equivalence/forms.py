@@ -1,0 +1,226 @@
+r"""Answers of forms that are no mathematics of their own: choices, times, dates, sides, congruences, amounts, words.
+
+Each comparer says True or False where a side has its form, and None where it has not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from verifier.equivalence.numbers import read_number
+from verifier.equivalence.quantities import read_quantity
+from verifier.equivalence.structure import split_list
+
+_PREFIX = r"(?:(?:option|choice|answer)\s?|选项?)?"
+_CHOICE = re.compile(rf"(?i:{_PREFIX})(?:\(?([A-Z])\)?(?:项|选项)?|\(?([A-Z])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL)
+_CHOSEN = re.compile(
+    rf"(?i:{_PREFIX})(?:\(?([A-Za-z])\)?(?:项|选项)?|\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL
+)
+OPTION = re.compile(r"\(?([A-H])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
+_CHOSEN_LETTERS = re.compile(r"\(?[A-H]\)?(?:(?:, ?and |, ?| and |、| ?& ?)?\(?[A-H]\)?){1,7}")
+OTHER_CHOICE = re.compile(
+    r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|[或和不]"
+    r"|(?<![A-Za-z\\])[A-Ha-h](?:[.)]|\s\d)"
+    r"|(?<![A-Za-z])(?i:or|and|not|no|also|maybe|perhaps|possibl[ey]|think|actually|wrong|instead|rather|but|false|isn"
+    r"|rejected|impossible|incorrect|excluded|unlikely|eliminated)(?![A-Za-z])|[错误]|\\ne(?![a-z])|\\lor(?![a-z])|\|"
+)
+_OTHER_LETTER = re.compile(r"(?<![A-Za-z\\])\(?[A-H](?:[.)]|$)")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
+_HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)
+_HOUR_NUMBER = re.compile(r"\d{1,2}")
+_SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
+_CONGRUENCE = re.compile(
+    r"(?:[^=<>]{1,60}\\equiv ?)?(-?\d{1,40}) ?(?:\\pmod|\(?\\?(?:bmod|mod)) ?\{? ?(\d{1,40}) ?\}?\)?"
+)
+_YES_OR_NO = re.compile(r"(yes|no)[,.;:] ?([^,;]{1,80})", re.IGNORECASE)
+_TURNING = frozenset(
+    {
+        "no",
+        "not",
+        "yes",
+        "but",
+        "however",
+        "wait",
+        "though",
+        "although",
+        "isn",
+        "doesn",
+        "can",
+        "cannot",
+        "don",
+        "aren",
+        "never",
+    }
+)
+_SAID = {
+    form: meaning
+    for meaning, forms in {
+        "none": (
+            "no solution|no solutions|there is no solution|there are no solutions|has no solution|no real solution"
+            "|no real solutions|\\emptyset|empty set|the empty set|\\{\\}|无解|空集|方程无解"
+        ),
+        "dne": "dne|does not exist|the limit does not exist|不存在",
+        "all": (
+            "\\mathbb{r}|\\mathbb r|\\r|all real numbers|all reals|all real x|(-\\infty,\\infty)|(-\\infty, \\infty)"
+            "|全体实数|一切实数"
+        ),
+        "endless": (
+            "infinitely many|infinitely many solutions|an infinite number|infinite solutions"
+            "|infinite number of solutions|无数|无穷多|无数个"
+        ),
+        "yes": "yes|是|是的",
+        "no": "no|否|不是",
+    }.items()
+    for form in forms.split("|")
+}
+
+
+def _compare_letters(gold: str, answer: str) -> bool | None:
+    """Several choices: the same letters. None where one is no such list."""
+    sides = [opened(side) for side in (gold, answer)]
+    if not all(map(_CHOSEN_LETTERS.fullmatch, sides)) or all(side.isalpha() for side in sides):
+        return None
+    letters = [[one for one in side if one in "ABCDEFGH"] for side in sides]
+    if not all(len(side) == len(set(side)) for side in letters) or letters[0] != sorted(letters[0]):
+        return None
+    return sorted(letters[0]) == sorted(letters[1])
+
+
+def _compare_congruences(gold: str, answer: str) -> bool | None:
+    """``x≡3 (mod 7)``: the same rest of the same modulus; the rest alone may stand for it."""
+    one, other = _congruence(gold), _congruence(answer)
+    if one is None and other is None:
+        return None
+    if one is not None and other is not None:
+        return one[1] == other[1] and (one[0] - other[0]) % one[1] == 0
+    known, number = (one, read_number(answer)) if one is not None else (other, read_number(gold))
+    return None if known is None or number is None else known[0] == number.value
+
+
+def _congruence(text: str) -> tuple[int, int] | None:
+    found = _CONGRUENCE.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found and int(found[2]) else None
+
+
+def _compare_amounts(gold: str, answer: str) -> bool | None:
+    """Lists of amounts of named things, such as 3 red and 4 blue: the same of each. None where one is no such list."""
+    sides = [[read_quantity(part) for part in split_list(opened(text))] for text in (gold, answer)]
+    if any(len(side) < 2 or any(one is None or not one.words for one in side) for side in sides):  # noqa: PLR2004
+        return None
+    amounts = [[(one.words.rstrip("s"), one.number.value) for one in side if one is not None] for side in sides]
+    if sorted(amounts[0]) == sorted(amounts[1]):
+        return True
+    words = [{name for name, _ in side} for side in amounts]
+    is_in_order = [number for _, number in amounts[0]] == [number for _, number in amounts[1]]
+    # Other names of the same things, as far as none of them stands for another.
+    renamed = [(one, other) for (one, _), (other, _) in zip(*amounts, strict=False) if one != other]
+    return is_in_order and not any(one in words[1] or other in words[0] for one, other in renamed)
+
+
+def _compare_said(gold: str, answer: str) -> bool | None:
+    """Words of which several say the same: no solution and the empty set. None where a side is none of them."""
+    one, other = (_said(opened(side)) for side in (gold, answer))
+    return None if one is None or other is None else one == other
+
+
+def _said(text: str) -> str | None:
+    start = _YES_OR_NO.fullmatch(text)
+    if start is not None and _TURNING.isdisjoint(re.findall(r"[a-z]+", start[2].casefold())):
+        return start[1].casefold()
+    return _SAID.get(text.strip(" .").casefold())
+
+
+def has_form(normal: str) -> bool:
+    """Whether a normalised text has one of the forms that are read here alone."""
+    text = opened(normal)
+    return _congruence(normal) is not None or _said(text) is not None or _date(text) is not None
+
+
+def _compare_dates(gold: str, answer: str) -> bool | None:
+    """Days of the year, in either order; a year may be left out."""
+    one, other = _date(opened(gold)), _date(opened(answer))
+    if one is None or other is None:
+        return None
+    return one[:2] == other[:2] and (one[2] == other[2] or not (one[2] and other[2]))
+
+
+def _date(text: str) -> tuple[str, int, str] | None:
+    found = _DATE.fullmatch(text)
+    return found and ((found[1] or found[4])[:3].casefold(), int(found[2] or found[3]), found[5] or "")
+
+
+_MONTHS = (
+    "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?)"
+)
+_DATE = re.compile(
+    rf"(?:{_MONTHS}\.? ?(\d{{1,2}})(?:st|nd|rd|th)?|(\d{{1,2}})(?:st|nd|rd|th)? ?(?:of )?{_MONTHS}\.?)"
+    r"(?:,? ?(\d{4}))?",
+    re.IGNORECASE,
+)
+
+
+def _compare_choices(gold: str, answer: str) -> bool | None:
+    """A letter against a letter, either with the text of its option; None where the gold is no choice."""
+    choice = _CHOICE.fullmatch(opened(gold))
+    chosen = _CHOSEN.fullmatch(opened(answer)) if choice else None
+    if choice is None or chosen is None:
+        return None
+    letter, text = chosen[1] or chosen[2], chosen[3] or ""
+    if choice[3] and _OTHER_LETTER.search(choice[3]):
+        return None  # it names more than one
+    if text and OTHER_CHOICE.search(text):
+        return text == choice[3] and letter == choice[2]
+    return letter.upper() == (choice[1] or choice[2])
+
+
+def _compare_times(gold: str, answer: str) -> bool | None:
+    """Two times of day; which half is meant may be left out, and so may minutes that are none. None for others."""
+    ours, theirs = _time_of(gold), _time_of(answer)
+    if ours is None and theirs is None:
+        return None
+    if ours is None or theirs is None:
+        hour, other = (theirs, gold) if ours is None else (ours, answer)
+        if hour is None or not hour[1] or not _HOUR_NUMBER.fullmatch(other):
+            return None  # 2:00 alone may be a ratio
+        return hour[0] == (int(other), 0, 0)
+    return ours[0] == theirs[0] and (ours[1] == theirs[1] or not (ours[1] and theirs[1]))
+
+
+def _time_of(text: str) -> tuple[tuple[int, int, int], str] | None:
+    if hour := _HOUR.fullmatch(text):
+        return (int(hour[1]), 0, 0), hour[2].casefold()
+    found = _TIME.fullmatch(text)
+    return found and ((int(found[1]), int(found[2]), int(found[3] or 0)), (found[4] or "").casefold())
+
+
+def _compare_sides(gold: str, answer: str) -> bool | None:
+    """``3 x 4`` names two sides: neither 12 nor ``2 x 6`` is it. None where the gold is no such thing."""
+    sides = _SIDES.fullmatch(gold)
+    if sides is None:
+        return None
+    given = _SIDES.fullmatch(answer)
+    if given is None:
+        return False if read_number(answer) is not None else None
+    return sorted(map(int, filter(None, sides.groups()))) == sorted(map(int, filter(None, given.groups())))
+
+
+def opened(answer: str) -> str:
+    """Without the commands around words."""
+    return " ".join(_COMMAND.sub(r" \1 ", answer).split()) if "\\" in answer else answer.strip()
+
+
+_COMMAND = re.compile(r"\\(?:text|mathrm|mathbf) ?\{([^{}]*)\}")
+
+
+COMPARERS = (
+    _compare_choices,
+    _compare_letters,
+    _compare_sides,
+    _compare_times,
+    _compare_congruences,
+    _compare_said,
+    _compare_dates,
+    _compare_amounts,
+)
+"""In the order in which they are asked."""
