@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from verifier.equivalence.exact import Gold, GoldKind, can_ask_algebra, decide, is_unreadable, read_gold
 from verifier.equivalence.forms import has_form
-from verifier.equivalence.kinds import is_read
+from verifier.equivalence.kinds import is_read, is_same_formula
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import is_plain, normalise, peel
 from verifier.equivalence.numbers import read_number
@@ -43,6 +43,7 @@ __all__ = [
     "is_plain",
     "is_prose",
     "is_read",
+    "is_same_formula",
     "is_simplest",
     "is_too_complex",
     "is_unreadable",

@@ -19,11 +19,16 @@ _CHOSEN = re.compile(
 OPTION = re.compile(r"\(?([A-H])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN_LETTERS = re.compile(r"\(?[A-H]\)?(?:(?:, ?and |, ?| and |、| ?& ?)?\(?[A-H]\)?){1,7}")
 OTHER_CHOICE = re.compile(
-    r"(?<![A-Za-z\\])\(?[A-Z](?:[.):]|$)|[或和不]"
-    r"|(?<![A-Za-z\\])[A-Ha-h](?:[.)]|\s\d)"
-    r"|(?<![A-Za-z])(?i:or|and|not|no|also|maybe|perhaps|possibl[ey]|think|actually|wrong|instead|rather|but|false|isn"
-    r"|rejected|impossible|incorrect|excluded|unlikely|eliminated)(?![A-Za-z])|[错误]|\\ne(?![a-z])|\\lor(?![a-z])|\|"
+    r"(?<![A-Za-z\\])\(?[A-H](?:[.):]|$|\)?,? (?:or|and|and|is) )|(?<![A-Za-z\\])\(?[A-Ha-h](?:[.)]|\s\d)"
+    r"|(?<![A-Za-z])(?i:or|and|not|nor|but|maybe) \(?[A-H]\)?(?![A-Za-z])|[或和不非][ (]?[A-H](?![A-Za-z])"
+    r"|\\ne(?![a-z])|\|"
+    r"|\\lor(?![a-z])"
+    r"|^ ?(?i:is|isn['’]t|was|rejected|impossible|incorrect|wrong|false|maybe|perhaps|possibly|probably"
+    r"|excluded|unlikely"
+    r"|eliminated|i think|actually|not [A-H]|not correct|not right|or|and|错|错误|不对|不是|不选|排除)(?![A-Za-z])"
+    r"|(?i:also possible|(?<![A-Za-z])is (?:wrong|incorrect|false))"
 )
+"""In what stands after a letter: another letter, or words that deny it."""
 _OTHER_LETTER = re.compile(r"(?<![A-Za-z\\])\(?[A-H](?:[.)]|$)")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
 _HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)

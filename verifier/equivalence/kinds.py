@@ -28,7 +28,7 @@ from verifier.equivalence.nodes import (
     places_of,
     replaced,
 )
-from verifier.equivalence.quantities import CHANGING_WORDS
+from verifier.equivalence.quantities import CHANGING_HAN, CHANGING_WORDS
 from verifier.equivalence.regions import (
     all_but,
     approximate,
@@ -91,6 +91,15 @@ _ASKED = re.compile(
     r"|\\frac\{(?:d|\\partial)[^=]{1,40})\s?=\s?([^=]{1,400})"
 )
 """An expression of which only the value counts: a probability, a limit, a sum, an integral, a derivative."""
+
+
+def is_same_formula(one: str, other: str) -> bool:
+    """Whether two normalised texts are one formula in different writing, with nothing worked out."""
+    try:
+        nodes = [syntax.read(text) for text in (one, other)]
+    except NotReadError:
+        return False
+    return nodes[0] == nodes[1]
 
 
 # --- kinds ----------------------------------------------------------------------------------------------------------
@@ -275,6 +284,8 @@ _DENYING = frozenset({"false", "wrong", "incorrect", "unknown", "cannot", "isn't
 def _is_plain(words: str) -> bool:
     """Whether words only name what is counted or asked for, and neither change nor deny it."""
     said = re.findall(r"[^\W\d_]+", words.casefold())
+    if not CHANGING_HAN.isdisjoint(words):
+        return False
     return bool(_PLAIN_WORDS.fullmatch(words.strip())) and CHANGING_WORDS.union(_DENYING).isdisjoint(said)
 
 

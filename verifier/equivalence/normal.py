@@ -48,7 +48,8 @@ _RENAMED = (
     (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
     (re.compile(r"\^\s?\{?\s?\\textcirc\s?\}?"), r"^\\circ"),
-    (re.compile(r"\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
+    (re.compile(r"\\text\s?\{\s?(\\?\$)\s?\}\s?"), r"\1"),
+    (re.compile(r"\\texttt|\\textbf|\\textit|\\textrm|\\textsf|\\mbox|\\emph"), r"\\text"),
     (re.compile(r"\\var(phi|epsilon|theta|rho|sigma)(?![a-zA-Z])"), r"\\\1"),
     (re.compile(r"\\[cl]?dots[cbmi]?(?![a-zA-Z])"), r"\\ldots"),
     (re.compile(r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|boldmath|bf|therefore)(?![a-zA-Z])\s?"), ""),
@@ -99,6 +100,8 @@ _PARAMETER = re.compile(
     r"(?:[,;]\s?|\s?\(\s?|\s?\\text\{\s?,?\s?(?:where|for|with|其中)[^{}]{0,30}\}\s?|,?\s?(?:where|for|with)\s)"
     r"([a-zA-Z])\s?\\in\s?(?:\\(?:mathbb|mathbf|mathrm)\s?)?\{?\s?([ZNR])\s?\}?(\^\s?\{?[*+]\}?|_\{?[+0]\}?)?\s?\)?$"
 )
+_LED_BY_HAN = re.compile(r"^(?:负|一?共有?|约?为)(?=\d)")
+_IN_BRACKETS = re.compile(r"^(-?[\d.,/]{1,40}) ?(?:\\text\{ ?)?\(([\u4e00-\u9fff]{1,4}|[a-z]{2,12})\) ?\}?$")
 _UNION = re.compile(r"(?<=[)\]])\s?U\s?(?=[(\[])")
 _TRANSPOSED = re.compile(r"(?<=[\])])\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?$")
 _CHOOSE = re.compile(
@@ -152,7 +155,7 @@ def normalise(text: str) -> str:
     text = _RUNS_OF_SPACE.sub(" ", _SPACES.sub(" ", text)).strip()
     field = _FIELD.fullmatch(text) if text.startswith("{") else None
     text = _unwrap(field[1] if field else text)
-    if not text.isalnum():
+    if not (text.isalnum() and text.isascii()):
         text = _rewritten(text)
     comprehension = _SET_OF.fullmatch(text)
     if comprehension and comprehension[1] in comprehension[2]:
@@ -174,6 +177,8 @@ def _rewritten(text: str) -> str:
         text = _PARAMETER.sub(
             lambda said: rf",{said[1]}\in \mathbb{{{said[2]}}}{(said[3] or '').replace('_', '^')}", text
         )
+    text = _LED_BY_HAN.sub(lambda led: "-" if led[0] == "负" else "", text)
+    text = _IN_BRACKETS.sub(r"\1 \2", text)
     text = _UNION.sub(r"\\cup ", text)
     text = _TRANSPOSED.sub("", text)
     text = _SIGNED_MONEY.sub(r"-\1", text)

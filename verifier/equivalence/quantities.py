@@ -50,11 +50,12 @@ _CHANGING_LINES = (
     "probably think guess rejected impossible unlikely likely unknown cannot reciprocal negated opposite inverse bound",
     "upper lower isn isnt nicht falsch vielleicht possibly however although though instead rather double triple also",
     "actually wrongly correct false hardly scarcely excluded excluding minus discarded retracted nein non pas kein ou",
+    "well as peut être нет не возможно ではない никак",
     "incorrect score gross tens hundreds thousands millions lakh crore bn mil fold mille basis tenth tenths hundredths",
 )
 CHANGING_WORDS = frozenset(word for line in _CHANGING_LINES for word in line.split()).union(_MAGNITUDES)
 """Words beside a number that change it, bound it or offer another."""
-_CHANGING_HAN = frozenset(
+CHANGING_HAN = frozenset(
     "或和与不非至到约多少几第除乘加减倍半成折零一二三四五六七八九十的吗左右以上下是错误可能大概也许未否反负没无若如但虽"
 )
 
@@ -159,7 +160,7 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
     if unit is not None:
         is_other = bool(number.currency) and read_unit(number.currency) != unit
         return None if is_other or number.is_percent else Quantity(number=number, unit=unit)
-    if not CHANGING_WORDS.isdisjoint(_WORD.findall(words.casefold())) or not _CHANGING_HAN.isdisjoint(words):
+    if not CHANGING_WORDS.isdisjoint(_WORD.findall(words.casefold())) or not CHANGING_HAN.isdisjoint(words):
         return None
     return Quantity(number=number, words=words.casefold())
 

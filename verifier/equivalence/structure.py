@@ -151,6 +151,8 @@ def is_for_algebra(gold: str, answer: str) -> bool:
 
 
 def _has_words(text: str) -> bool:
+    if any(character.isdigit() for part in _TEXT.findall(text) for character in part):
+        return True
     said = {word for part in _TEXT.findall(text) for word in re.findall(r"[^\W\d_]{2,}", part.partition("{")[2])}
     bare = _TEXT.sub(" ", text)
     said.update(_LONG_WORDS.findall(bare), _HAN.findall(bare))
@@ -160,7 +162,7 @@ def _has_words(text: str) -> bool:
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _NEVER_ASKED = re.compile(
     r"\\(?:approx|sim|simeq|Rightarrow|implies|Leftrightarrow|iff|rightarrow|cancel|sout|ne|neq|not|therefore|because"
-    r"|partial|nabla|wedge|vee|land|lor|Longrightarrow)(?![a-zA-Z])|[~#@?]|\)\s?\d|\^\{\(\d+\)\}"
+    r"|partial|nabla|wedge|vee|land|lor|Longrightarrow)(?![a-zA-Z])|[~#@?]|\)\s?\d|\d\s?_\s?\{?\s?\d|\^\{\(\d+\)\}"
 )
 _OF_OPERATOR = re.compile(r"\\(?:lim|sum|prod|int|iint|oint|log|max|min|sup|inf)(?![a-z]) ?_ ?(?:\{[^{}]*\}|\w)")
 _OF_ROWS = (r"\\\\", r"[,;]")

@@ -481,7 +481,8 @@ def _stated(equation: Relation) -> Node | None:
     if right[0] != "neg" or bool(variables(left)) == bool(variables(right)):
         return None
     names, value = (left, right[1]) if variables(left) else (right[1], left)
-    return None if has_kind(names, ("num", "pow", "root", "const", "abs")) else value
+    is_plain = not has_kind(names, ("num", "pow", "root", "const", "abs")) and names[0] != "neg"
+    return value if is_plain else None
 
 
 def _points_of(node: Node) -> list[Node]:

@@ -2,9 +2,10 @@ r"""The one final answer of a completion, found where a reader would look for it
 
 The last ``\boxed{}`` rules; where there is none, the last ``<answer>`` block, then what
 ``verifier.text.phrases`` finds: the last phrase such as "the answer is" or 答案是, then a last line that is nothing but
-an answer. Boxes that differ are all returned, because which of them is meant is not ours to choose. A blank or
-unfinished box is no answer, and nothing earlier takes its place: falling back would pay for a number that happens to
-stand in the text.
+an answer, then a conclusion. Boxes that differ are all returned, because which of them is meant is not ours to choose,
+and so is what a phrase after the box names. A blank or unfinished box is no answer, and nothing earlier takes its
+place: falling back would pay for a number that happens to stand in the text. A box that is a part of something larger,
+or that the words beside it deny, is no answer either.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from verifier.text.phrases import concluded, last_line, named_answers, plain
+from verifier.text.phrases import OF_BOX, answer_after, concluded, denies, goes_on, last_line, named_answers, plain
+from verifier.text.visible import has_tags, shown, spoken
 
 MAX_TEXTS = 32
 """Different boxes that are told apart; what boxes more than that is a list of guesses."""
@@ -36,7 +38,9 @@ class FoundAnswer(NamedTuple):
     Args:
         kind: how it was marked.
         texts: the answer; several where the completion marked several that differ in their text. Empty for NONE.
-        reason: for NONE, why: ``no_answer`` (nothing was marked, or a box never ends) or ``empty_answer``.
+        reason: for NONE, why: ``no_answer`` (nothing was marked, or a box never ends), ``empty_answer``,
+            ``part_of_expression`` (the box is a part of something larger) or ``denied_answer`` (the words beside it say
+            that it is not the answer, or offer another).
     """
 
     kind: AnswerKind
@@ -44,15 +48,45 @@ class FoundAnswer(NamedTuple):
     reason: str = ""
 
 
+class Box(NamedTuple):
+    """One box: what it holds, and where it stands with its command."""
+
+    content: str
+    start: int
+    end: int
+
+
 _TOKEN = re.compile(r"\\(?:boxed|fbox)[ \t\n]{0,8}\{|\\.|[{}]", re.DOTALL)
 _BEGIN = "\\boxed{"
 _SHORT_CHARS = 200
+_MAX_WRAPS = 8
+_LINE_CHARS = 80
 _PLAIN = re.compile(r"[-+]?(?:\\?\$)?[A-Za-z0-9][A-Za-z0-9.,/% ]*")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_UNBRACED = re.compile(r"\\(?:boxed|fbox)[ \t]+(\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))|\\(?:boxed|fbox)(\d)")
 _BLANK = re.compile(
     r"\\(?:text|textbf|mathrm|mathbf|quad|qquad|hspace|phantom|ldots|dots|underline|[ ,;:!])(?![a-zA-Z])"
 )
 _BLANK_CHARS = frozenset(" \t\r\n_.-?*$~{}()[]:,;…—–\u200b\u00a0\u3000。，、？！!\\")
+_PLACEHOLDERS = frozenset({"answer", "your answer", "final answer", "the answer", "the final answer", "ans"})
+_SAID = re.compile(r"(?!and(?![a-z]))[^\s$,]+")
+_NAMING = re.compile(r"(?i:answer|result|solution|ans[ :]|option|choice)|[答选果填]")
+_ENDS = " .。$\n)]}*\\"
+_CONTEXT_CHARS = 300
+_BESIDE_CHARS = 32
+_OPENERS = ("$$", "$", "\\(", "\\[", "\\displaystyle")
+_JOINED_BEFORE = re.compile(
+    r"(?:[+*/^_]|\\(?:times|cdot|div|pm|mp|ne|neq|not|sqrt|frac|dfrac|tfrac|lt|gt|le|ge|leq|geq|log|ln|sin|cos|tan)"
+    r"|(?<![A-Za-z=])\s?[<>≠√]|(?:sqrt|frac|[}^_])\s?(?:\[[^\]]{0,9}\])?\s?\{|\d|!)$"
+)
+_MINUS_BEFORE = re.compile(r"(?:^|[^\s\n])\s?[-−]\s?$|(?<=\S)[-−]$|(?:^|\n)[-−]$")
+_BULLET = re.compile(r"(?:^|\n)[ \t>]*[-*+][ \t]+$|[A-Za-z:：]\s[-–—]\s$")
+_JOINED_AFTER = re.compile(
+    r"\s*(?:[+*/!]|\^(?!\s?\{?\s?\\circ)|[-−](?=\s?[\d\\a-zA-Z(])|\\(?:times|cdot|div|pm|mp|sqrt|frac)(?![a-zA-Z])|\d)"
+)
+_DISPLAY_BRACES = re.compile(
+    r"\\(?:text|mathbf|boldsymbol|bm|mathrm|textbf|displaystyle|large|Large|color\s?\{\w+\}|textcolor\s?\{\w+\}|underline)\s?\{$"
+)
 
 
 def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
@@ -60,10 +94,12 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
 
     Args:
         text: where to look.
-        accept_phrase: also take an answer that is not boxed or tagged: after a phrase, or alone on its line.
+        accept_phrase: also take an answer that is not boxed or tagged: after a phrase, alone on its line, or as the
+            conclusion.
     """
     if (plain_box := _only_box(text)) is not None:
         return FoundAnswer(kind=AnswerKind.BOX, texts=(plain_box,))
+    text = shown(text)
     blocks, outside = _answer_blocks(text)
     if blocks:
         return _from_blocks(blocks, outside)
@@ -72,23 +108,27 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
         if boxed is not None:
             return boxed
     if accept_phrase:
-        return _from_phrase(text)
+        return _from_phrase(spoken(text))
     return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
 
 
 def _only_box(text: str) -> str | None:
-    """What the only box of a text holds, where that is no LaTeX: most answers of a policy are found so, in no time."""
-    start = text.find(_BEGIN)
-    if (
-        start < 0
-        or text.find("box", start + len(_BEGIN)) >= 0
-        or text.find("fbox", 0, start) >= 0
-        or "<answer>" in text
-    ):
+    """What the only box of a text holds, where that is no LaTeX and nothing stands near it: as most policies answer."""
+    start = text.rfind(_BEGIN)
+    if start < 0 or text.find("box", 0, start) >= 0 or has_tags(text) or "~~" in text or "\\iffalse" in text:
         return None
     end = text.find("}", start)
-    inner = text[start + len(_BEGIN) : end].strip() if end > 0 else ""
+    if end < 0 or text[end + 1 :].strip(_ENDS) or text[max(start - 1, 0) : start].strip(" $\n"):
+        return None
+    line = text[max(text.rfind("\n", 0, start) + 1, start - _LINE_CHARS, 0) : start]
+    if not _QUIET.fullmatch(line) or text[: start - len(line)].rstrip().endswith((":", "：")):
+        return None
+    inner = text[start + len(_BEGIN) : end].strip()
     return inner if len(inner) <= _SHORT_CHARS and _PLAIN.fullmatch(inner) else None
+
+
+_QUIET = re.compile(r"\s*(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s*\$?\$?")
+"""What may stand before a box on its line without being looked at."""
 
 
 def boxes(text: str) -> tuple[tuple[str, ...], bool]:
@@ -96,26 +136,38 @@ def boxes(text: str) -> tuple[tuple[str, ...], bool]:
 
     Braces are matched, ``\{`` is no brace, and a box that holds just a box counts as that one.
     """
-    found: list[tuple[int, str]] = []
-    stack: list[int] = []  # where the content of an open box begins; -1 for a plain brace
+    found, is_finished = _boxes(text)
+    return tuple(box.content for box in found), is_finished
+
+
+def _boxes(text: str) -> tuple[list[Box], bool]:
+    found: list[tuple[int, int, int]] = []
+    stack: list[tuple[int, int]] = []  # where an open box and its content begin; -1 for a plain brace
     last_begun = -1
     finished_last = True
     first = _BOX.search(text)
     for token in _TOKEN.finditer(text, first.start() if first else len(text)):
         word = token.group()
         if word == "{":
-            stack.append(-1)
+            stack.append((-1, -1))
         elif word == "}":
-            start = stack.pop() if stack else -1
+            begin, start = stack.pop() if stack else (-1, -1)
             if start >= 0:
-                while found and found[-1][0] > start:  # boxes within this one
+                while found and found[-1][1] > start:  # boxes within this one
                     found.pop()
-                found.append((start, text[start : token.start()]))
+                found.append((begin, start, token.start()))
                 finished_last = finished_last or start == last_begun
         elif word.endswith("{") and len(word) > len("\\{"):
-            stack.append(token.end())
+            stack.append((token.start(), token.end()))
             last_begun, finished_last = token.end(), False
-    return tuple(_unwrapped(content) for _, content in found), finished_last
+    braced = [Box(_unwrapped(text[start:end]), begin, end + 1) for begin, start, end in found]
+    inside = [(begin, end) for begin, _, end in found]
+    single = [
+        Box(match[1] or match[2], match.start(), match.end())
+        for match in _UNBRACED.finditer(text)
+        if not any(begin <= match.start() < end for begin, end in inside)
+    ]
+    return sorted((*braced, *single), key=lambda box: box.start) if single else braced, finished_last
 
 
 def is_blank(text: str) -> bool:
@@ -127,7 +179,10 @@ def is_blank(text: str) -> bool:
 
 def _unwrapped(content: str) -> str:
     content = content.strip()
-    while (match := _BOX.match(content)) and content.endswith("}"):
+    for _ in range(_MAX_WRAPS):
+        match = _BOX.match(content)
+        if match is None or not content.endswith("}"):
+            return content
         inner = content[match.end() :].lstrip()
         if not inner.startswith("{") or not _spans(inner):
             return content
@@ -149,18 +204,23 @@ def _spans(text: str) -> bool:
     return False
 
 
+_ANSWER_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
+
+
 def _answer_blocks(text: str) -> tuple[list[str], str]:
-    """Contents of ``<answer>`` blocks, and the text outside them; no blocks where the last is unfinished."""
+    """Contents of ``<answer>`` blocks, and the text outside them; a tag that opens no block is only spoken of."""
     blocks: list[str] = []
     outside: list[str] = []
-    position = 0
-    while (start := text.find("<answer>", position)) >= 0:
-        end = text.find("</answer>", start)
-        if end < 0:
-            return [], text
-        outside.append(text[position:start])
-        blocks.append(text[start + len("<answer>") : end])
-        position = end + len("</answer>")
+    position, opened = 0, None
+    for tag in _ANSWER_TAG.finditer(text):
+        if not tag[1]:
+            opened = tag
+        elif opened is not None:
+            outside.append(text[position : opened.start()])
+            blocks.append(text[opened.end() : tag.start()])
+            position, opened = tag.end(), None
+    if opened is not None and not blocks and text[opened.end() :].strip(" \n`."):
+        return [], text
     return blocks, "\n".join((*outside, text[position:]))
 
 
@@ -171,25 +231,70 @@ def _from_blocks(blocks: list[str], outside: str) -> FoundAnswer:
         if elsewhere is not None:
             texts.extend(elsewhere.texts)
     for block in blocks:
-        inner = _from_boxes(block) if _BOX.search(block) else None
-        if inner is None:
-            inner = _from_phrase(block)
-        texts.extend(inner.texts if inner.kind is not AnswerKind.NONE else [plain(block)])
+        texts.extend(_of_block(block))
     if is_blank(texts[-1]):
         return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
+    texts.extend(answer_after(spoken(outside)))
     return FoundAnswer(kind=AnswerKind.TAG, texts=_distinct(texts))
+
+
+def _of_block(block: str) -> tuple[str, ...]:
+    """What an ``<answer>`` block gives: its box, what a phrase in it names, its conclusion, or all of it."""
+    if _BOX.search(block):
+        inner = _from_boxes(block)
+        rest = _BOX.split(block, maxsplit=1)[0]
+        if inner is not None and inner.texts and not any(character.isdigit() for character in rest):
+            return inner.texts
+        return (block,)
+    said = spoken(block)
+    named = named_answers(said)
+    if named is not None:
+        return named or (plain(said),)
+    lines = [line for line in said.splitlines() if line.strip()]
+    value = concluded(said) if len(lines) == 1 else None
+    return (value if value is not None else plain(said),)
 
 
 def _from_boxes(text: str) -> FoundAnswer | None:
     """The answer that boxes give; None where no box was even begun."""
-    contents, is_finished = boxes(text)
+    found, is_finished = _boxes(text)
     if not is_finished:
         return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
-    if not contents:
+    if not found:
         return None
-    if is_blank(contents[-1]):
+    said = [box for box in found if box.content.casefold() not in _PLACEHOLDERS] or found
+    if is_blank(said[-1].content):
         return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
-    return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(c for c in contents if not is_blank(c)))
+    last = said[-1]
+    before, after = text[max(last.start - _CONTEXT_CHARS, 0) : last.start], text[last.end : last.end + _CONTEXT_CHARS]
+    if is_part(before, after):
+        return FoundAnswer(kind=AnswerKind.NONE, reason="part_of_expression")
+    if denies(before) or goes_on(after):
+        return FoundAnswer(kind=AnswerKind.NONE, reason="denied_answer")
+    texts = [box.content for box in said if not is_blank(box.content)]
+    line = text[text.rfind("\n", 0, last.start) + 1 : last.start]
+    if not text[last.end :].strip(_ENDS) and not _NAMING.search(line):
+        return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(texts))
+    line = line if _BOX.search(line) is None else ""
+    others = answer_after(spoken(f"{line.rstrip(' $*([')}{OF_BOX}{text[last.end :].lstrip('$ ')}"))
+    if _SAID.findall(" ".join(others)) == _SAID.findall(last.content):
+        others = ()  # a list, said again
+    return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct([*texts, *others]))
+
+
+def is_part(before: str, after: str) -> bool:
+    """Whether a box is a part of something larger, by what stands right before and after it."""
+    before = before[-_BESIDE_CHARS:]
+    before = before.rstrip(" \t") if not _BULLET.search(before) else ""
+    opener = next((opener for opener in _OPENERS if before.endswith(opener)), "")
+    if opener:
+        near = before[: -len(opener)]
+        is_joined = bool(near) and (near[-1] in "-−+*/^_√" or near[-1].isdigit())
+    elif _DISPLAY_BRACES.search(before):
+        is_joined = False
+    else:
+        is_joined = bool(_JOINED_BEFORE.search(before) or _MINUS_BEFORE.search(before))
+    return is_joined or _JOINED_AFTER.match(after) is not None
 
 
 def _from_phrase(text: str) -> FoundAnswer:
@@ -201,6 +306,8 @@ def _from_phrase(text: str) -> FoundAnswer:
         if bare is None or is_blank(bare):
             return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
         return FoundAnswer(kind=AnswerKind.BARE, texts=(bare,))
+    if not named:
+        return FoundAnswer(kind=AnswerKind.NONE, reason="denied_answer")
     texts = [one for one in named if not is_blank(one)]
     if not texts:
         return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")

@@ -17,11 +17,16 @@ _BARE_CHARS = 200
 _LAST_CHARS = 2000
 
 _ANSWER = re.compile(
-    r"answers?(?:\*\*|__)?[ \t]?(?:is|are|equals|should\ be|must\ be|=|:|：)"
-    r"|correct\ (?:option|choice)(?:\*\*)?[ \t]?(?:is|:|：)"
+    r"(?<![A-Za-z])(?:answers?|ans)(?:\*\*|__)?(?:[ ]to[ ][a-z ]{1,40})?[ \t]?(?:is|are|equals|should\ be"
+    r"|must\ be|would\ be|=|:|：)"
+    r"|(?<![A-Za-z])solutions?\ (?:is|are)(?=[ :]*(?:\$|\\|[-\d(\[]|[a-z]\ ?=))"
+    r"|(?:^|\n)[ \t]*(?:\$|\\\()?\\text\ ?\{\ ?(?:final\ )?answer:?\ ?\}:?"
+    r"|(?<![A-Za-z])(?:option|choice)\ (?=\(?[A-H]\)?\ is\ (?:the\ )?(?:correct|right))"
+    r"|(?<![A-Za-z])correct\ (?:option|choice)(?:\*\*)?[ \t]?(?:is|:|：)"
     r"|(?:^|\n)[ \t#>*_]{0,12}(?:the\ )?(?:final\ |correct\ )?answer[ \t*_#]{0,8}(?=\n|\$|\\\(|\\\[)"
-    r"|答案(?:应该?)?(?:是|为|等于|[:：])|(?:^|\n)[ \t*]{0,4}答[:：]"
-    r"|(?:故|应|因此|所以)选|选[ \t]?(?=[(（]?[A-H](?![A-Za-z]))",
+    r"|【答案】|答案(?:\*\*)?(?:应该?)?(?:就?是|即?为|选|等于|[:：])(?:选项)?|(?:^|\n)[ \t*]{0,4}答[:：]"
+    r"|(?:故|应|因此|所以)(?:选|填)[项择]?[:：]?|选[择项]?[ \t:：]?(?=[(（]?[A-H](?![A-Za-z]))|正确(?:选项"
+    r"|答案)(?:是|为|[:：])",
     re.IGNORECASE | re.VERBOSE,
 )
 _RESULT = re.compile(r"result(?:\*\*)?\s?(?:is|are|:|：)|结果(?:是|为|等于|[:：])", re.IGNORECASE)
@@ -32,16 +37,24 @@ _FILLERS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _REASONS = re.compile(
-    r",?\s(?:because|since|as|where|which|given that|due to)\s"
+    r",?\s(?:because|since|as(?!\swell)|where|which|given that|due to)\s(?!.{0,80}(?:incorrect|wrong|mistake"
+    r"|also|not\s|false))"
+    r"|,\sso\s(?!.{0,60}\d)|(?<=[A-H])\sis\s(?:the\s)?(?:correct|right)"
+    r"|(?<=[A-H]\))\sis\s(?:the\s)?(?:correct|right)|\s(?=\([a-z]{2,20}\)\.?$)"
     r"|,\s(?:and\s|so\s)?(?:it\s)?(?:not|can(?:not|['’]t|\snot)\sbe|isn['’]t|is\snot)\s(?=[(]?[A-H](?![a-z]))",
     re.IGNORECASE,
 )
 _NAMES = re.compile(r"\s(?:is|are|equals|was|were|be)\s", re.IGNORECASE)
 _UNSURE = re.compile(
-    r"(?<![A-Za-z])(?:or|either|neither|nor|not|maybe|perhaps|if|unless|no)(?![A-Za-z])|\d", re.IGNORECASE
+    r"(?<![A-Za-z])(?:or|either|neither|nor|not|maybe|perhaps|if|unless|no|nothing|wrong|false|incorrect|rejected|guess"
+    r"|first|old|previous|other)(?![A-Za-z])|\d",
+    re.IGNORECASE,
+)
+_LED_BY_HAN = re.compile(
+    r"(?:(?![不没非若错])[\u4e00-\u9fff，,]){0,20}?(?:共有|有|需要|需|共|是|为|得到?)(?=\s?\$?-?\d)"
 )
 _SENTENCE_START = re.compile(r"[A-Za-z][a-z]* [A-Za-z$\\]")
-_HAN_VERB = re.compile(r"[\u4e00-\u9fff]{2,}\s?(?:是|为|等于|=|有)")
+_HAN_VERB = re.compile(r"[\u4e00-\u9fff]{2,}[^\n]{0,40}?(?:是|为|等于|=|有)")
 _BARE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 _LATEX_NAMES = re.compile(r"\\(?:begin|end)\s?\{[a-zA-Z]{1,20}\*?\}|\\[a-zA-Z]+")
 _UNIT_AFTER = re.compile(r" (?!(?:or|not|maybe|and|is)(?![a-z]))[a-z]{1,12}\.?")
@@ -50,38 +63,140 @@ _MARKS = " \t#>*_"
 
 
 def named_answers(text: str) -> tuple[str, ...] | None:
-    """What the last phrase names, several where it names several formulas; None where there is no phrase."""
-    last = None
+    """What the last phrase names, several where it names several formulas; None where there is no phrase.
+
+    Empty where the words before the phrase deny it ("I don't think the answer is 42"). A phrase that names no value
+    ("this answer is consistent") is passed over if an earlier one does.
+    """
     for pattern in (_ANSWER, _RESULT):
-        for last in pattern.finditer(text):  # noqa: B007 - the last match is what we want
-            pass
-        if last is not None:
-            return _named(text, last.end())
+        found = list(pattern.finditer(text))[-_LAST_PHRASES:]
+        if not found:
+            continue
+        for match in reversed(found):
+            named = _named(text, match.end())
+            if any(map(_is_value, named)):
+                return () if denies(text[: match.start()]) else named
+        return () if denies(text[: found[-1].start()]) else _named(text, found[-1].end())
     return None
 
 
+def answer_after(text: str) -> tuple[str, ...]:
+    """The values that phrases name in what stands beside or after a marked answer."""
+    named = named_answers(text)
+    values = [one for one in named or () if OF_BOX not in one and _is_value(one)]
+    rated = _HASHES.findall(text)
+    return tuple(dict.fromkeys([*values, *rated]))
+
+
+def denies(before: str) -> bool:
+    """Whether the words right before an answer, in its sentence, deny or doubt it."""
+    sentence = _CLAUSE_END.split(before[-_NEAR_CHARS:])[-1]
+    return _DENIAL.search(sentence) is not None
+
+
+def goes_on(after: str) -> bool:
+    """Whether what stands right after an answer takes it back, or offers another."""
+    return _RETRACTED.match(after[:_NEAR_CHARS]) is not None
+
+
+OF_BOX = "\0"
+"""Stands for a box in a text in which phrases are looked for."""
+_LAST_PHRASES = 20
+_NEAR_CHARS = 160
+_CLAUSE_END = re.compile(r"[.;。；！!?？\n]\s*(?=\S)|,\s(?=(?:so|hence|thus|therefore|then|we|which)\s)|(?<=\n)")
+_DENIAL = re.compile(
+    r"(?:(?<![A-Za-z])(?:not|isn['’]t|wasn['’]t|don['’]t|doesn['’]t|never|cannot be|can['’]t be|instead of"
+    r"|rather than|unlikely"
+    r"|incorrect|wrong|false|reject|rejected|mistaken|excluding|suppose|assume|if|unless|whether|neither"
+    r"|maybe|perhaps|nor)"
+    r"(?![A-Za-z])[^.。\n]{0,40}|[不非错误否未没][^.。\n]{0,12}|(?:假设|假如|如果|也许|可能)[^.。\n]{0,12}"
+    r"|\\(?:ne|neq)\s?)$",
+    re.IGNORECASE,
+)
+_RETRACTED = re.compile(
+    r"[\s$.,。，)\]\\]{0,6}"
+    r"(?:(?:or|或者?|vs\.?|otherwise|but (?:it )?(?:could|may|might)|possibly|maybe|perhaps|unless)(?![A-Za-z])"
+    r"(?=.{0,60}[\d$\\])"
+    r"|(?:is|was|seems?) (?:wrong|incorrect|not (?:right|correct|the answer)|false|rejected)|(?:wrong|no|wait"
+    r"|scratch that)[,.! ]"
+    r"|(?:actually|sorry),|是错|不对|错误|\?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HASHES = re.compile(r"^[ \t]*####[ \t]*(\S.{0,80}?)[ \t]*$", re.MULTILINE)
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text can be a value, and is no clause about one."""
+    text = plain(text)
+    if any(character.isdigit() for character in text) or "\\" in text or "$" in text:
+        return True
+    words = text.split()
+    return 0 < len(words) <= _VALUE_WORDS and words[0].casefold() not in _ABOUT and not _HAN_CLAUSE.search(text)
+
+
+_VALUE_WORDS = 3
+_HAN_CLAUSE = re.compile(r"正确|合理|一致|符合")
+_ABOUT = frozenset(
+    {
+        *(
+            "consistent",
+            "correct",
+            "helpful",
+            "reasonable",
+            "valid",
+            "verified",
+            "right",
+            "an",
+            "a",
+            "also",
+            "in",
+            "as",
+        ),
+        *("wrong", "unique", "therefore", "helpful!", "given", "found", "expected", "to", "based", "confirmed"),
+    }
+)
+
+
 def last_line(text: str) -> str | None:
-    """The last line, or the formula displayed there, if it says nothing but an answer."""
+    """The last line, or the formula displayed there, if it says nothing but an answer, and the line before is none."""
     text = text.rstrip()
     for opener, closer in _OPENERS[:2]:
         if text.endswith(closer):
             start = text.rfind(opener, max(0, len(text) - _LAST_CHARS), len(text) - len(closer))
-            before = text[:start].rpartition("\n")[2] if start >= 0 else "x"
-            if not before.strip(_MARKS):
-                return text[start + len(opener) : -len(closer)].strip()
-    line = text[-_LAST_CHARS:].rpartition("\n")[2]
-    bare = line.strip().lstrip("#>").strip()
-    if not bare or len(bare) > _BARE_CHARS or bare.startswith("<"):
+            before, _, same = text[:start].rpartition("\n") if start >= 0 else ("", "", "x")
+            if not same.strip(_MARKS):
+                return None if _is_contested(before) else text[start + len(opener) : -len(closer)].strip()
+    before, _, line = text[-_LAST_CHARS:].rpartition("\n")
+    bare = line.strip().lstrip("#").strip()
+    bare = bare[1:].strip() if bare.startswith("> ") and before.strip() else bare
+    if not bare or len(bare) > _BARE_CHARS or bare.startswith("<") or _is_contested(before):
         return None
     found = list(_spans(bare))
-    if len(found) == 1 and "\n" not in text and not bare[found[0][2] :].strip(" .。*"):
-        return found[0][0]  # one sentence is all there is, and it ends in its one formula
+    if len(found) == 1 and not before.strip() and not bare[found[0][2] :].strip(" .。*"):
+        # One sentence is all there is, and it ends in its one formula.
+        said = bare[: found[0][1]]
+        return None if _DOUBT.search(said) or _JOINED.search(said) else found[0][0]
     if len(found) == 1 and found[0][1] == 0 and _UNIT_AFTER.fullmatch(bare[found[0][2] :]):
         return bare.replace("$", "")
     is_formula = len(found) == 1 and plain(bare) == found[0][0]
     has_words = _BARE_WORD.search(_LATEX_NAMES.sub(" ", bare)) or _HAN_VERB.search(bare)
     is_word = not any(character.isspace() for character in bare) and not _HAN_VERB.search(bare)
     return plain(bare) if is_formula or not has_words or is_word else None
+
+
+def _is_contested(before: str) -> bool:
+    """Whether the line before an answer that stands alone is another one, or ends in a doubt."""
+    line = before.rstrip().rpartition("\n")[2].strip()
+    bare = plain(line.lstrip("#>-• ").strip())
+    if not bare:
+        return False
+    if _DOUBT.search(bare[-_DOUBT_CHARS:]) and (bare.endswith((":", "：")) or len(bare) < _DOUBT_CHARS):
+        return True
+    return _VALUE.fullmatch(bare) is not None or line.startswith("####")
+
+
+_DOUBT_CHARS = 40
+_JOINED = re.compile(r"[-−+*/^\d]$")
 
 
 def concluded(text: str) -> str | None:
@@ -112,13 +227,14 @@ _VERBS = re.compile(
 )
 _DOUBT = re.compile(
     r"(?<![A-Za-z])(?:or|not|either|neither|nor|maybe|perhaps|might|may|could|if|unless|cannot|can['’]t|isn['’]t|but"
-    r"|wrong|incorrect|false|except|between|guess|ou|oder|pas|nicht|probably|likely|should)(?![A-Za-z])|[或不非若]|可能|也许|\?|？",
+    r"|wrong|incorrect|false|except|between|guess|ou|oder|pas|nicht|probably|likely|should)(?![A-Za-z])"
+    r"|[或不非若]|可能|也许|\?|？",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
     r"(?:[-−+]?\s?[$€£¥]?\s?\d[\d,. ]*(?:/\s?\d+)?\s?(?:%|\\%|°)?\s?(?:[A-Za-z²³]{1,12}(?:[ /][A-Za-z²³]{1,12}){0,2}"
     r"|[\u4e00-\u9fff]{1,6})?|[A-H]|\(?\s?[-−]?\d[^()]{0,40}\)|\$[^$]{1,100}\$|\\\([^$]{1,100}\\\)"
-    r"|[-−]?\\[a-z]{2,}[^$]{1,100}|[-−\d./*+()√π^ a-z]{1,20})"
+    r"|[-−]?\\[a-z]{2,}[^$]{1,100}|(?=[^\d]{0,19}\d)[-−\d./*+()√π^ a-z]{1,20})"
 )
 
 
@@ -136,7 +252,12 @@ def conclusion(text: str) -> str:
 
 
 _HEDGE = re.compile(
-    r"(?<![A-Za-z])(?:or|not|cannot|can['’]t|but|unless|maybe|perhaps|either|unknown)(?![A-Za-z])|[或不]", re.IGNORECASE
+    r"(?<![A-Za-z])(?:or|not|cannot|can['’]t|isn['’]t|doesn['’]t|don['’]t|but|unless|maybe|perhaps|either"
+    r"|unknown|least|most"
+    r"|except|twice|half|double|may|might|could|wrong|guess|incorrect|false|about|around|approximately"
+    r"|between|if|more|less"
+    r"|fewer|over|under|below|above|never|no|neither|nearly|almost)(?![A-Za-z])|[或不非约至]",
+    re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"\.\s|[。！？\n]|[?!]\s")
 _NUMBER = re.compile(r"(?<![\w.,])-?[$€£¥]?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?%?(?![\w])")
@@ -167,19 +288,51 @@ def plain(text: str) -> str:
 
 
 def _named(text: str, start: int) -> tuple[str, ...]:
-    region = _first_line(text, start)
+    region, rest = _first_lines(text, start)
     filler = _FILLERS.match(region)
     region = region[filler.end() :] if filler else region
     region = _REASONS.split(region, maxsplit=1)[0] if not region.startswith(("$$", "\\[")) else region
+    if OF_BOX in _sentence(region):
+        return (OF_BOX,)
     region = _said_of(region)
-    found = tuple(segments(region))
-    if found:
-        return found
-    return (_sentence(region),)
+    found = list(_spans(region))
+    outside = "".join(
+        region[end:begin]
+        for end, begin in zip([0, *(span[2] for span in found)], [*(span[1] for span in found), None], strict=True)
+    )
+    if found and not _BESIDE.search(_sentence(_SEPARATORS.sub(" ", outside) if len(found) > 1 else outside)):
+        named = [content for content, _, _ in found]
+    else:
+        named = [_sentence(region)]
+    if rest:
+        return tuple(dict.fromkeys([*named, *rest]))
+    if not region:
+        return tuple(named)
+    tail = region[len(_sentence(region)) :] + text[start : start + _PHRASE_CHARS].partition(region)[2]
+    more = _OTHER.match(tail)
+    return (*named, more[1].strip()) if more else tuple(named)
+
+
+_SEPARATORS = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])|或")
+_BESIDE = re.compile(
+    r"\d|(?<![A-Za-z])(?:or|not|half|double|twice|times|minus|negative|from|maybe|perhaps|either|instead|but"
+    r"|between|unless)"
+    r"(?![A-Za-z])|[不非或倍半负-]|%\s"
+)
+"""What beside a formula changes it or offers another."""
+_OTHER = re.compile(
+    r"[\s.,。，?？!！]{1,12}((?:(?:or|或者?|but|actually|wait|no|not sure|maybe|perhaps"
+    r"|otherwise)(?![A-Za-z]))[^\n]{0,100}"
+    r"|(?<=\n)\$?-?\d[\d.,]{0,20}\$?(?=\s*$))",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+(\S.*)")
 
 
 def _said_of(region: str) -> str:
     """Of "the area of $ABC$ is 42" the 42; everything where the answer comes first, or more than one is offered."""
+    if led := _LED_BY_HAN.match(region):
+        return region[led.end() :]
     if not _SENTENCE_START.match(region):
         return region
     sentence = region.partition(". ")[0]
@@ -189,13 +342,31 @@ def _said_of(region: str) -> str:
     return sentence[verbs[-1].end() :]
 
 
-def _first_line(text: str, start: int) -> str:
-    """The first line with any content from there on; a display formula may span lines."""
-    rest = text[start : start + _PHRASE_CHARS].lstrip(" \t\r\n:：*_")
+def _first_lines(text: str, start: int) -> tuple[str, list[str]]:
+    """The first line with any content from there on, and the items or values under it where it begins a list.
+
+    A display formula may span lines.
+    """
+    rest = text[start : start + _PHRASE_CHARS].lstrip(" \t\r\n:：*_】")
+    is_below = "\n" in text[start : start + _PHRASE_CHARS].partition(rest[:1])[0] if rest else False
     for opener, closer in _OPENERS[:2]:
         if rest.startswith(opener):
-            return rest[: rest.find(closer, len(opener)) + len(closer)] if closer in rest[len(opener) :] else ""
-    return rest.partition("\n")[0]
+            end = rest.find(closer, len(opener))
+            return (rest[: end + len(closer)] if end >= 0 else ""), []
+    lines = rest.split("\n")
+    if not is_below:
+        return lines[0], []
+    item = _ITEM.match(lines[0])
+    if lines[0].startswith("> "):
+        return lines[0][2:], []
+    more: list[str] = []
+    for line in lines[1:]:
+        following = _ITEM.match(line) if item else None
+        value = plain(following[1]) if following else plain(line.strip()) if not item else ""
+        if not value or not (following or _VALUE.fullmatch(value)):
+            break
+        more.append(value)
+    return (item[1] if item else lines[0]), more
 
 
 def _spans(line: str) -> Iterator[tuple[str, int, int]]:
@@ -213,11 +384,16 @@ def _spans(line: str) -> Iterator[tuple[str, int, int]]:
         position = end + len(closer)
 
 
+_LOOSE_END = re.compile(r"^[^(（]*[)）]$|^[-\d.,]+!$")
+"""A bracket that opened before, and an exclamation: to write a factorial one writes a formula."""
+
+
 def _sentence(line: str) -> str:
     """The line up to the end of its first sentence, without the closer of a formula that began before it."""
-    for stop in (". ", "。", "！", "? "):
+    for stop in (". ", "。", "！", "? ", "! "):
         line = line.partition(stop)[0]
     line = plain(line)
+    line = line[:-1].rstrip() if line.endswith(("!", ")", "）")) and _LOOSE_END.search(line) else line
     for opener, closer in _OPENERS[1:3]:
         if line.endswith(closer) and opener not in line:
             line = line[: -len(closer)].rstrip()

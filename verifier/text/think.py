@@ -30,13 +30,41 @@ def opens_reasoning(prompt: str) -> bool:
     return prompt.rstrip().endswith(OPEN_TAG)
 
 
-_TURN = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end|start_header_id|end_of_text)\|>")
+_HEADER = re.compile(
+    r"\s*(?:<\|im_start\|>\s*(?:assistant)?|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|start\|>\s*assistant)\s*"
+)
+_FINAL = re.compile(r"<\|channel\|>\s*final\s*<\|message\|>|<\|im_start\|>\s*answer\s*(?=\n|\\)")
+_ANALYSIS = re.compile(
+    r"\s*(?:<\|channel\|>\s*(?:analysis|commentary)|<\|im_start\|>\s*think(?=\n)|<\|begin_of_thought\|>)"
+)
+_TURN = re.compile(
+    r"<\|(?:im_end|im_start|endoftext|eot_id|eom_id|end|start_header_id|end_of_text|return|start|channel)\|>"
+    r"|<｜end▁of▁sentence｜>|</s>(?=\s*$)"
+)
 
 
-def _end_of_turn(completion: str) -> int:
-    """Where the model's own turn ends: what follows a sign of its template is no part of its answer."""
-    found = _TURN.search(completion)
-    return found.start() if found else len(completion)
+def _own_turn(completion: str) -> str | None:
+    """The model's own turn, without the signs of its chat template; None where it is all reasoning.
+
+    What follows the end of the turn is no part of it. OpenAI's harmony format and some others mark with such signs
+    where the reasoning ends and the answer begins; there it is as if ``</think>`` stood.
+    """
+    header = _HEADER.match(completion)
+    text = completion[header.end() :] if header else completion
+    if _ANALYSIS.match(text):
+        last = None
+        for last in _FINAL.finditer(text):  # noqa: B007 - the last match is what we want
+            pass
+        if last is None:
+            return None
+        text = text[last.end() :]
+    else:
+        final = _FINAL.match(text)
+        text = text[final.end() :] if final else text
+    # Within the reasoning such a sign ends nothing.
+    start = max(text.rfind(CLOSE_TAG), 0)
+    found = _TURN.search(text, start)
+    return text[: found.start()] if found else text
 
 
 def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
@@ -46,8 +74,11 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
         completion: what the model wrote.
         is_opened: the prompt ended with ``<think>``.
     """
-    if "<|" in completion:
-        completion = completion[: _end_of_turn(completion)]
+    if "<" in completion and ("<|" in completion or "<｜" in completion or "</s>" in completion):
+        own = _own_turn(completion)
+        if own is None:
+            return Reasoned(reasoning=completion, answer=None)
+        completion = own
     head, closed, tail = completion.rpartition(CLOSE_TAG)
     if not closed:
         before, opened, after = completion.partition(OPEN_TAG)

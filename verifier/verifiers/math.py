@@ -30,6 +30,7 @@ from verifier.equivalence import (
     is_plain,
     is_prose,
     is_read,
+    is_same_formula,
     is_simplest,
     is_too_complex,
     is_unreadable,
@@ -188,14 +189,14 @@ class MathJudge:
         if answers[0] == gold.normal or (gold.whole is not None and is_plain(answers[0])):
             return False  # such as 28.00 for 28
         candidates = {answer.rstrip("= ") for answer in answers}
-        if any(gold.normal in candidates for gold in self._golds):
+        if _is_among(dict.fromkeys(gold.normal for gold in self._golds), candidates):
             return False
-        if not self._asked.keys().isdisjoint(candidates):
+        if _is_among(self._asked, candidates):
             return True
         if self._prompt:
             return False
         parts = split_reasoning(completion, is_opened=self._is_opened)
-        return not _worked_out(parts.answer or "").keys().isdisjoint(candidates)
+        return _is_among(_worked_out(parts.answer or "", is_question=False), candidates)
 
     @functools.cached_property
     def _asked(self) -> dict[str, None]:
@@ -204,7 +205,7 @@ class MathJudge:
     def _find(self, completion: str) -> FoundAnswer:
         parts = split_reasoning(completion, is_opened=self._is_opened)
         found = _NOTHING if parts.answer is None else find_answer(parts.answer, accept_phrase=self._accepts_phrase)
-        if self._options.look_in_reasoning and found.kind is AnswerKind.NONE and parts.reasoning is not None:
+        if self._options.look_in_reasoning and found.reason == "no_answer" and parts.reasoning is not None:
             return find_answer(parts.reasoning, accept_phrase=self._accepts_phrase)
         return found
 
@@ -212,7 +213,9 @@ class MathJudge:
         """Several marked answers are right together, as the parts of a list, or each by itself."""
         shown = _shorten(", ".join(answers), _SHOWN_CHARS)
         if len(answers) <= MAX_TEXTS:
-            if any(is_list(gold.normal) for gold in self._golds):
+            if any(is_list(gold.normal) or _may_be_parted(gold.normal, answers) for gold in self._golds) and not any(
+                is_list(answer) for answer in answers
+            ):
                 whole = await self._judge(", ".join(answers))
                 if whole.reason == EQUAL:
                     return whole
@@ -309,12 +312,32 @@ _NOTHING = FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
 _NO_ANSWER = {
     "no_answer": "no final answer is marked after the reasoning",
     "empty_answer": "the place of the final answer is blank",
+    "part_of_expression": "the box is a part of something larger; put the whole answer in it",
+    "denied_answer": "the words beside the answer deny it, or offer another",
 }
 
 
-def _worked_out(text: str) -> dict[str, None]:
+def _may_be_parted(gold: str, answers: tuple[str, ...]) -> bool:
+    """Whether several boxes may together be a reference that is no list: choices, or coordinates by their names."""
+    if gold.isalpha() and gold.isupper() and len(gold) == len(answers):
+        return True
+    names = {sides_of(answer)[0] for answer in answers}
+    return "" not in names and len(names) == len(answers)
+
+
+def _is_among(formulas: dict[str, None], candidates: set[str]) -> bool:
+    """Whether one of some answers is one of these formulas, but for the way in which it is written."""
+    if not formulas.keys().isdisjoint(candidates):
+        return True
+    return any(is_same_formula(formula, answer) for formula in formulas for answer in candidates)
+
+
+def _worked_out(text: str, *, is_question: bool = True) -> dict[str, None]:
     """The formulas that a text tells to work out, in one spelling; a number only where it is to be rewritten."""
-    found = ((normalise(asked.formula).rstrip("= "), asked.is_rewrite) for asked in asked_formulas(text))
+    found = (
+        (normalise(asked.formula).rstrip("=? "), asked.is_rewrite)
+        for asked in asked_formulas(text, is_question=is_question)
+    )
     return {formula: None for formula, is_rewrite in found if is_rewrite or read_number(formula) is None}
 
 

@@ -1,0 +1,66 @@
+r"""The part of an answer that a reader sees and takes for what it says.
+
+Comments, struck out and invisible text, and reasoning under another tag than ``<think>`` say nothing; marks of bold
+type, HTML and code fences stand around what is said. Every step is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|<(?P<struck>del|s|strike)>.*?</(?P=struck)>",
+    re.DOTALL | re.IGNORECASE,
+)
+_REASONING = re.compile(
+    r"<\s?(?P<tag>think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\s?>.*?(?:<\s?/\s?(?P=tag)\s?>|\Z)"
+    r"|\[THINK\].*?(?:\[/THINK\]|\Z)|◁think▷.*?(?:◁/think▷|\Z)|<seed:think>.*?(?:</seed:think>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_COMMAND = re.compile(r"\\(?:[hv]?phantom|cancel|bcancel|xcancel|sout|st)\s?\{")
+_TAG = re.compile(r"</?(?:b|strong|i|em|u|p|br|div|span|center|sup|sub|code|pre|li|ul|ol|hr)\s?/?>", re.IGNORECASE)
+_FENCE = re.compile(r"^[ \t]*```[a-zA-Z]{0,12}[ \t]*$", re.MULTILINE)
+_TAG_START = re.compile(r"<(?:[!/]?[a-zA-Z-]|[ /]{1,2}[tTaA]h)")
+_RULE = re.compile(r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,})[ \t]*$", re.MULTILINE)
+_MARKS = re.compile(r"\*\*|[✅✔☑🎉✨]\ufe0f?|(?<![\w*])\*(?=[A-Za-z][A-Za-z ]{0,40}\*(?![\w*]))")
+_CLOSING = re.compile(r"(?<=[A-Za-z])\*(?![\w*])")
+
+
+def shown(text: str) -> str:
+    """The text without comments, what is struck out or invisible, and reasoning under another tag."""
+    if has_tags(text) or "~~" in text or "[THINK]" in text or "\\iffalse" in text or "◁" in text:
+        text = _REASONING.sub(" ", _HIDDEN.sub(" ", text))
+    return _without_commands(text) if "\\" in text and _COMMAND.search(text) else text
+
+
+def has_tags(text: str) -> bool:
+    """Whether there may be tags or comments in a text, and not only signs of "less"."""
+    return "<" in text and _TAG_START.search(text) is not None
+
+
+def spoken(text: str) -> str:
+    """What is shown, without marks of type, tags and fences, as it would be read aloud."""
+    text = _RULE.sub("", _FENCE.sub("", _TAG.sub(" ", text)))
+    return _CLOSING.sub("", _MARKS.sub("", text)) if "*" in text or not text.isascii() else text
+
+
+def _without_commands(text: str) -> str:
+    """Leaves out commands that hide or strike out, with all that their braces hold."""
+    kept: list[str] = []
+    position = 0
+    for found in _COMMAND.finditer(text):
+        end = _end_of_braces(text, found.end()) if found.start() >= position else position
+        if end == position or "box" not in text[found.end() : end]:
+            continue  # within a box it is for the reader of mathematics to refuse
+        kept.append(text[position : found.start()])
+        position = end
+    return "".join((*kept, " ", text[position:]))
+
+
+def _end_of_braces(text: str, start: int) -> int:
+    depth = 1
+    for found in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth == 0:
+            return start + found.end()
+    return len(text)
