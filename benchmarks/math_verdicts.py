@@ -1,13 +1,17 @@
-"""Math verdicts per second and their truth, against math-verify called directly in a loop, on the same rows in one run.
+"""Math verdicts, their truth, and what they cost: ours, math-verify and other graders on the same rows in one run.
 
-    python benchmarks/math_verdicts.py [--input FILE.jsonl[.gz] ...] [--limit N] [--repeat N] [--mutants N]
+    python benchmarks/math_verdicts.py [--input FILE.jsonl[.gz] ...] [--limit N] [--peers PYTHON] [--set-apart-prose]
+        [--mutants N] [--disagreements]
 
 The input is the product's own JSON lines; a line may carry ``expect`` (CORRECT or NOT_CORRECT), and then each side is
 also held against it. Without an input the script makes groups as a policy samples them: many completions of one prompt,
-most of them alike. ``--set-apart-prose`` leaves out, for both sides, rows whose reference or last box is a sentence.
-``--mutants`` asks instead how often a gold answer of the input is taken for itself with one digit, sign or letter
-changed. math-verify runs with its default settings (alarms of five seconds), which is how trainers call it;
-its own time is CPU time of this process, ours is that of this process and of all workers.
+most of them alike. ``--set-apart-prose`` leaves out, for all sides alike, rows whose reference or last box is a
+sentence or works something out in words. ``--mutants`` asks instead how often a gold answer of the input is taken for
+itself with one digit, sign or letter changed. ``--peers`` names the interpreter in which ``math_peers.py`` can run.
+
+math-verify runs with its default settings (alarms of five seconds), which is how trainers call it: one parse of the
+gold a group, then each completion. All times are CPU time of one process that judges one completion after the other;
+ours has the time of its worker added.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import logging
 import random
 import re
 import resource
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +32,7 @@ from pathlib import Path
 
 from math_verify import parse, verify
 
-from verifier.equivalence import EQUAL_TASK, MATH_TASKS, is_prose, normalise
+from verifier.equivalence import EQUAL_TASK, MATH_TASKS, is_derivation, is_prose, normalise
 from verifier.errors import UnscorableError
 from verifier.sandbox.base import Job, JobResult, SandboxReport
 from verifier.text.answers import find_answer
@@ -35,6 +40,8 @@ from verifier.types import Group, MathReference, Outcome
 from verifier.verifiers.base import Tools
 from verifier.verifiers.math import MathVerifier
 from verifier.workers import WorkerPool
+
+PEERS = ("verl prime_math", "verl math_dapo", "verl math_reward", "lm-eval minerva", "MathRuler")
 
 CHANGED = re.compile(r"\d|[+-](?!0)|(?<![\\a-zA-Z])[xyzabknm](?![a-zA-Z])")
 GROUP_SIZE = 16
@@ -60,12 +67,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one side said and what it cost."""
+    """What one side said, and the CPU seconds of each verdict."""
 
+    name: str
     verdicts: list[bool]
-    cpu_s: float
-    wall_s: float
-    asked: int = 0
+    seconds: list[float]
+    asked: int | None = None
     """Comparisons that went to an algebra system."""
 
 
@@ -99,10 +106,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--input", type=Path, nargs="*", default=[], help="groups as JSON lines, plain or gzipped")
     options.add_argument("--limit", type=int, default=20_000, help="groups to read at most (default: %(default)s)")
-    options.add_argument("--workers", type=int, default=2, help="worker processes of ours (default: %(default)s)")
-    options.add_argument("--repeat", type=int, default=1, help="copies of each completion, as a policy repeats itself")
+    options.add_argument("--peers", type=Path, help="an interpreter with the packages that math_peers.py names")
     options.add_argument("--set-apart-prose", action="store_true")
     options.add_argument("--mutants", type=int, default=0, help="changed forms of each gold answer")
+    options.add_argument("--disagreements", action="store_true", help="show where our verdict is not the label")
     chosen = options.parse_args()
     logging.disable(logging.ERROR)
     for path in chosen.input or [None]:
@@ -111,18 +118,35 @@ def main() -> None:
             rows = [row for row in rows if not has_prose(row)]
         if chosen.mutants:
             rows = list(mutated(rows, chosen.mutants))
-        rows = [repeated(row, chosen.repeat) for row in rows]
-        print(f"\n{path.name if path else 'made-up groups'}")
-        ours = asyncio.run(run_ours(rows, chosen.workers))
-        report(rows, ours, run_theirs(rows))
+        runs = [asyncio.run(run_ours(rows)), run_math_verify(rows)]
+        if chosen.peers:
+            runs += [run_peer(chosen.peers, name, rows) for name in PEERS]
+        print(f"\n{path.name if path else 'made-up groups'}: {sum(len(row.expected) for row in rows)} completions")
+        report(rows, runs)
+        if chosen.disagreements:
+            show_disagreements(rows, runs[0])
 
 
 def has_prose(row: Row) -> bool:
-    """Whether the reference or the answer is a sentence, by one rule for both sides."""
+    """Whether the reference or the answer is a sentence or works something out in words, by one rule for all sides."""
     reference = row.group.reference
     assert isinstance(reference, MathReference)
     found = [text for completion in row.group.completions for text in find_answer(completion).texts[-1:]]
-    return any(is_prose(normalise(text)) for text in (*reference.answers, *found))
+    return any(is_in_words(normalise(text)) for text in (*reference.answers, *found))
+
+
+def is_in_words(text: str) -> bool:
+    """A sentence (four words in a row, or two before a number), a record of fields, or words beside an equation."""
+    if is_prose(text) or is_derivation(text) or STATED.match(text) or RECORD.search(text):
+        return True
+    bare = COMMANDS.sub(" ", text)
+    return "=" in bare and len(WORDS.findall(bare)) > 1
+
+
+STATED = re.compile(r"[A-Z][\w'’.]*,? [A-Za-z]+[^\d]*\d")
+RECORD = re.compile(r"\w[\"'`] ?:")
+COMMANDS = re.compile(r"\\(?:text|mathrm)\s?\{[^{}]*\}|\\[a-zA-Z]+")
+WORDS = re.compile(r"(?<![A-Za-z])[A-Za-z]{3,}(?![A-Za-z])")
 
 
 def mutated(rows: list[Row], count: int) -> Iterator[Row]:
@@ -188,82 +212,114 @@ def made_rows(count: int) -> Iterator[Row]:
         yield Row(group=group, expected=tuple(labels))
 
 
-def repeated(row: Row, times: int) -> Row:
-    if times == 1:
-        return row
-    group = Group(
-        id=row.group.id,
-        prompt=row.group.prompt,
-        completions=row.group.completions * times,
-        reference=row.group.reference,
-    )
-    return Row(group=group, expected=row.expected * times)
-
-
-async def run_ours(rows: list[Row], workers: int) -> Run:
-    """The verifier with its pool, groups side by side; starting and ending the workers is not counted."""
-    gate = asyncio.Semaphore(64)
-    pool = Asking(tasks=MATH_TASKS, size=workers)
+async def run_ours(rows: list[Row]) -> Run:
+    """The verifier with one worker, one completion after the other; starting and ending the worker is not counted."""
+    pool = Asking(tasks=MATH_TASKS, size=1)
     verifier = MathVerifier({}, Tools(workers=pool, sandbox=NoSandbox()))
-
-    async def judge(row: Row) -> list[bool]:
-        async with gate:
+    verdicts: list[bool] = []
+    seconds: list[float] = []
+    async with pool:
+        # Both sides have their grammars loaded before the clock starts.
+        await pool.call_with_retry(EQUAL_TASK, {"gold": "x+1", "answer": "1+x"}, cpu_budget_s=60)
+        pool.asked = 0
+        for row in rows:
+            before = pool_cpu_s(pool)
+            started = time.process_time()
             try:
                 opened = await verifier.open_group(row.group)
             except UnscorableError:
-                return [False] * len(row.group.completions)
-            verdicts = await asyncio.gather(*(opened.verify(completion) for completion in row.group.completions))
-            return [verdict.outcome is Outcome.CORRECT for verdict in verdicts]
-
-    before = children_cpu_s()
-    async with pool:
-        # Both sides have their grammars loaded before the clock starts.
-        pair = {"gold": "x+1", "answer": "1+x"}
-        await asyncio.gather(*(pool.call_with_retry(EQUAL_TASK, pair, cpu_budget_s=60) for _ in range(workers)))
-        pool.asked = 0
-        start_up_s = sum(cpu_of(pid) for pid in pool.pids)
-        wall_s, own_s = time.perf_counter(), time.process_time()
-        answers = await asyncio.gather(*(judge(row) for row in rows))
-        wall_s, own_s = time.perf_counter() - wall_s, time.process_time() - own_s
-    workers_s = children_cpu_s() - before - start_up_s
-    found = [verdict for group in answers for verdict in group]
-    return Run(verdicts=found, cpu_s=own_s + workers_s, wall_s=wall_s, asked=pool.asked)
+                opened = None
+            for completion in row.group.completions:
+                asked = pool.asked
+                verdict = await opened.verify(completion) if opened else None
+                ended = time.process_time()
+                verdicts.append(verdict is not None and verdict.outcome is Outcome.CORRECT)
+                spent = ended - started
+                if pool.asked > asked:
+                    spent += max(pool_cpu_s(pool) - before, 0.0)
+                seconds.append(spent)
+                started = time.process_time()
+    return Run(name="verifier", verdicts=verdicts, seconds=seconds, asked=pool.asked)
 
 
-def run_theirs(rows: list[Row]) -> Run:
+def pool_cpu_s(pool: WorkerPool) -> float:
+    return sum(cpu_of(pid) for pid in pool.pids)
+
+
+def run_math_verify(rows: list[Row]) -> Run:
     """math-verify in a loop: one parse of the gold a group, then each completion."""
     verify(parse("$1$"), parse("$\\boxed{x+1}$"))  # loads its grammar
-    verdicts = []
-    wall_s, own_s = time.perf_counter(), time.process_time()
+    verdicts: list[bool] = []
+    seconds: list[float] = []
     for row in rows:
         reference = row.group.reference
         assert isinstance(reference, MathReference)
+        started = time.process_time()
         golds = [parse(f"\\boxed{{{answer}}}") for answer in reference.answers]
         for completion in row.group.completions:
             answer = parse(completion)
             verdicts.append(any(verify(gold, answer) for gold in golds))
-    return Run(verdicts=verdicts, cpu_s=time.process_time() - own_s, wall_s=time.perf_counter() - wall_s)
+            ended = time.process_time()
+            seconds.append(ended - started)
+            started = ended
+    return Run(name="math-verify", verdicts=verdicts, seconds=seconds)
 
 
-def report(rows: list[Row], ours: Run, theirs: Run) -> None:
+def run_peer(python: Path, name: str, rows: list[Row]) -> Run:
+    """One of the graders of ``math_peers.py``, in its own interpreter."""
+    pairs = []
+    for row in rows:
+        reference = row.group.reference
+        assert isinstance(reference, MathReference)
+        # They know one gold answer, without dollars.
+        gold = reference.answers[0].strip().strip("$")
+        pairs += [{"gold": gold, "completion": completion} for completion in row.group.completions]
+    script = Path(__file__).with_name("math_peers.py")
+    done = subprocess.run(
+        [str(python), str(script), name],
+        input="\n".join(json.dumps(pair) for pair in pairs),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{name} could not run: {done.stderr.strip().splitlines()[-1]}")
+    said = json.loads(done.stdout)
+    return Run(name=name, verdicts=said["verdicts"], seconds=said["seconds"])
+
+
+def report(rows: list[Row], runs: list[Run]) -> None:
     expected = [label for row in rows for label in row.expected]
-    total = len(expected)
-    print(f"{total} completions in {len(rows)} groups")
-    print(f"{'':26}{'verifier':>12}{'math-verify':>14}{'ratio':>10}")
-    for name, one, other in (("CPU seconds", ours.cpu_s, theirs.cpu_s), ("wall seconds", ours.wall_s, theirs.wall_s)):
-        print(f"{name:26}{one:>12.2f}{other:>14.2f}{other / one:>9.1f}x")
-    per_s = total / ours.cpu_s, total / theirs.cpu_s
-    print(f"{'completions/CPU second':26}{per_s[0]:>12.0f}{per_s[1]:>14.0f}{per_s[0] / per_s[1]:>9.1f}x")
-    agreed = sum(a == b for a, b in zip(ours.verdicts, theirs.verdicts, strict=True))
-    print(f"{'the same verdict':26}{agreed / total:>12.4f}")
-    print(f"{'asked of algebra':26}{ours.asked / total:>12.4f}")
-    labelled = [n for n in range(total) if expected[n] is not None]
-    if labelled:
-        scores = [scored(run, expected, labelled) for run in (ours, theirs)]
-        for position, name in enumerate(("precision", "recall", "F1", "paid wrongly", "missed")):
-            one, other = scores[0][position], scores[1][position]
-            shown = (f"{one:>12.4f}", f"{other:>14.4f}") if isinstance(one, float) else (f"{one:>12}", f"{other:>14}")
-            print(f"{name:26}{''.join(shown)}")
+    labelled = [n for n in range(len(expected)) if expected[n] is not None]
+    base = sum(runs[1].seconds)
+    print(
+        f"{'':18}{'paid wrongly':>13}{'missed':>8}{'precision':>11}{'recall':>8}{'F1':>8}"
+        f"{'a CPU s':>10}{'ratio':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}"
+    )
+    for run in runs:
+        precision, recall, f1, paid, missed = scored(run, expected, labelled)
+        total, times = sum(run.seconds), sorted(1000 * second for second in run.seconds)
+        print(
+            f"{run.name:18}{paid:>13}{missed:>8}{precision:>11.4f}{recall:>8.4f}{f1:>8.4f}"
+            f"{len(times) / total:>10.0f}{base / total:>8.1f}x{times[len(times) // 2]:>9.3f}"
+            f"{times[int(len(times) * 0.99)]:>9.2f}{times[-1]:>9.1f}"
+        )
+    print(f"asked of algebra by ours: {(runs[0].asked or 0) / len(expected):.4f}")
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"peak memory of this process {used[0] // 1024} MB, of the largest child {used[1] // 1024} MB")
+
+
+def show_disagreements(rows: list[Row], run: Run) -> None:
+    """The rows where our verdict is not the label."""
+    at = 0
+    for row in rows:
+        for completion, label in zip(row.group.completions, row.expected, strict=True):
+            if label is not None and run.verdicts[at] != label:
+                reference = row.group.reference
+                assert isinstance(reference, MathReference)
+                answer = " | ".join(find_answer(completion).texts) or completion[-80:]
+                print(f"{row.group.id}\t{'missed' if label else 'paid'}\t{reference.answers[0]!r}\t{answer!r}")
+            at += 1
 
 
 def scored(run: Run, expected: list[bool | None], labelled: list[int]) -> tuple[float, float, float, int, int]:
@@ -274,11 +330,6 @@ def scored(run: Run, expected: list[bool | None], labelled: list[int]) -> tuple[
     recall = hits / (hits + missed) if hits + missed else 0.0
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return precision, recall, f1, paid_wrongly, missed
-
-
-def children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def cpu_of(pid: int) -> float:
