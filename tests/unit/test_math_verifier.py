@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -67,7 +68,7 @@ async def judge(pool: WorkerPool, completion: str, *answers: str, **options: obj
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[f"{pair['gold']} | {pair['answer']}" for pair in PAIRS])
-async def test_pairs_have_one_verdict_whichever_side_is_the_reference(pool: WorkerPool, pair: dict[str, str]) -> None:
+async def test_pairs_have_one_verdict_whichever_side_is_the_reference(pool: WorkerPool, pair: dict[str, Any]) -> None:
     sides = [(pair["gold"], pair["answer"])]
     if not pair.get("one_way"):
         sides.append((pair["answer"], pair["gold"]))

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from verifier.equivalence import normalise
 from verifier.equivalence.evaluate import exact
-from verifier.equivalence.kinds import Scalar, readings
+from verifier.equivalence.kinds import readings
 from verifier.equivalence.signs import NotReadError
 from verifier.equivalence.syntax import read
 from verifier.equivalence.typed import typed_equal
+from verifier.equivalence.values import Scalar
 
 PAIRS = [json.loads(line) for line in Path("tests/cases/equivalence.jsonl").read_text(encoding="utf-8").splitlines()]
 SIGNS = st.sampled_from(
