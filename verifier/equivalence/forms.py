@@ -12,9 +12,9 @@ from verifier.equivalence.quantities import read_quantity
 from verifier.equivalence.structure import split_list
 
 _PREFIX = r"(?:(?:option|choice|answer)\s?|选项?)?"
-_CHOICE = re.compile(rf"(?i:{_PREFIX})(?:\(?([A-Z])\)?(?:项|选项)?|\(?([A-Z])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL)
+_CHOICE = re.compile(rf"(?i:{_PREFIX})(?:\(?([A-Z])\)?(?:项|选项)?|\(?([A-H])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL)
 _CHOSEN = re.compile(
-    rf"(?i:{_PREFIX})(?:\(?([A-Za-z])\)?(?:项|选项)?|\(?([A-Za-z])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL
+    rf"(?i:{_PREFIX})(?:\(?([A-Za-z])\)?(?:项|选项)?|\(?([A-Ha-h])(?:[.):]|\) ?[.:]?) ?(.+))", re.DOTALL
 )
 OPTION = re.compile(r"\(?([A-H])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN_LETTERS = re.compile(r"\(?[A-H]\)?(?:(?:, ?and |, ?| and |、| ?& ?)?\(?[A-H]\)?){1,7}")
@@ -29,34 +29,19 @@ OTHER_CHOICE = re.compile(
     r"|(?i:also possible|(?<![A-Za-z])is (?:wrong|incorrect|false))"
 )
 """In what stands after a letter: another letter, or words that deny it."""
-_OTHER_LETTER = re.compile(r"(?<![A-Za-z\\])\(?[A-H](?:[.)]|$)")
+_OTHER_LETTER = re.compile(r"(?<![A-Za-z\\])\(?[A-H](?:[.):]|$)")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))? ?(?:\\(?:text|mathrm)\{ ?)?([ap])?\.?(m)?\.? ?\}?", re.IGNORECASE)
 _HOUR = re.compile(r"(\d{1,2}) ?(?:\\(?:text|mathrm)\{ ?)?([ap])\.?m\.? ?\}?", re.IGNORECASE)
 _HOUR_NUMBER = re.compile(r"\d{1,2}")
 _SIDES = re.compile(r"(\d{1,9}) ?(?:\\times|x|\*|by) ?(\d{1,9})(?: ?(?:\\times|x|\*|by) ?(\d{1,9}))?")
-_CONGRUENCE = re.compile(
-    r"(?:[^=<>]{1,60}\\equiv ?)?(-?\d{1,40}) ?(?:\\pmod|\(?\\?(?:bmod|mod)) ?\{? ?(\d{1,40}) ?\}?\)?"
-)
 _YES_OR_NO = re.compile(r"(yes|no)[,.;:] ?([^,;]{1,80})", re.IGNORECASE)
-_TURNING = frozenset(
+_AGREEING = frozenset(
     {
-        "no",
-        "not",
-        "yes",
-        "but",
-        "however",
-        "wait",
-        "though",
-        "although",
-        "isn",
-        "doesn",
-        "can",
-        "cannot",
-        "don",
-        "aren",
-        "never",
+        *("it", "is", "they", "are", "he", "she", "we", "this", "that", "does", "do", "did", "can", "will", "correct"),
+        *("true", "right", "possible", "exist", "exists"),
     }
 )
+_DISAGREEING = frozenset({"not", "no", "isn", "aren", "doesn", "don", "didn", "cannot", "won", "t", "impossible"})
 _SAID = {
     form: meaning
     for meaning, forms in {
@@ -67,7 +52,8 @@ _SAID = {
         "dne": "dne|does not exist|the limit does not exist|不存在",
         "all": (
             "\\mathbb{r}|\\mathbb r|\\r|all real numbers|all reals|all real x|(-\\infty,\\infty)|(-\\infty, \\infty)"
-            "|全体实数|一切实数"
+            "|(-\\infty,+\\infty)|x\\in\\mathbb{r}"
+            "|x\\in \\mathbb{r}|全体实数|一切实数"
         ),
         "endless": (
             "infinitely many|infinitely many solutions|an infinite number|infinite solutions"
@@ -97,14 +83,24 @@ def _compare_congruences(gold: str, answer: str) -> bool | None:
     if one is None and other is None:
         return None
     if one is not None and other is not None:
-        return one[1] == other[1] and (one[0] - other[0]) % one[1] == 0
+        is_other = bool(one[2] and other[2]) and one[2] != other[2]
+        return not is_other and one[1] == other[1] and (one[0] - other[0]) % one[1] == 0
     known, number = (one, read_number(answer)) if one is not None else (other, read_number(gold))
-    return None if known is None or number is None else known[0] == number.value
+    if known is None or number is None:
+        return None
+    return 0 <= known[0] < known[1] and known[0] == number.value
 
 
-def _congruence(text: str) -> tuple[int, int] | None:
+def _congruence(text: str) -> tuple[int, int, str] | None:
+    """The rest, the modulus, and the name of what leaves it."""
     found = _CONGRUENCE.fullmatch(text)
-    return (int(found[1]), int(found[2])) if found and int(found[2]) else None
+    return (int(found[2]), int(found[3]), found[1] or "") if found and int(found[3]) else None
+
+
+_CONGRUENCE = re.compile(
+    r"(?:(?:([a-zA-Z])|[-+*^(){}\d\s]{1,60}) ?\\equiv ?)?(-?\d{1,40}) ?"
+    r"(?:\\pmod|\(\\?(?:bmod|mod)) ?\{? ?(\d{1,40}) ?\}?\)?"
+)
 
 
 def _compare_amounts(gold: str, answer: str) -> bool | None:
@@ -130,8 +126,11 @@ def _compare_said(gold: str, answer: str) -> bool | None:
 
 def _said(text: str) -> str | None:
     start = _YES_OR_NO.fullmatch(text)
-    if start is not None and _TURNING.isdisjoint(re.findall(r"[a-z]+", start[2].casefold())):
-        return start[1].casefold()
+    if start is not None:
+        word, rest = start[1].casefold(), frozenset(re.findall(r"[^\W\d_]+", start[2].casefold()))
+        known = _AGREEING if word == "yes" else _AGREEING - {"correct", "true", "right"} | _DISAGREEING
+        is_denied = word == "no" and rest.isdisjoint(_DISAGREEING)
+        return word if rest <= known and not is_denied else None
     return _SAID.get(text.strip(" .").casefold())
 
 
@@ -176,7 +175,9 @@ def _compare_choices(gold: str, answer: str) -> bool | None:
         return None  # it names more than one
     if text and OTHER_CHOICE.search(text):
         return text == choice[3] and letter == choice[2]
-    return letter.upper() == (choice[1] or choice[2])
+    expected = choice[1] or choice[2]
+    is_choice = expected in "ABCDEFGH" or not gold.isalpha()  # R alone is a name, and r another
+    return (letter.upper() if is_choice else letter) == expected
 
 
 def _compare_times(gold: str, answer: str) -> bool | None:

@@ -31,13 +31,15 @@ from verifier.equivalence.nodes import (
 from verifier.equivalence.quantities import CHANGING_HAN, CHANGING_WORDS
 from verifier.equivalence.regions import (
     all_but,
-    approximate,
+    as_region,
     as_set,
     common,
     joined,
+    moved,
     negative,
     overlap,
     region_of,
+    union,
     whole_numbers,
     without,
 )
@@ -81,7 +83,8 @@ def readings(text: str) -> tuple[Value, ...]:
         except (NotReadError, NoValueError):
             continue
     if not found and (stated := _ASKED.fullmatch(text)):
-        return readings(stated[1])
+        left = text[: stated.start(1)].rstrip("= ")
+        return tuple(Named(("asked", left), value) for value in readings(stated[1]))
     return tuple(found)
 
 
@@ -113,15 +116,15 @@ def _value(node: Node) -> Value:  # noqa: C901, PLR0912 (one case for each kind)
             return _seq(items, opener + closer)
         case ("rel", operands, relations):
             return _relation(operands, relations)
-        case ("both", items):
-            return _intersection([_value(item) for item in items])
+        case ("both" | "any", items):
+            return _conditions([_value(item) for item in items], is_any=node[0] == "any")
         case ("in", head, tail):
             if _name_of(head) is None:
                 raise NoValueError("an element that is no name")
             inside = _value(tail)
             if isinstance(inside, Scalar):
                 raise NoValueError("an element of what is no set")
-            return Named(head, inside)
+            return Named(head, (as_region(inside) or inside) if isinstance(inside, Seq) else inside)
         case ("cup", items):
             return joined([_value(item) for item in items])
         case ("without", whole, part):
@@ -181,18 +184,8 @@ def _scalar(node: Node) -> Value:  # noqa: C901 (one case for each kind)
 
 
 def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
-    parameters = {
-        (item[1], item[2][1])
-        for item in items
-        if item[0] == "in" and item[2][0] == "known" and item[2][1][0] in "ZN" and len(items) > 1
-    }
-    kept = [item for item in items if not (item[0] == "in" and (item[1], item[2][1]) in parameters)]
-    reals = [item for item in kept if item[0] == "in" and item[1][0] == "var" and item[2] == ("known", "R")]
-    kept = [item for item in kept if item not in reals] if len(reals) < len(kept) else kept
-    if parameters:
-        kept = [_renamed(item, parameters) for item in kept]
     found: list[Value] = []
-    for item in kept:
+    for item in _without_domains(items):
         value = _value(item)
         if isinstance(value, Bag) and item[0] != "bag":
             found += value.items  # of a plus-minus
@@ -216,13 +209,36 @@ def _bag(items: Sequence[Node], *, is_braced: bool) -> Value:
     return _by_solution(found) or Bag(tuple(found), is_braced=is_braced)
 
 
-def _intersection(values: Sequence[Value]) -> Value:
-    """Conditions on one name that hold together."""
+def _without_domains(items: Sequence[Node]) -> list[Node]:
+    r"""A list without what only says of which kind a name is, such as ``k\in\mathbb{Z}``; such names are set apart.
+
+    Raises:
+        NoValueError: the name is a whole number under a condition.
+    """
+    parameters = {
+        (item[1], item[2][1])
+        for item in items
+        if item[0] == "in" and item[2][0] == "known" and item[2][1][0] in "ZN" and len(items) > 1
+    }
+    kept = [item for item in items if not (item[0] == "in" and (item[1], item[2][1]) in parameters)]
+    counted = {name for (_, name), _ in parameters}
+    for item in kept:
+        is_condition = item[0] in ("both", "any") or (item[0] == "rel" and set(item[2]) - {"=", "approx"})
+        if is_condition and counted & variables(item):
+            raise NoValueError("whole numbers with a condition")
+    reals = [item for item in kept if item[0] == "in" and item[1][0] == "var" and item[2] == ("known", "R")]
+    kept = [item for item in kept if item not in reals] if len(reals) < len(kept) else kept
+    return [_renamed(item, parameters) for item in kept] if parameters else kept
+
+
+def _conditions(values: Sequence[Value], *, is_any: bool) -> Value:
+    """Conditions on one name of which each or any holds."""
     names = {value.name for value in values if isinstance(value, Named)}
     regions = [value.value for value in values if isinstance(value, Named) and isinstance(value.value, Region)]
     if len(names) != 1 or len(regions) != len(values):
         raise NoValueError("conditions that hold together")
-    return Named(names.pop(), overlap(regions) or EMPTY)
+    found = union([piece for region in regions for piece in region.pieces]) if is_any else overlap(regions)
+    return Named(names.pop(), found or EMPTY)
 
 
 def _by_solution(values: Sequence[Value]) -> Value | None:
@@ -379,7 +395,7 @@ _FLIPPED = {"<": ">", ">": "<", "le": "ge", "ge": "le", "ne": "ne", "=": "="}
 def _inequality(operands: Sequence[Node], relations: Sequence[str]) -> Named | None:  # noqa: C901 (one case a relation)
     """The numbers for which a name lies between constants."""
     at = next((at for at, operand in enumerate(operands) if _name_of(operand) is not None), None)
-    size = next((at for at, one in enumerate(operands) if one[0] == "abs" and one[1][0] == "var"), None)
+    size = next((at for at, one in enumerate(operands) if one[0] == "abs" and len(variables(one)) == 1), None)
     if at is None and size is not None:
         return _of_size(operands, relations, size)
     if "approx" in relations or "=" in relations:
@@ -411,19 +427,52 @@ def _inequality(operands: Sequence[Node], relations: Sequence[str]) -> Named | N
     return Named(operands[at], region_of([Piece(low[0], high[0], low[1], high[1])]))
 
 
+def _line_of(node: Node, name: str) -> tuple[Fraction, Fraction] | None:
+    """Start and step of what is of the first degree in a name, by its form; None for anything else."""
+    if name not in variables(node):
+        value = exact(node)
+        return None if value is None else (value, Fraction(0))
+    match node:
+        case ("var", _):
+            return Fraction(0), Fraction(1)
+        case ("neg", inner):
+            line = _line_of(inner, name)
+            return line and (-line[0], -line[1])
+        case ("sum", items):
+            lines = [_line_of(item, name) for item in items]
+            known = [line for line in lines if line is not None]
+            if len(known) < len(lines):
+                return None
+            return sum((line[0] for line in known), Fraction(0)), sum((line[1] for line in known), Fraction(0))
+        case ("prod", items) if sum(name in variables(item) for item in items) == 1:
+            line, scale = (Fraction(1), Fraction(0)), Fraction(1)
+            for item in items:
+                part = _line_of(item, name)
+                if part is None:
+                    return None
+                line, scale = (part, scale) if part[1] else (line, scale * part[0])
+            return line[0] * scale, line[1] * scale
+        case ("div", top, bottom):
+            line, divisor = _line_of(top, name), exact(bottom)
+            return (line[0] / divisor, line[1] / divisor) if line and divisor else None
+        case _:
+            return None
+
+
 def _of_size(operands: Sequence[Node], relations: Sequence[str], at: int) -> Named | None:
     """``1<=|x|<=2`` as the numbers of that size."""
-    name = operands[at][1]
-    found = _inequality([name if index == at else one for index, one in enumerate(operands)], relations)
-    if found is None or not isinstance(found.value, Region):
+    (name,) = variables(operands[at])
+    line = _line_of(operands[at][1], name)
+    size: Node = ("var", name)
+    found = _inequality([size if index == at else one for index, one in enumerate(operands)], relations)
+    if found is None or not isinstance(found.value, Region) or line is None or not line[1]:
         return None
     zero: Node = ("num", Fraction(0), None)
     sizes = common(found.value, Region((Piece(zero, INFINITY, has_low=True, has_high=False),)))
     mirrored = [
         Piece(negative(piece.high), negative(piece.low), piece.has_high, piece.has_low) for piece in sizes.pieces
     ]
-    pieces = sorted([*mirrored, *sizes.pieces], key=lambda piece: approximate(piece.low))
-    return Named(name, region_of([piece for at, piece in enumerate(pieces) if piece not in pieces[:at]]))
+    return Named(size, union([moved(piece, *line) for piece in (*mirrored, *sizes.pieces)]))
 
 
 def _solved_inequality(operands: Sequence[Node], relation: str) -> Named | None:
@@ -433,13 +482,10 @@ def _solved_inequality(operands: Sequence[Node], relation: str) -> Named | None:
     if len(names) != 1 or relation not in _FLIPPED:
         return None
     (name,) = names
-    at = [exact(replaced(node, {name: ("num", Fraction(value), None)})) for value in (0, 1, 2, 7)]
-    known = [value for value in at if value is not None]
-    if len(known) < len(at):
+    line = _line_of(node, name)
+    if line is None or not line[1]:
         return None
-    start, step = known[0], known[1] - known[0]
-    if not step or known[2] != start + 2 * step or known[3] != start + 7 * step:
-        return None
+    start, step = line
     bound: Node = ("num", -start / step, None)
     return _inequality((("var", name), bound), (_FLIPPED[relation] if step < 0 else relation,))
 

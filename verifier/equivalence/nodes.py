@@ -26,14 +26,18 @@ from verifier.equivalence.signs import Node
 POINTS, NEEDED_POINTS = 8, 3
 _SCALES = (1, 41, 700)
 """Of the points, in turns: what a bound or a step does shows only beyond it."""
+_WHOLE_SCALES = (1, 3, 97, 10_007, 1_000_003)
 POINT_BITS = 160
 _LEAST_DIGITS = 3
 """Of a reference that is a decimal: with so many it may be the rounding of what has no decimal."""
 _ANSWER_DIGITS = 8
 """Of an answer, for which nobody vouches."""
 _MACHINE_DIGITS = 15
-_CONSTANTS = frozenset({"C", "c", "K", "k", "C_1", "c_1", "D"})
-_FEW_CONSTANTS = frozenset({"A", "B", "C_2", "c_2", "C_3", "c_3", "c_0", "C_0"})
+_NUMBERED = frozenset({"C_1", "C_2", "C_3", "c_1", "c_2", "c_3", "C_0", "c_0"})
+_INTEGRATION = _NUMBERED | {"C"}
+_ADDED = _INTEGRATION | {"c", "K", "k", "D"}
+_FACTORS = _INTEGRATION | {"A", "K"}
+"""Letters for constants of integration, by how they stand."""
 _MAX_CONSTANTS = 3
 _COUNTERS = frozenset("kmnl")
 INFINITY: Node = ("const", "inf")
@@ -59,9 +63,9 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes, policy: Policy = DEFAULT)
     if is_heavy(gold, answer):
         return None
     if variables(gold) or variables(answer):
-        answer = _with_letter_of(gold, answer)
         if (same := _same_family(gold, answer)) is not None:
             return same
+        answer = _with_letter_of(gold, answer)
         found: bool | None = False
         for form in _with_constants_of(gold, answer):
             same = same_function(gold, form, seed)
@@ -133,7 +137,8 @@ def _point(seed: bytes, turn: int, at: int) -> acb:
 
 def _whole_point(seed: bytes, turn: int, at: int) -> acb:
     digest = hashlib.blake2b(seed, digest_size=8, salt=turn.to_bytes(8, "big") + at.to_bytes(8, "big")).digest()
-    return acb(2 + turn + digest[0] % 7)
+    size = 2 + turn + int.from_bytes(digest[:2], "big") % 7 * _WHOLE_SCALES[turn % len(_WHOLE_SCALES)]
+    return acb(-size if turn % 3 == 2 else size)  # noqa: PLR2004 (one in three)
 
 
 def _whole_names(node: Node) -> set[str]:
@@ -185,15 +190,17 @@ def _with_letter_of(gold: Node, answer: Node) -> Node:
 
 def _same_family(gold: Node, answer: Node) -> bool | None:
     r"""Whether ``\frac{\pi}{4}+k\pi`` and ``k\pi-\frac{3\pi}{4}`` are the same numbers; None for other expressions."""
-    names = variables(gold)
-    if len(names) != 1 or names != variables(answer) or not (_has_pi(gold) or _has_pi(answer)):
+    names = [variables(side) for side in (gold, answer)]
+    if any(len(one) != 1 for one in names) or not (_has_pi(gold) or _has_pi(answer)):
         return None
-    (name,) = names
-    if name not in _COUNTERS and not name.startswith("\0"):
+    if not any(name.startswith("\0Z") for one in names for name in one):
+        return None  # nobody says that it counts: (n-2)\pi is a sum of angles
+    counters = [next(iter(one)) for one in names]
+    if not all(name in _COUNTERS or name.startswith("\0Z") for name in counters):
         return None
     lines: list[tuple[acb, acb]] = []
     with precision(POINT_BITS):
-        for node in (gold, answer):
+        for node, name in zip((gold, answer), counters, strict=True):
             values = [constant(replaced(node, {name: ("num", Fraction(at), None)})) for at in (0, 1, 2, 5)]
             known = [value for value in values if value is not None and value.is_finite()]
             if len(known) < len(values):
@@ -211,19 +218,19 @@ def _same_family(gold: Node, answer: Node) -> bool | None:
 
 
 def _with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
-    """An answer with the letters that the reference has for its constants, in each order."""
+    """An answer with the letters that the reference has for its constants of integration, in each order."""
     ours, theirs = variables(gold), variables(answer)
     missing, new = sorted(ours - theirs), sorted(theirs - ours)
-    letters = _CONSTANTS | _FEW_CONSTANTS
-    if ours == theirs and 1 < len(ours & letters) <= _MAX_CONSTANTS:
-        missing = new = sorted(ours & letters)
-    if (
-        not missing
-        or not (ours & theirs) - letters
-        or len(missing) != len(new)
-        or len(missing) > _MAX_CONSTANTS
-        or not {*missing, *new} <= letters
-    ):
+    if ours == theirs and len(ours & _NUMBERED) > 1:
+        missing = new = sorted(ours & _NUMBERED)
+    if not missing or not ours & theirs - {*missing} or len(missing) != len(new) or len(missing) > _MAX_CONSTANTS:
+        yield answer
+        return
+    is_alone = len(missing) == 1
+    is_added = is_alone and _is_added(gold, missing[0]) and _is_added(answer, new[0])
+    letters = _ADDED if is_added else _FACTORS if is_alone else _FACTORS | {"B", "D"}
+    of_integration = _INTEGRATION if is_alone else _NUMBERED
+    if not {*missing, *new} <= letters or not ({*missing} <= of_integration or {*new} <= of_integration):
         yield answer
         return
     for order in permutations(missing):
@@ -232,8 +239,9 @@ def _with_constants_of(gold: Node, answer: Node) -> Iterator[Node]:
 
 def _differ_by_constant(gold: Node, answer: Node, seed: bytes) -> bool:
     """Whether both end in the same constant of integration, and differ by a number."""
-    names = [name for name in _CONSTANTS & variables(gold) & variables(answer) if _is_added(gold, name)]
-    if len(names) != 1 or not _is_added(answer, names[0]):
+    if not {"C"} < variables(gold) or variables(gold) != variables(answer) or len(variables(gold)) != 2:  # noqa: PLR2004
+        return False
+    if not (_is_added(gold, "C") and _is_added(answer, "C")):
         return False
     found: list[acb] = []
     with precision(POINT_BITS):

@@ -55,6 +55,7 @@ _RENAMED = (
     (re.compile(r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|boldmath|bf|therefore)(?![a-zA-Z])\s?"), ""),
     (re.compile(r"\\(?:hspace|vspace)\*?\s?\{[^{}]*\}"), ""),
     (re.compile(r"\\(text|mathrm) ([a-zA-Z])(?![a-zA-Z])"), r"\\\1{\2}"),
+    (re.compile(r"\\([ij])math(?![a-zA-Z])"), r"\1"),
     (re.compile(r"\\pounds(?![a-zA-Z])\s?"), "£"),
     (
         re.compile(r"^\\(?:boldsymbol|bm|mathbf|mathit|mathsf|texttt|underline|text|mathrm)\s?\{(-?[\d.,]{1,30})\}$"),
@@ -103,9 +104,11 @@ _PARAMETER = re.compile(
 _LED_BY_HAN = re.compile(r"^(?:负|一?共有?|约?为)(?=\d)")
 _IN_BRACKETS = re.compile(r"^(-?[\d.,/]{1,40}) ?(?:\\text\{ ?)?\(([\u4e00-\u9fff]{1,4}|[a-z]{2,12})\) ?\}?$")
 _UNION = re.compile(r"(?<=[)\]])\s?U\s?(?=[(\[])")
-_TRANSPOSED = re.compile(r"(?<=[\])])\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?$")
+_TRANSPOSED = re.compile(
+    r"[\[(]([^()\[\]]+(?:,[^()\[\]]+)+)[\])]\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?"
+)
 _CHOOSE = re.compile(
-    r"(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
+    r"(?<![A-Za-z0-9)}\]])(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
 )
 _SIGNED_MONEY = re.compile(r"^(?:US|USD|A|C|CA|HK)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
 _CODE_MONEY = re.compile(r"^(?:US|A|C|CA|HK)\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
@@ -173,21 +176,34 @@ def _rewritten(text: str) -> str:
     if "\\" in text:
         text = _TAIL.sub("", text).strip()
         if "\\begin" in text:
-            text = _CASES.sub(lambda rows: ", ".join(filter(None, map(str.strip, rows[2].split("\\\\")))), text)
+            text = _CASES.sub(_as_list, text)
         text = _PARAMETER.sub(
             lambda said: rf",{said[1]}\in \mathbb{{{said[2]}}}{(said[3] or '').replace('_', '^')}", text
         )
     text = _LED_BY_HAN.sub(lambda led: "-" if led[0] == "负" else "", text)
     text = _IN_BRACKETS.sub(r"\1 \2", text)
     text = _UNION.sub(r"\\cup ", text)
-    text = _TRANSPOSED.sub("", text)
+    if column := _TRANSPOSED.fullmatch(text):
+        text = rf"\begin{{pmatrix}}{column[1].replace(',', chr(92) * 2)}\end{{pmatrix}}"
     text = _SIGNED_MONEY.sub(r"-\1", text)
     text = _CODE_MONEY.sub("", text)
     text = _BAR_CYCLE.sub(lambda cycle: rf"{cycle[1]}\overline{{{cycle[2] or cycle[3]}}}", text)
     text = _BASED_IN_BRACKETS.sub(r"\1_{\2}", text)
     if "C" in text:
-        text = _CHOOSE.sub(lambda c: rf"\binom{{{c[1] or c[2] or c[4]}}}{{{c[3] or c[5]}}}", text)
+        text = _CHOOSE.sub(_as_binomial, text)
     return text
+
+
+def _as_binomial(found: re.Match[str]) -> str:
+    """``C(20,10)``, but ``C(3,4)`` is a point."""
+    top, bottom = found[1] or found[2] or found[4], found[3] or found[5]
+    return found[0] if found[4] and int(top) < int(bottom) else rf"\binom{{{top}}}{{{bottom}}}"
+
+
+def _as_list(rows: re.Match[str]) -> str:
+    """Rows of an environment as a list, if each is one thing; with its condition beside it, it is another matter."""
+    parts = [part.strip() for part in rows[2].split("\\\\") if part.strip()]
+    return ", ".join(parts) if not any("," in part or "text" in part for part in parts) else rows[0]
 
 
 def _repaired(text: str) -> str:

@@ -175,8 +175,8 @@ def restated(normal: str) -> str:
     if breakdown := _BREAKDOWN.fullmatch(normal):
         whole = read_quantity(breakdown["whole"])
         parts = [read_quantity(part.strip()) for part in _JOINED.split(breakdown["parts"])]
-        if whole is not None and len(parts) == 1 and parts[0] is not None and quantities_equal(whole, parts[0]):
-            return breakdown["whole"]
+        if whole is not None and whole.unit and len(parts) == 1 and parts[0] is not None and parts[0].unit:
+            return breakdown["whole"] if quantities_equal(whole, parts[0]) else ""
         found = [part for part in parts if part is not None and (part.words or part.unit)]
         total = sum(one.number.value for one in found)
         is_sum = whole is not None and len(found) == len(parts) > 1 and whole.number.value == total

@@ -123,7 +123,46 @@ def joined(values: list[Value]) -> Value:
         if region is None:
             raise NoValueError("a union of other things")
         pieces += region.pieces
-    return region_of(pieces)
+    return union(pieces)
+
+
+def union(pieces: Sequence[Piece]) -> Region:
+    """The union of pieces, also of those that overlap."""
+    found: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: (approximate(piece.low), not piece.has_low)):
+        last = found[-1] if found else None
+        gap = approximate(piece.low) - approximate(last.high) if last is not None else 1.0
+        if last is None or gap > SMALL or (abs(gap) <= SMALL and not (last.has_high or piece.has_low)):
+            found.append(piece)
+            continue
+        high, has_high = _looser(last.high, last.has_high, piece.high, piece.has_high)
+        has_low = last.has_low or (piece.has_low and approximate(piece.low) == approximate(last.low))
+        found[-1] = Piece(last.low, high, has_low, has_high)
+    return Region(tuple(found))
+
+
+def _looser(one: Node, has_one: bool, other: Node, has_other: bool) -> tuple[Node, bool]:  # noqa: FBT001
+    first, second = approximate(one), approximate(other)
+    if first == second or abs(first - second) <= SMALL:
+        return one, has_one or has_other
+    return (one, has_one) if first > second else (other, has_other)
+
+
+def moved(piece: Piece, start: Fraction, step: Fraction) -> Piece:
+    """The numbers x for which ``start + step x`` lies in a piece."""
+    ends = [_solved(end, start, step) for end in (piece.low, piece.high)]
+    if step > 0:
+        return Piece(ends[0], ends[1], piece.has_low, piece.has_high)
+    return Piece(ends[1], ends[0], piece.has_high, piece.has_low)
+
+
+def _solved(end: Node, start: Fraction, step: Fraction) -> Node:
+    if is_infinite(end):
+        return end if step > 0 else negative(end)
+    value = exact(end)
+    if value is not None:
+        return ("num", (value - start) / step, None)
+    return ("div", ("sum", (end, ("num", -start, None))), ("num", step, None))
 
 
 def as_region(value: Value) -> Region | None:
@@ -146,9 +185,23 @@ def as_region(value: Value) -> Region | None:
             return None
 
 
+def _complement(region: Region) -> Region:
+    pieces: list[Piece] = []
+    low, has_low = MINUS_INFINITY, False
+    for piece in region.pieces:
+        if not is_infinite(piece.low):
+            pieces.append(Piece(low, piece.low, has_low, not piece.has_low))
+        low, has_low = piece.high, not piece.has_high
+    if not region.pieces or not is_infinite(low) or low == MINUS_INFINITY:
+        pieces.append(Piece(low, INFINITY, has_low, has_high=False))
+    return Region(tuple(pieces))
+
+
 def without(whole: Value, part: Value) -> Value:
     """A region without single points."""
     region = as_region(whole)
+    if region is not None and (left_out := as_region(part)) is not None and not isinstance(part, Bag):
+        return common(region, _complement(left_out))
     if region is None or not isinstance(part, Bag):
         raise NoValueError("a difference of other sets")
     pieces = list(region.pieces)

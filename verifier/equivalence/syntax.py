@@ -14,7 +14,7 @@ percent    x; ``degree`` x; ``unit`` x words power
 seq        opening bracket, closing bracket, items: a tuple, a vector or an interval
 bag        items, whether in braces: a set, or a list without brackets
 matrix     rows
-rel        operands, relations between them; ``both`` items that hold together
+rel        operands, relations between them; ``both`` and ``any`` items that hold together, or one of them
 in         x, set; ``builder`` condition; ``cup`` and ``cap`` items; ``without`` a b; ``known`` name of a set
 ratio      items
 text       words
@@ -36,7 +36,7 @@ _OPENERS = frozenset(
     {"num", "var", "const", "func", "frac", "sqrt", "binom", "(", "[", "{", "lbrace", "lfloor", "lceil", "set", "begin"}
 )
 """Signs with which a factor begins that may stand beside another without a sign between them."""
-_BOTH = frozenset({"and", "和", "land", "wedge"})
+_BOTH = frozenset({"and", "和", "且", "land", "wedge"})
 _CHANGING_MARKS = frozenset({"bar", "hat", "tilde"})
 _FUNCTION_LETTERS = frozenset("fghFGHPQ")
 _UNIT_VECTORS = frozenset("ijk")
@@ -133,19 +133,21 @@ class _Parser:
 
     def _items(self) -> list[Node]:
         items = [self._item()]
-        is_both = is_logic = False
+        is_both = is_any = is_logic = is_comma = False
         while self.kind in (",", ";", "sep", "and", "or"):
-            is_logic = is_logic or self.kind in ("and", "or")
-            is_both = self._is_both() or is_both
-            while self.kind in (",", "sep"):
-                is_both = self._is_both() or is_both
-            if self.kind in ("", ")", "]", "rbrace", "}"):
+            while self.kind in (",", ";", "sep", "and", "or"):
+                is_comma = self.kind in (",", ";")
+                is_logic = is_logic or self.kind in ("and", "or")
+                is_this_both = self._is_both()
+                is_both = is_both or is_this_both
+                is_any = is_any or not (is_this_both or is_comma)
+            if is_comma and self.kind in ("", ")", "]", "rbrace", "}"):
                 break
             items.append(self._item())
         if is_logic and any(item[0] != "rel" for item in items):
             raise NotReadError("a sentence of logic")
-        if is_both and all(_is_inequality(item) for item in items):
-            return [("both", tuple(items))]
+        if is_both != is_any and all(_is_inequality(item) for item in items):
+            return [("both" if is_both else "any", tuple(items))]
         if is_both and any(_is_inequality(item) for item in items):
             raise NotReadError("inequalities that hold together")
         return items
@@ -527,6 +529,8 @@ class _Parser:
         mark = self._next().value
         node = self._argument()
         if node[0] == "var" or (node[0] == "const" and node[1] in "ei"):
+            if str(node[1]).startswith("\0"):
+                return node
             name = str(node[1]) if mark not in _CHANGING_MARKS else f"{mark} {node[1]}"
             if str(node[1]) in _UNIT_VECTORS and mark in _OF_VECTORS:
                 return ("var", f"\0{node[1]}")

@@ -108,6 +108,11 @@ class _Comparison:
                 return False
             case Scalar(), Scalar():
                 return self._scalars(gold, answer)
+            case (Named(("seq", *_), Seq()), Bag(is_braced=False) | Named(("seq", *_), Seq())) | (
+                Bag(is_braced=False),
+                Named(("seq", *_), Seq()),
+            ) if (ours := _by_name(gold)) is not None and (theirs := _by_name(answer)) is not None:
+                return self._bags(ours, theirs)
             case Named(), Named():
                 return self._named(gold, answer)
             case (Named(), Relation(kind="=")) | (Relation(kind="="), Named()):
@@ -174,6 +179,8 @@ class _Comparison:
             return False
         if gold.words and answer.words and gold.words.removesuffix("s") != answer.words.removesuffix("s"):
             return None
+        if (gold.words and answer.unit) or (gold.unit and answer.words):
+            return None
         if gold.is_percent != answer.is_percent and not (gold.unit or answer.unit):
             return self._percent_and_plain(gold, answer)
         if (gold.unit == DEGREE) != (answer.unit == DEGREE) and not (gold.unit and answer.unit):
@@ -194,10 +201,14 @@ class _Comparison:
     def _named(self, gold: Named, answer: Named) -> bool | None:
         if gold.name == answer.name:
             return self.equal(gold.value, answer.value)
+        if "asked" in (gold.name[0], answer.name[0]) or {gold.name[0], answer.name[0]} == {"seq", "var"}:
+            return False
         functions = [side for side in (gold, answer) if side.name[0] == "apply"]
         if len(functions) == 2:  # noqa: PLR2004
             if gold.name[1] != answer.name[1] or any(one[0] != "var" for side in functions for one in side.name[2]):
                 return False
+            if not any(variables(side.name) - {side.name[1]} & _variables_of(side.value) for side in functions):
+                return False  # values at points that have names
             sides = [_of_arguments(side) for side in functions]
             return None if sides[0] is None or sides[1] is None else self.equal(sides[0], sides[1])
         # ``y`` may be what another calls ``f(x)``, and the area what another calls ``A``; but x is not y.
@@ -214,8 +225,10 @@ class _Comparison:
         return self.equal(gold.value, answer.value)
 
     def _bags(self, gold: Bag, answer: Bag) -> bool | None:
-        gold, answer = _as_listed(gold), _as_listed(answer)
         golds, answers = _records(gold.items), _records(answer.items)
+        if golds is None or answers is None:
+            gold, answer = _as_listed(gold), _as_listed(answer)
+            golds, answers = _records(gold.items), _records(answer.items)
         if golds is not None and answers is not None:
             if golds.keys() != answers.keys():
                 return False
@@ -240,6 +253,8 @@ class _Comparison:
             return self._as_sequences(gold.items, answer.items)
         if not gold.is_braced and not answer.is_braced and self._repeat_otherwise(bare(gold.items), bare(answer.items)):
             return False
+        if _have_words(gold) != _have_words(answer):  # which is which, only their order says
+            return self._as_sequences(gold.items, answer.items)
         if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
             return self._as_sets(gold.items, answer.items)
         return self._as_sets(bare(gold.items), bare(answer.items))
@@ -495,6 +510,27 @@ def _as_share(node: Node) -> Node:
     if node[0] == "num":
         return ("num", node[1] / 100, None if node[2] is None else node[2] + 2)
     return ("percent", node)
+
+
+def _by_name(value: Value) -> Bag | None:
+    """``(a,b)=(1,2)``, or a list of named values, as values with a name each; None for others."""
+    match value:
+        case Named(("seq", _, _, names), Seq(items)) if len(names) == len(items):
+            return Bag(tuple(Named(name, item) for name, item in zip(names, items, strict=True)), is_braced=False)
+        case Bag(items) if _records(items) is not None:
+            return value
+        case _:
+            return None
+
+
+def _have_words(bag: Bag) -> bool:
+    """Whether each item of a list counts something of its own."""
+    words = [item.words for item in bag.items if isinstance(item, Scalar)]
+    return len(words) == len(bag.items) > 1 and all(words) and len(set(words)) == len(words)
+
+
+def _variables_of(value: Value) -> frozenset[str]:
+    return variables(value.node) if isinstance(value, Scalar | Relation) else frozenset()
 
 
 def _as_listed(bag: Bag) -> Bag:

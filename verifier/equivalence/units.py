@@ -72,6 +72,7 @@ _KNOWN = {
     for words, factor in units.items()
     for word in words.split()
 }
+_HAN_POWERS = {"平方": 2, "立方": 3}
 _MADE_OF = {"volume": (("length", 3),), "area": (("length", 2),), "speed": (("length", 1), ("time", -1))}
 _FILLERS = frozenset({"of", "a", "an", "the"})
 _OF_DEGREES = re.compile(r"^degrees? (?=celsius|fahrenheit)")
@@ -116,8 +117,11 @@ def read_unit(text: str, *, power: int = 1) -> Unit | None:
 
 def _single(text: str) -> tuple[str, Fraction, int] | None:
     """Base, amount and power of one unit."""
+    han = text[:2] if text[:2] in _HAN_POWERS else ""
+    if han:
+        text = text[2:]
     words = [word for word in text.replace("-", " ").split() if word not in _FILLERS]
-    power = 1
+    power = _HAN_POWERS.get(han, 1)
     for names, value in ((("square", "sq", "squared"), 2), (("cubic", "cu", "cubed"), 3)):
         if len(words) > 1 and (words[0] in names or words[-1] in names):
             words = [word for word in words if word not in names]
