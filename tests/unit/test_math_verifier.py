@@ -29,6 +29,10 @@ CASES = [
 ]
 
 
+ENDINGS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases" / "endings.jsonl").read_text(encoding="utf-8").splitlines()
+]
 PAIRS = [
     json.loads(line)
     for line in (Path(__file__).parents[1] / "cases" / "math_pairs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -65,6 +69,12 @@ def group(*answers: str, completions: tuple[str, ...] = (), prompt: str = "") ->
 async def judge(pool: WorkerPool, completion: str, *answers: str, **options: object) -> Verdict:
     opened = await make(pool, **options).open_group(group(*answers))
     return await opened.verify(completion)
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=[str(n) for n in range(len(ENDINGS))])
+async def test_endings_are_read_as_they_are_meant(pool: WorkerPool, ending: dict[str, Any]) -> None:
+    verdict = await judge(pool, ending["completion"], ending["gold"])
+    assert (verdict.outcome is Outcome.CORRECT) is ending["correct"], (ending["completion"], verdict.detail)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[f"{pair['gold']} | {pair['answer']}" for pair in PAIRS])

@@ -108,7 +108,8 @@ _TRANSPOSED = re.compile(
     r"[\[(]([^()\[\]]+(?:,[^()\[\]]+)+)[\])]\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?"
 )
 _CHOOSE = re.compile(
-    r"(?<![A-Za-z0-9)}\]])(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
+    r"(?<![A-Za-z0-9)}\]])(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?"
+    r"(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
 )
 _SIGNED_MONEY = re.compile(r"^(?:US|USD|A|C|CA|HK)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
 _CODE_MONEY = re.compile(r"^(?:US|A|C|CA|HK)\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
@@ -126,7 +127,8 @@ _FIELD = re.compile(r'\{ ?"[A-Za-z_ ]{1,40}" ?: ?"?([-$0-9.,/% ]{1,100}?)"? ?\}'
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
 _DAMAGED = re.compile(
-    r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b|ar\b)|\r(?=ight|ho\b|angle)"
+    r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b"
+    r"|ar\b)|\r(?=ight|ho\b|angle)"
 )
 _REPAIRED = {"\t": "\\t", "\f": "\\f", "\b": "\\b", "\r": "\\r"}
 """A backslash and the letter after it that somebody took for one sign."""

@@ -15,7 +15,18 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from verifier.text.phrases import OF_BOX, answer_after, concluded, denies, goes_on, last_line, named_answers, plain
+from verifier.text.phrases import (
+    OF_BOX,
+    alternatives,
+    answer_after,
+    concluded,
+    denies,
+    goes_on,
+    is_number,
+    last_line,
+    named_answers,
+    plain,
+)
 from verifier.text.visible import has_tags, shown, spoken
 
 MAX_TEXTS = 32
@@ -74,18 +85,24 @@ _NAMING = re.compile(r"(?i:answer|result|solution|ans[ :]|option|choice)|[答选
 _ENDS = " .。$\n)]}*\\"
 _CONTEXT_CHARS = 300
 _BESIDE_CHARS = 32
+_NEAR_CHARS = 120
 _OPENERS = ("$$", "$", "\\(", "\\[", "\\displaystyle")
 _JOINED_BEFORE = re.compile(
-    r"(?:[+*/^_]|\\(?:times|cdot|div|pm|mp|ne|neq|not|sqrt|frac|dfrac|tfrac|lt|gt|le|ge|leq|geq|log|ln|sin|cos|tan)"
-    r"|(?<![A-Za-z=])\s?[<>≠√]|(?:sqrt|frac|[}^_])\s?(?:\[[^\]]{0,9}\])?\s?\{|\d|!)$"
+    r"(?:[+/^√]|\d|[\w)}]\s?\+\s?|\\(?:times|cdot|div|pm|mp|ne|neq|not|sqrt|log|ln|sin|cos|tan|arcsin|bmod"
+    r"|pi)\s?|(?<![A-Za-z])[a-zA-Z]\(|\{)$"
+    r"|(?:^|[=(,+*/^$<>\d]|\\[a-z]+|[\w)}])\s?[-−]$|(?:[=(,+*/^]|\d)\s*[-−]\s$"
 )
-_MINUS_BEFORE = re.compile(r"(?:^|[^\s\n])\s?[-−]\s?$|(?<=\S)[-−]$|(?:^|\n)[-−]$")
-_BULLET = re.compile(r"(?:^|\n)[ \t>]*[-*+][ \t]+$|[A-Za-z:：]\s[-–—]\s$")
+_BULLET = re.compile(r"^[ \t>]*(?:[-*+•]|\d{1,2}[.)])[ \t]+$")
 _JOINED_AFTER = re.compile(
-    r"\s*(?:[+*/!]|\^(?!\s?\{?\s?\\circ)|[-−](?=\s?[\d\\a-zA-Z(])|\\(?:times|cdot|div|pm|mp|sqrt|frac)(?![a-zA-Z])|\d)"
+    r"[+/^](?!\s?\{?\s?\\circ)\s?[\d\\a-z({]|\s[+/]\s[\d\\a-z]|\s?[-−]\s?[\d\\](?=[^$]*\$)|!\s*(?:\$|\\\))"
+    r"|[.,]?\d|\s?\+\s?[A-Za-z\d\\](?=[^$\n]{0,40}\$)"
+    r"|\s?\\(?:times|cdot|div|pm|mp|sqrt|frac|dfrac|bmod|mod)(?![a-zA-Z])|\s?\\(?:pi|ne|neq)(?![a-zA-Z])"
+    r"|\s[xyzni]\s?\$|[xyzni](?![A-Za-z])"
+    r"|(?:\s|\$|\\text\{)*(?:thousand|million|billion|trillion|hundred|dozen)(?![a-z])"
 )
 _DISPLAY_BRACES = re.compile(
-    r"\\(?:text|mathbf|boldsymbol|bm|mathrm|textbf|displaystyle|large|Large|color\s?\{\w+\}|textcolor\s?\{\w+\}|underline)\s?\{$"
+    r"\\(?:text|mathbf|boldsymbol|bm|mathrm|textbf|displaystyle|large|Large|color\s?\{\w+\}"
+    r"|textcolor\s?\{\w+\}|underline)\s?\{$"
 )
 
 
@@ -242,9 +259,9 @@ def _of_block(block: str) -> tuple[str, ...]:
     """What an ``<answer>`` block gives: its box, what a phrase in it names, its conclusion, or all of it."""
     if _BOX.search(block):
         inner = _from_boxes(block)
-        rest = _BOX.split(block, maxsplit=1)[0]
-        if inner is not None and inner.texts and not any(character.isdigit() for character in rest):
-            return inner.texts
+        rest = plain(_BOX.split(block, maxsplit=1)[0].strip(" $\\"))
+        if inner is not None and inner.texts:
+            return (rest, *inner.texts) if is_number(rest) else inner.texts
         return (block,)
     said = spoken(block)
     named = named_answers(said)
@@ -272,28 +289,38 @@ def _from_boxes(text: str) -> FoundAnswer | None:
     if denies(before) or goes_on(after):
         return FoundAnswer(kind=AnswerKind.NONE, reason="denied_answer")
     texts = [box.content for box in said if not is_blank(box.content)]
-    line = text[text.rfind("\n", 0, last.start) + 1 : last.start]
-    if not text[last.end :].strip(_ENDS) and not _NAMING.search(line):
+    line = text[max(last.start - _NEAR_CHARS, 0) : last.start]
+    is_alone = not text[last.end :].strip(_ENDS) and not line.rstrip(" $").endswith(("or", "或", "或者"))
+    if is_alone and not _NAMING.search(line):
         return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(texts))
     line = line if _BOX.search(line) is None else ""
     others = answer_after(spoken(f"{line.rstrip(' $*([')}{OF_BOX}{text[last.end :].lstrip('$ ')}"))
+    others = (*(one for one in others if is_choice(one) == is_choice(last.content)), *alternatives(before, after))
     if _SAID.findall(" ".join(others)) == _SAID.findall(last.content):
         others = ()  # a list, said again
     return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct([*texts, *others]))
 
 
+def is_choice(text: str) -> bool:
+    """Whether a text is the letter of an option, with or without its text."""
+    return _CHOICE.match(text) is not None
+
+
+_CHOICE = re.compile(r"(?:\\text(?:bf)?\s?\{)?\s?\(?[A-H](?:\)|[.:、]|\}|$)")
+
+
 def is_part(before: str, after: str) -> bool:
     """Whether a box is a part of something larger, by what stands right before and after it."""
-    before = before[-_BESIDE_CHARS:]
-    before = before.rstrip(" \t") if not _BULLET.search(before) else ""
-    opener = next((opener for opener in _OPENERS if before.endswith(opener)), "")
+    before = before.rpartition("\n")[2][-_BESIDE_CHARS:]
+    after = after.partition("\n")[0]
+    opener = next((opener for opener in _OPENERS if before.rstrip().endswith(opener)), "")
     if opener:
-        near = before[: -len(opener)]
-        is_joined = bool(near) and (near[-1] in "-−+*/^_√" or near[-1].isdigit())
-    elif _DISPLAY_BRACES.search(before):
+        near = before.rstrip()[: -len(opener)]
+        is_joined = bool(near) and (near[-1] in "-−+/^√" or near[-1].isdigit()) and _BULLET.match(near) is None
+    elif _BULLET.match(before) or _DISPLAY_BRACES.search(before) or before.endswith("**"):
         is_joined = False
     else:
-        is_joined = bool(_JOINED_BEFORE.search(before) or _MINUS_BEFORE.search(before))
+        is_joined = _JOINED_BEFORE.search(before) is not None
     return is_joined or _JOINED_AFTER.match(after) is not None
 
 

@@ -24,7 +24,8 @@ _ANSWER = re.compile(
     r"|(?<![A-Za-z])(?:option|choice)\ (?=\(?[A-H]\)?\ is\ (?:the\ )?(?:correct|right))"
     r"|(?<![A-Za-z])correct\ (?:option|choice)(?:\*\*)?[ \t]?(?:is|:|：)"
     r"|(?:^|\n)[ \t#>*_]{0,12}(?:the\ )?(?:final\ |correct\ )?answer[ \t*_#]{0,8}(?=\n|\$|\\\(|\\\[)"
-    r"|【答案】|答案(?:\*\*)?(?:应该?)?(?:就?是|即?为|选|等于|[:：])(?:选项)?|(?:^|\n)[ \t*]{0,4}答[:：]"
+    r"|\"answer\"\s?:\s?(?=\"?[-\d$\\])|【答案】|答案(?:\*\*)?(?:应该?)?(?:就?是|即?为|选|等于|[:：])"
+    r"(?:选项)?|(?:^|\n)[ \t*]{0,4}答[:：]"
     r"|(?:故|应|因此|所以)(?:选|填)[项择]?[:：]?|选[择项]?[ \t:：]?(?=[(（]?[A-H](?![A-Za-z]))|正确(?:选项"
     r"|答案)(?:是|为|[:：])",
     re.IGNORECASE | re.VERBOSE,
@@ -39,7 +40,7 @@ _FILLERS = re.compile(
 _REASONS = re.compile(
     r",?\s(?:because|since|as(?!\swell)|where|which|given that|due to)\s(?!.{0,80}(?:incorrect|wrong|mistake"
     r"|also|not\s|false))"
-    r"|,\sso\s(?!.{0,60}\d)|(?<=[A-H])\sis\s(?:the\s)?(?:correct|right)"
+    r"|,?\s\(?not\s(?=\$?-?\d)|,\sso\s(?!.{0,60}\d)|(?<=[A-H])\sis\s(?:the\s)?(?:correct|right)"
     r"|(?<=[A-H]\))\sis\s(?:the\s)?(?:correct|right)|\s(?=\([a-z]{2,20}\)\.?$)"
     r"|,\s(?:and\s|so\s)?(?:it\s)?(?:not|can(?:not|['’]t|\snot)\sbe|isn['’]t|is\snot)\s(?=[(]?[A-H](?![a-z]))",
     re.IGNORECASE,
@@ -75,54 +76,111 @@ def named_answers(text: str) -> tuple[str, ...] | None:
         for match in reversed(found):
             named = _named(text, match.end())
             if any(map(_is_value, named)):
-                return () if denies(text[: match.start()]) else named
-        return () if denies(text[: found[-1].start()]) else _named(text, found[-1].end())
+                return () if _is_denied(text, match.start()) else named
+        return () if _is_denied(text, found[-1].start()) else _named(text, found[-1].end())
     return None
 
 
 def answer_after(text: str) -> tuple[str, ...]:
-    """The values that phrases name in what stands beside or after a marked answer."""
-    named = named_answers(text)
-    values = [one for one in named or () if OF_BOX not in one and _is_value(one)]
-    rated = _HASHES.findall(text)
-    return tuple(dict.fromkeys([*values, *rated]))
+    """Numbers and choices that are said to be the answer in what stands beside or after a marked one.
+
+    Only what the whole clause gives counts ("So the answer is 43."), a line of ``#### 43``, or a last line that is
+    nothing but a value.
+    """
+    found = [match[1] for match in list(_SAID_TO_BE.finditer(text))[-_LAST_PHRASES:]]
+    found += _HASHES.findall(text)
+    last = text.rstrip().rpartition("\n")[2].strip()
+    bare = plain(last)
+    if OF_BOX not in last and text.rpartition(OF_BOX)[2].count("\n") and _NUMBER_ALONE.fullmatch(bare):
+        found.append(bare)
+    return tuple(dict.fromkeys(plain(one) for one in found))
 
 
 def denies(before: str) -> bool:
-    """Whether the words right before an answer, in its sentence, deny or doubt it."""
-    sentence = _CLAUSE_END.split(before[-_NEAR_CHARS:])[-1]
-    return _DENIAL.search(sentence) is not None
+    """Whether the words right before an answer deny it: "the answer is not", 不是."""
+    return _DENIAL.search(before[-_NEAR_CHARS:]) is not None
 
 
 def goes_on(after: str) -> bool:
-    """Whether what stands right after an answer takes it back, or offers another."""
-    return _RETRACTED.match(after[:_NEAR_CHARS]) is not None
+    """Whether what stands right after an answer says that it is wrong, or corrects it."""
+    return _RETRACTED.match(after) is not None or _CORRECTED.search(after) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number alone."""
+    return _NUMBER_ALONE.fullmatch(text) is not None
+
+
+def alternatives(before: str, after: str) -> tuple[str, ...]:
+    r"""Values that "or" puts beside an answer, such as 43 in ``\boxed{42} or 43``; they must be right as well."""
+    found = [match[1] for match in (_OR_AFTER.match(after), _OR_BEFORE.search(before[-_NEAR_CHARS:])) if match]
+    return tuple(plain(one) for one in found)
 
 
 OF_BOX = "\0"
 """Stands for a box in a text in which phrases are looked for."""
 _LAST_PHRASES = 20
-_NEAR_CHARS = 160
-_CLAUSE_END = re.compile(r"[.;。；！!?？\n]\s*(?=\S)|,\s(?=(?:so|hence|thus|therefore|then|we|which)\s)|(?<=\n)")
+_NEAR_CHARS = 60
+_ONE_VALUE = (
+    r"(\$?-?\\?\$?\d++(?:[.,]\d++)*+(?:/\d++)?(?:\\?%)?\$?"
+    r"|\$-?\\[dt]?frac\s?\{?\d+\}?\s?\{?\d+\}?\$|\$[^$\n]{1,40}\$|\\\(.{1,40}?\\\))"
+)
 _DENIAL = re.compile(
-    r"(?:(?<![A-Za-z])(?:not|isn['’]t|wasn['’]t|don['’]t|doesn['’]t|never|cannot be|can['’]t be|instead of"
-    r"|rather than|unlikely"
-    r"|incorrect|wrong|false|reject|rejected|mistaken|excluding|suppose|assume|if|unless|whether|neither"
-    r"|maybe|perhaps|nor)"
-    r"(?![A-Za-z])[^.。\n]{0,40}|[不非错误否未没][^.。\n]{0,12}|(?:假设|假如|如果|也许|可能)[^.。\n]{0,12}"
-    r"|\\(?:ne|neq)\s?)$",
+    r"(?:(?<![A-Za-z])(?:is|are|was|be|it['’]?s|equals?)\s(?:certainly\s|definitely\s)?(?:not|never)"
+    r"(?:\sequal\sto|\sthe)?"
+    r"|(?<![A-Za-z])(?:isn|wasn|aren)['’]t|(?:^|[\n.,;])\s*(?:certainly\s|definitely\s)?not|不是|并非|不等于"
+    r"|\\ne|\\neq|≠"
+    r"|(?<![^\W\d_])(?:nicht|n['’]est pas|no es|não é|non è|не)"
+    r"|(?<![A-Za-z])(?:twice|half of|different from|other than|anything but|instead of|rather than|minus|negative"
+    r"|the (?:square|negative|double|opposite|reciprocal) of|(?:if|suppose|assume)[^.\n]{0,12}(?:answer"
+    r"|it)\s(?:is|was|were))|[❌✗✘])"
+    r"[\s$:*]*(?:\\\(|\\\[)?\s*$",
     re.IGNORECASE,
 )
 _RETRACTED = re.compile(
-    r"[\s$.,。，)\]\\]{0,6}"
-    r"(?:(?:or|或者?|vs\.?|otherwise|but (?:it )?(?:could|may|might)|possibly|maybe|perhaps|unless)(?![A-Za-z])"
-    r"(?=.{0,60}[\d$\\])"
-    r"|(?:is|was|seems?) (?:wrong|incorrect|not (?:right|correct|the answer)|false|rejected)|(?:wrong|no|wait"
-    r"|scratch that)[,.! ]"
-    r"|(?:actually|sorry),|是错|不对|错误|\?)",
-    re.IGNORECASE | re.DOTALL,
+    r"[\s$)\]\\*]{0,6}(?:(?:is|was|seems)\s(?:clearly\s)?"
+    r"(?:wrong|incorrect|false|rejected|not\s(?:right|correct|the\s(?:(?:right|correct)\s)?(?:answer|value)))"
+    r"|(?:cannot\sbe|can['’]t\sbe|isn['’]t)\s(?:right|correct|the\s(?:(?:right|correct)\s)?answer))"
+    r"(?=[.,;!\s]*(?:$|\n|[.,;!]|but))"
+    r"|[\s$)\]\\*.]{0,6}(?:this|that|it) is (?:wrong|incorrect|not (?:right|correct))(?=[.,;!\s]*(?:$|\n|[.,;!]))"
+    r"|[\s$)\]\\*]{0,6}[❌✗✘]|[\s$)\]\\*。，]{0,6}(?:是错误?的|不对|不是答案|并?不正确|有误|是不正确的)",
+    re.IGNORECASE,
 )
-_HASHES = re.compile(r"^[ \t]*####[ \t]*(\S.{0,80}?)[ \t]*$", re.MULTILINE)
+_CORRECTED = re.compile(
+    r"(?:^|[\n.。!])\s*\**(?:correction|edit|on second thought|i mean|oops|更正|等等，应该是"
+    r"|应该是)[\s,:：,*]{1,4}[^.\n]{0,40}\d",
+    re.IGNORECASE,
+)
+_OR_AFTER = re.compile(
+    rf"[\s$)\]\\]{{0,4}}[,.;]?\s*\(?(?:\\text\{{\s*or\s*\}}|or|或者?|也可能是|oder|ou|или)(?:\s(?:maybe"
+    rf"|possibly|perhaps|even))?\s*{_ONE_VALUE}"
+    r"(?=[\s.。,;!)]*(?:$|\n|[.。,;!)]))",
+    re.IGNORECASE,
+)
+_OR_BEFORE = re.compile(rf"(?<![\w$]){_ONE_VALUE},?\s*(?:or|或者?)\s*\$?(?:\\\()?$", re.IGNORECASE)
+_SAID_TO_BE = re.compile(
+    r"(?<!approximate )(?<!decimal )(?<!numerical )(?:(?<![A-Za-z])answer(?:\sis|:)|答案[是为:：])"
+    rf"[\s:*]*(?:therefore\s|thus\s|actually\s|simply\s)?{_ONE_VALUE}(?=[\s.。!*]*(?:$|\n)|[.。!]\s)",
+    re.IGNORECASE,
+)
+_NUMBER_ALONE = re.compile(r"-?[$€£¥]?\d[\d,.]*(?:/\d+)?%?|[a-z]\s?=\s?-?\d[\d.,]*")
+_HASHES = re.compile(r"^[ \t]*####[ \t]*(-?\$?\d[\d,./%]*)[ \t]*$", re.MULTILINE)
+
+
+def _is_denied(text: str, at: int) -> bool:
+    """Whether the words right before a phrase deny what it says: "I don't think the answer is 42", 错误答案是."""
+    return _DENIED_PHRASE.search(text[max(at - _NEAR_CHARS, 0) : at]) is not None
+
+
+_DENIED_PHRASE = re.compile(
+    r"(?:(?:don['’]t|do not|doesn['’]t|does not|never|cannot|can['’]t|doubt(?: that)?)\s(?:think|believe|say"
+    r"|mean|claim)?[^.\n]{0,20}"
+    r"|(?<![A-Za-z])(?:the\s)?(?:false|wrong|incorrect|untrue|doubt|deny|unlikely)\s?(?:that\s)?(?:the\s"
+    r"|my\s)?(?:final\s)?"
+    r"|(?<![A-Za-z])(?:if|suppose|assume|whether)\s(?:that\s)?(?:the|my)\s(?:final\s)?"
+    r"|(?:错误的?|不正确的?|不能说|不是|并非|假设|如果|我?不)\s?)$",
+    re.IGNORECASE,
+)
 
 
 def _is_value(text: str) -> bool:
@@ -190,12 +248,14 @@ def _is_contested(before: str) -> bool:
     bare = plain(line.lstrip("#>-• ").strip())
     if not bare:
         return False
-    if _DOUBT.search(bare[-_DOUBT_CHARS:]) and (bare.endswith((":", "：")) or len(bare) < _DOUBT_CHARS):
+    if _OPEN.search(bare):
         return True
     return _VALUE.fullmatch(bare) is not None or line.startswith("####")
 
 
-_DOUBT_CHARS = 40
+_OPEN = re.compile(
+    r"(?:(?<![A-Za-z])(?:not|n['’]t|or|maybe|perhaps|either|neither)|不是|或者?)[\s:：,]*$", re.IGNORECASE
+)
 _JOINED = re.compile(r"[-−+*/^\d]$")
 
 
@@ -208,9 +268,13 @@ def concluded(text: str) -> str | None:
     is_all = sentence == text
     concludes = list(_THEREFORE.finditer(sentence))
     sentence = sentence[concludes[-1].end() :] if concludes else sentence
-    if len(sentence) > _BARE_CHARS or _DOUBT.search(sentence) or not (is_all or (concludes and _ENDED.search(line))):
+    if len(sentence) > _BARE_CHARS or _UNCERTAIN.search(sentence):
+        return None
+    if not (is_all or (concludes and _ENDED.search(line))):
         return None
     verbs = list(_VERBS.finditer(sentence))
+    if verbs and _DENIAL.search(sentence[: verbs[-1].end()] + " "):
+        return None
     value = plain(sentence[verbs[-1].end() :]) if verbs else ""
     value = value[1:-1] if value.startswith("[") and value.endswith("]") and "," not in value else value
     return value if _VALUE.fullmatch(value) else None
@@ -231,10 +295,15 @@ _DOUBT = re.compile(
     r"|[或不非若]|可能|也许|\?|？",
     re.IGNORECASE,
 )
+_UNCERTAIN = re.compile(
+    r"(?<![A-Za-z])(?:maybe|perhaps|might|may be|could|guess|probably|likely|unless|either|if|or|not sure)(?![A-Za-z])"
+    r"|可能|也许|如果|假设|或|\?|？",
+    re.IGNORECASE,
+)
 _VALUE = re.compile(
     r"(?:[-−+]?\s?[$€£¥]?\s?\d[\d,. ]*(?:/\s?\d+)?\s?(?:%|\\%|°)?\s?(?:[A-Za-z²³]{1,12}(?:[ /][A-Za-z²³]{1,12}){0,2}"
     r"|[\u4e00-\u9fff]{1,6})?|[A-H]|\(?\s?[-−]?\d[^()]{0,40}\)|\$[^$]{1,100}\$|\\\([^$]{1,100}\\\)"
-    r"|[-−]?\\[a-z]{2,}[^$]{1,100}|(?=[^\d]{0,19}\d)[-−\d./*+()√π^ a-z]{1,20})"
+    r"|[-−]?\\[a-z]{2,}[^$]{1,100}|(?=[^\d]{0,19}\d)(?:[-−\d./*+()√π^ ]|(?<![a-z])[a-z](?![a-z])|sqrt|pi){1,20})"
 )
 
 
@@ -295,6 +364,11 @@ def _named(text: str, start: int) -> tuple[str, ...]:
     if OF_BOX in _sentence(region):
         return (OF_BOX,)
     region = _said_of(region)
+    if quoted := _QUOTED.match(region):
+        return (quoted[1],)
+    parts = _OR.split(_sentence(region))
+    if len(parts) > 1 and all(_VALUE.fullmatch(plain(part)) for part in parts):
+        return tuple(plain(part) for part in parts)
     found = list(_spans(region))
     outside = "".join(
         region[end:begin]
@@ -326,6 +400,8 @@ _OTHER = re.compile(
     r"|(?<=\n)\$?-?\d[\d.,]{0,20}\$?(?=\s*$))",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r'"([^"\n]{1,200})"')
+_OR = re.compile(r",?\s+(?:or|或者?)\s+(?:also\s)?", re.IGNORECASE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+(\S.*)")
 
 

@@ -31,14 +31,16 @@ def opens_reasoning(prompt: str) -> bool:
 
 
 _HEADER = re.compile(
-    r"\s*(?:<\|im_start\|>\s*(?:assistant)?|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|start\|>\s*assistant)\s*"
+    r"\s*(?:<\|im_start\|>\s*(?:assistant)?|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|start\|>\s*assistant|<\|begin_of_solution\|>)\s*"
 )
-_FINAL = re.compile(r"<\|channel\|>\s*final\s*<\|message\|>|<\|im_start\|>\s*answer\s*(?=\n|\\)")
+_FINAL = re.compile(
+    r"<\|channel\|>\s*final\s*<\|message\|>|<\|im_start\|>\s*answer\s*(?=\n|\\)|<\|end_of_thought\|>\s*(?:<\|begin_of_solution\|>)?"
+)
 _ANALYSIS = re.compile(
     r"\s*(?:<\|channel\|>\s*(?:analysis|commentary)|<\|im_start\|>\s*think(?=\n)|<\|begin_of_thought\|>)"
 )
 _TURN = re.compile(
-    r"<\|(?:im_end|im_start|endoftext|eot_id|eom_id|end|start_header_id|end_of_text|return|start|channel)\|>"
+    r"<\|(?:im_end|im_start|endoftext|eot_id|eom_id|end|start_header_id|end_of_text|return|start|channel|end_of_solution)\|>"
     r"|<｜end▁of▁sentence｜>|</s>(?=\s*$)"
 )
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 
 _HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|<(?P<struck>del|s|strike)>.*?</(?P=struck)>",
+    r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|\\begin\{comment\}.*?"
+    r"(?:\\end\{comment\}|\Z)|<(?P<struck>del|s|strike)>.*?</(?P=struck)>",
     re.DOTALL | re.IGNORECASE,
 )
 _REASONING = re.compile(
-    r"<\s?(?P<tag>think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis)\s?>.*?(?:<\s?/\s?(?P=tag)\s?>|\Z)"
-    r"|\[THINK\].*?(?:\[/THINK\]|\Z)|◁think▷.*?(?:◁/think▷|\Z)|<seed:think>.*?(?:</seed:think>|\Z)",
+    r"<\s?(?P<tag>[a-z_]{0,20}(?:think|thought|reason|scratch|reflect|monologue|rationale"
+    r"|deliberat)[a-z_]{0,12}|analysis|cot)(?:\s[^<>]{0,80})?\s?>.*?(?:<\s?/\s?(?P=tag)\s?>|\Z)"
+    r"|\[(?:think|thinking|reasoning)\].*?(?:\[/(?:think|thinking|reasoning)\]|\Z)|◁think▷.*?(?:◁/think▷|\Z)"
+    r"|<seed:think>.*?(?:</seed:think>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _COMMAND = re.compile(r"\\(?:[hv]?phantom|cancel|bcancel|xcancel|sout|st)\s?\{")
 _TAG = re.compile(r"</?(?:b|strong|i|em|u|p|br|div|span|center|sup|sub|code|pre|li|ul|ol|hr)\s?/?>", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[a-zA-Z]{0,12}[ \t]*$", re.MULTILINE)
-_TAG_START = re.compile(r"<(?:[!/]?[a-zA-Z-]|[ /]{1,2}[tTaA]h)")
+_BRACKET = re.compile(r"\[(?:think|reasoning)", re.IGNORECASE)
+_TAG_START = re.compile(r"<(?:[!/]?[a-zA-Z-]|[ /]{1,2}[tT]h)")
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,})[ \t]*$", re.MULTILINE)
 _MARKS = re.compile(r"\*\*|[✅✔☑🎉✨]\ufe0f?|(?<![\w*])\*(?=[A-Za-z][A-Za-z ]{0,40}\*(?![\w*]))")
 _CLOSING = re.compile(r"(?<=[A-Za-z])\*(?![\w*])")
@@ -28,7 +32,14 @@ _CLOSING = re.compile(r"(?<=[A-Za-z])\*(?![\w*])")
 
 def shown(text: str) -> str:
     """The text without comments, what is struck out or invisible, and reasoning under another tag."""
-    if has_tags(text) or "~~" in text or "[THINK]" in text or "\\iffalse" in text or "◁" in text:
+    if (
+        has_tags(text)
+        or "~~" in text
+        or _BRACKET.search(text)
+        or "\\iffalse" in text
+        or "{comment}" in text
+        or "◁" in text
+    ):
         text = _REASONING.sub(" ", _HIDDEN.sub(" ", text))
     return _without_commands(text) if "\\" in text and _COMMAND.search(text) else text
 
