@@ -94,7 +94,7 @@ def read_gold(text: str) -> Gold | None:
     return Gold(text=text, normal=normal, kind=kind, quantity=quantity)
 
 
-def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
+def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  # noqa: C901 (one case a form)
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer == gold.normal:
         return True
@@ -106,9 +106,11 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
         is_equal = quantities_equal(gold.quantity, quantity, policy)
         if is_equal is not None:
             return is_equal
-    for compare in (*COMPARERS, _compare_options):
+    for compare in COMPARERS:
         if (found := compare(gold.normal, answer)) is not None:
             return found
+    if (found := _compare_options(gold.normal, answer, policy)) is not None:
+        return found
     if _is_restated(gold, answer, policy):
         return True
     if gold.can_be_words and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
@@ -118,7 +120,7 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
     return False if is_prose(answer) else _decide_mathematics(gold, answer, policy)
 
 
-def _compare_options(gold: str, answer: str) -> bool | None:
+def _compare_options(gold: str, answer: str, policy: Policy) -> bool | None:
     """An option with its letter against its text alone: ``(B) 12`` and 12. None for anything else."""
     one, other = OPTION.fullmatch(opened(gold)), OPTION.fullmatch(opened(answer))
     if (one is None) == (other is None):
@@ -127,7 +129,7 @@ def _compare_options(gold: str, answer: str) -> bool | None:
     found = read_gold(texts[0])
     if found is None or found.number is None or OTHER_CHOICE.search(texts[1]):
         return None
-    return decide(found, normalise(texts[1]))
+    return decide(found, normalise(texts[1]), policy)
 
 
 def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:

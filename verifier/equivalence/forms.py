@@ -175,6 +175,9 @@ def _compare_choices(gold: str, answer: str) -> bool | None:
         return None  # it names more than one
     if text and OTHER_CHOICE.search(text):
         return text == choice[3] and letter == choice[2]
+    numbers = [read_number(side.strip()) for side in (choice[3] or "", text)]
+    if numbers[0] is not None and numbers[1] is not None and numbers[0].value != numbers[1].value:
+        return False  # the same letter with another text
     expected = choice[1] or choice[2]
     is_choice = expected in "ABCDEFGH" or not gold.isalpha()  # R alone is a name, and r another
     return (letter.upper() if is_choice else letter) == expected

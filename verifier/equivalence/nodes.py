@@ -36,7 +36,7 @@ _MACHINE_DIGITS = 15
 _NUMBERED = frozenset({"C_1", "C_2", "C_3", "c_1", "c_2", "c_3", "C_0", "c_0"})
 _INTEGRATION = _NUMBERED | {"C"}
 _ADDED = _INTEGRATION | {"c", "K", "k", "D"}
-_FACTORS = _INTEGRATION | {"A", "K"}
+_FACTORS = _INTEGRATION | {"A"}
 """Letters for constants of integration, by how they stand."""
 _MAX_CONSTANTS = 3
 _COUNTERS = frozenset("kmnl")

@@ -74,7 +74,7 @@ _RENAMED = (
         ),
         r"\\text{\1/\2}",
     ),
-    (re.compile(r"\\frac\s?\{\s?(?:\\mathrm\s?\{d\}|d)\s?([a-zA-Z])\s?\}\s?\{\s?d\s?[xt]\s?\}(?=\s?=)"), r"\1'"),
+    (re.compile(r"\\frac\s?\{\s?(?:\\mathrm\s?\{d\}|d)\s?([a-zA-Z])\s?\}\s?\{\s?d\s?x\s?\}(?=\s?=)"), r"\1'"),
     (re.compile(r"\\lvert|\\rvert|\\vert(?![a-zA-Z])"), "|"),
     (re.compile(r"\\(?:math|text)?(?:rm|up|normal)\s?\{\s?([ei])\s?\}"), r"\1"),
     (re.compile(r"_\s?\{\s?\\(max|min)\s?\}"), r"_{\1}"),
@@ -111,8 +111,8 @@ _CHOOSE = re.compile(
     r"(?<![A-Za-z0-9)}\]])(?:\{\})?(?:_\{?\s?(\w{1,9})\s?\}?|\^\{?\s?(\w{1,9})\s?\}?)\s?C\s?_\{?\s?"
     r"(\w{1,9})\s?\}?|(?<![a-zA-Z])C\((\d{1,9}),\s?(\d{1,9})\)"
 )
-_SIGNED_MONEY = re.compile(r"^(?:US|USD|A|C|CA|HK)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
-_CODE_MONEY = re.compile(r"^(?:US|A|C|CA|HK)\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
+_SIGNED_MONEY = re.compile(r"^(?:US|USD)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
+_CODE_MONEY = re.compile(r"^US\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
 _BAR_CYCLE = re.compile(r"(?<=\.)(\d{0,40})(?:\\bar\s?\{?\s?(\d{1,40})\s?\}?|\((\d{1,40})\)(?!\d))")
 _BASED_IN_BRACKETS = re.compile(r"^\(\s?([0-9A-F]{1,40})\s?\)\s?_\s?\{?\s?(\d{1,2})\s?\}?$")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
@@ -125,6 +125,7 @@ _SAID = re.compile(
 _FIELD = re.compile(r'\{ ?"[A-Za-z_ ]{1,40}" ?: ?"?([-$0-9.,/% ]{1,100}?)"? ?\}')
 """The one field of an object in JSON."""
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|operatorname)\s?\{([^{}]*)\}")
+_SOLUTION = re.compile(r"[A-Za-z]{3,} [A-Za-z]{2,}|\n|\\[\[(]")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{([^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*)\}")
 _DAMAGED = re.compile(
     r"\t(?=(?:ext|imes|heta|frac|an|au|o)(?:[^a-z]|circ))|\f(?=rac\b|rac\{)|\x08(?=egin|oxed|inom|eta\b"
@@ -134,7 +135,8 @@ _REPAIRED = {"\t": "\\t", "\f": "\\f", "\b": "\\b", "\r": "\\r"}
 """A backslash and the letter after it that somebody took for one sign."""
 _LOST_ROW = re.compile(r"(?<!\\)\\(?=[0-9-])")
 _ESCAPED_TWICE = re.compile(
-    r"\\{2,}(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan|le|ge|leq|geq|ne|in|cup"
+    r"(?<!\\)\\{2,4}(?=(?:frac|sqrt|text|left|right|pi|cdot|times|infty|alpha|beta|theta|sin|cos|tan|le|ge"
+    r"|leq|geq|ne|in|cup"
     r"|cap|boxed|mathbb|pm|ln|log|circ|binom|overline|quad|bigg?|Bigg?)(?![a-z]))"
 )
 _ORDINAL = re.compile(r"(\d{1,9})(?:\s?\^\s?\{?\s?)?(?:\\(?:text|mathrm)\s?\{\s?)?(?:st|nd|rd|th)\s?\}{0,2}")
@@ -230,9 +232,13 @@ def _repaired(text: str) -> str:
 
 def boxed_in(text: str) -> str:
     """What the boxes in a longer text hold, as a reference that is a whole solution has them; empty without boxes."""
-    if "boxed" not in text:
+    if "boxed" not in text or not _SOLUTION.search(text):
         return ""
-    return ", ".join(dict.fromkeys(_BOXED.findall(_ESCAPED_TWICE.sub(r"\\", text) if "\\begin" not in text else text)))
+    return ", ".join(
+        box
+        for box in dict.fromkeys(_BOXED.findall(_ESCAPED_TWICE.sub(r"\\", text) if "\\begin" not in text else text))
+        if not box.endswith("\\")
+    )
 
 
 def as_words(normal: str) -> str:

@@ -162,6 +162,8 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
         return None if is_other or number.is_percent else Quantity(number=number, unit=unit)
     if not CHANGING_WORDS.isdisjoint(_WORD.findall(words.casefold())) or not CHANGING_HAN.isdisjoint(words):
         return None
+    if "次方" in words or "百分点" in words:
+        return None
     return Quantity(number=number, words=words.casefold())
 
 

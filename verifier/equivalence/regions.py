@@ -27,6 +27,8 @@ def overlap(regions: Sequence[Region]) -> Region | None:
 
 def common(one: Region, other: Region) -> Region:
     """What two sets have in common."""
+    if len(one.pieces) * len(other.pieces) > _MAX_PIECES:
+        raise NoValueError("too many pieces")
     pieces: list[Piece] = []
     for first in one.pieces:
         for second in other.pieces:
@@ -46,6 +48,7 @@ def _tighter(one: Node, has_one: bool, other: Node, has_other: bool, *, is_low: 
 
 
 SMALL = 1e-9
+_MAX_PIECES = 64
 
 
 def as_set(value: Value) -> Value:

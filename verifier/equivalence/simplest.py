@@ -10,7 +10,7 @@ import math
 import re
 from fractions import Fraction
 
-from verifier.equivalence.evaluate import exact
+from verifier.equivalence.evaluate import constant, exact, values_equal, variables
 from verifier.equivalence.kinds import readings
 from verifier.equivalence.nodes import has_kind
 from verifier.equivalence.signs import Node
@@ -18,7 +18,8 @@ from verifier.equivalence.values import Bag, Matrix, Named, Ratio, Region, Scala
 
 _FRACTION = re.compile(r"\\frac ?\{ ?-?(\d+) ?\} ?\{ ?-?(\d+) ?\}|(?<![\d.])(\d+) ?/ ?(\d+)(?![\d.])")
 _ONE, _ZERO = Fraction(1), Fraction(0)
-_MAX_RADICAND = 10**9
+_SMALL_DENOMINATOR = 100
+_MAX_RADICAND = 10**7
 """A larger one is not searched for factors."""
 
 
@@ -52,12 +53,16 @@ def _is_simple(value: Value) -> bool:
             return True
 
 
-def _is_simple_node(node: Node) -> bool:
+def _is_simple_node(node: Node) -> bool:  # noqa: C901 (one case for each kind)
     match node:
         case ("num", _, _) | ("const", _) | ("var", _) | ("apply", *_):
             return True
         case ("neg", inner):
             return inner[0] != "neg" and _is_simple_node(inner)
+        case ("sum", (("num", whole, None), ("div", ("num", top, None), ("num", bottom, None)))) if (
+            whole.denominator == 1
+        ):
+            return 0 < top < bottom and math.gcd(int(top), int(bottom)) == 1  # a mixed number
         case ("sum", items):
             return _all_simple(items) and _is_collected(items)
         case ("prod", items):
@@ -67,9 +72,26 @@ def _is_simple_node(node: Node) -> bool:
         case ("root", degree, inner):
             return _is_simple_node(inner) and _has_no_factor(exact(inner), exact(degree))
         case ("pow", base, exponent):
+            if (
+                base[0] == "const"
+                and exact(exponent) is not None
+                and (base[1] == "i" or exact(exponent) in (_ZERO, _ONE))
+            ):
+                return False
             return exact(node) is None and base[0] != "pow" and _is_simple_node(base) and _is_simple_node(exponent)
+        case ("call", _, _) if not variables(node) and _is_rational(node):
+            return False
         case _:
             return exact(node) is None and _all_simple([part for part in node[1:] if isinstance(part, tuple)])
+
+
+def _is_rational(node: Node) -> bool:
+    r"""Whether a function of constants comes to a fraction of small numbers, as ``\log_28`` and ``\sin30^\circ`` do."""
+    value = constant(node)
+    if value is None or not value.is_finite() or not value.imag.contains(0):
+        return False
+    near = Fraction(float(value.real.mid())).limit_denominator(_SMALL_DENOMINATOR)
+    return values_equal(node, ("num", near, None)) is True
 
 
 def _all_simple(items: tuple[Node, ...] | list[Node]) -> bool:

@@ -31,6 +31,8 @@ from verifier.equivalence.limits import MAX_ANSWER_CHARS
 from verifier.equivalence.signs import Node, NotReadError, Token, tokens_of
 
 MAX_DEPTH = 50
+_MAX_LEVELS = 160
+"""Tuples within tuples; a level of what is written comes to two or three."""
 _RELATIONS = frozenset({"=", "<", ">", "le", "ge", "ne", "approx"})
 _OPENERS = frozenset(
     {"num", "var", "const", "func", "frac", "sqrt", "binom", "(", "[", "{", "lbrace", "lfloor", "lceil", "set", "begin"}
@@ -63,9 +65,23 @@ def read(text: str, *, has_groups: bool = False) -> Node:
         raise NotReadError("nested too deeply") from error
     if parser.kind != "":
         raise NotReadError(f"unread: {parser.kind}")
+    if _is_deep(node):
+        raise NotReadError("nested too deeply")
     return node
 
 
+def _is_deep(node: Node) -> bool:
+    """Whether a node is nested so deeply, as by a long row of divisions, that what works on it would not come back."""
+    level: list[Node] = [node]
+    for _ in range(_MAX_LEVELS):
+        level = [part for one in level for part in one if isinstance(part, tuple)]
+        if not level:
+            return False
+    return True
+
+
+_ZEROS = re.compile(r"\d,0\d\d(?!\d)")
+"""A group of three that is no number by itself."""
 _GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
 
 
@@ -73,7 +89,7 @@ def group_readings(text: str) -> tuple[bool, ...]:
     """With which values of ``has_groups`` a text is to be read."""
     if "," not in text or _GROUPS.search(text) is None:
         return (False,)
-    return (True, False)
+    return (True,) if _ZEROS.search(text) else (True, False)
 
 
 def _grouped(text: str) -> str:
@@ -284,6 +300,8 @@ class _Parser:
             return _mixed(node, self._power())
         if self.kind == "num" and self._tokens[self._at - 1].kind == ")":
             raise NotReadError("a number after a bracket")
+        if self.kind == "num" and self._tokens[self._at - 1].kind == "!":
+            return _times(node, self._power())  # 3!7!
         if self.kind == "num" and not (node[0] in ("pow", "prod") and self._is_after_power):  # as in (-1)^n2^n
             return self._after_number(node, is_whole=is_whole)
         if self.kind == "(" and node[0] == "var" and self._is_function(node[1]) and not self._is_apart:
@@ -312,11 +330,15 @@ class _Parser:
 
     def _applied(self, node: Node) -> Node:
         """``f(x)`` of names is a function's value; else a product."""
+        at, kind = self._at, self.kind
         group = self._after(self._read_group())
         arguments = group[3] if group[0] == "seq" else (group,)
         if all(one[0] in ("var", "num", "apply") for one in arguments):
+            if self.kind == "^":
+                raise NotReadError("a power of a function")
             return ("apply", node[1], tuple(arguments))
-        return ("prod", (node, group))
+        self._at, self.kind = at, kind
+        return _times(node, self._power())
 
     def _after_number(self, node: Node, *, is_whole: bool) -> Node:
         """A number beside another: the part of a mixed number, or a group of three digits."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 
 from flint import acb, arb
@@ -241,6 +242,8 @@ class _Comparison:
         record, values = (golds, answer.items) if golds is not None else (answers, gold.items)
         if record is not None and any(isinstance(value, Named) for value in values):
             return False
+        if golds is not None and answers is None and self._policy.names is Need.REQUIRED:
+            return False
         if record is not None and (golds is not None or self._policy.order is Order.STRICT):
             # Only one side gives names: its values come in their order.
             return self._in_order(record, values, is_answer=golds is None)
@@ -253,7 +256,9 @@ class _Comparison:
             return self._as_sequences(gold.items, answer.items)
         if not gold.is_braced and not answer.is_braced and self._repeat_otherwise(bare(gold.items), bare(answer.items)):
             return False
-        if _have_words(gold) != _have_words(answer):  # which is which, only their order says
+        if (
+            _have_words(gold) != _have_words(answer) or _has_conditions(gold) or _has_conditions(answer)
+        ):  # which is which, only their order says
             return self._as_sequences(gold.items, answer.items)
         if all(isinstance(item, Named) for item in (*gold.items, *answer.items)):
             return self._as_sets(gold.items, answer.items)
@@ -300,7 +305,11 @@ class _Comparison:
         is_unknown = False
         for ones, others, turn in ((golds, answers, False), (answers, golds, True)):
             for one in ones:
-                results = (self.equal(other, one) if turn else self.equal(one, other) for other in others)
+                results = (
+                    self.equal(other, one) if turn else self.equal(one, other)
+                    for other in others
+                    if not _are_far(one, other)
+                )
                 found = _any(results)
                 if found is False:
                     return False
@@ -333,11 +342,13 @@ class _Comparison:
         if bag.is_braced:
             return False
         if (record := _records(bag.items)) is not None:
+            if is_answer and self._policy.names is Need.REQUIRED:
+                return False
             return self._in_order(record, bare(seq.items), is_answer=not is_answer)
         if any(isinstance(item, Seq) for item in (*bag.items, *seq.items)) and len(bag.items) != len(seq.items):
             return False
         bags, seqs = bare(bag.items), bare(seq.items)
-        if is_answer:
+        if is_answer and self._policy.order is Order.FREE:
             return self._as_sets(bags, seqs)
         if len(bags) != len(seqs):
             return False
@@ -505,6 +516,30 @@ def _points_of(node: Node) -> list[Node]:
     return [item for item in node[1] if item != ("var", "angle")] if node[0] == "prod" else [node]
 
 
+def _are_far(one: Value, other: Value) -> bool:
+    """Whether two numbers are so far apart that no rounding brings them together; what is no plain number never is."""
+    if not isinstance(one, Scalar) or not isinstance(other, Scalar):
+        return False
+    first, second = _size(one), _size(other)
+    return first is not None and second is not None and abs(first - second) > _FAR * max(abs(first), abs(second))
+
+
+@lru_cache(maxsize=4096)
+def _size(value: Scalar) -> complex | None:
+    if value.unit is not None or value.is_percent or variables(value.node):
+        return None
+    found = constant(value.node)
+    if found is None or not found.is_finite():
+        return None
+    try:
+        return complex(float(found.real.mid()), float(found.imag.mid()))
+    except (OverflowError, ValueError):
+        return None
+
+
+_FAR = 0.05
+
+
 def _as_share(node: Node) -> Node:
     """A percentage as a part of one, with the places that it then shows."""
     if node[0] == "num":
@@ -521,6 +556,12 @@ def _by_name(value: Value) -> Bag | None:
             return value
         case _:
             return None
+
+
+def _has_conditions(bag: Bag) -> bool:
+    """Whether a list holds values and the conditions under which they hold."""
+    kinds = {isinstance(item, Relation) or isinstance(bare([item])[0], Region) for item in bag.items}
+    return len(kinds) > 1
 
 
 def _have_words(bag: Bag) -> bool:

@@ -28,7 +28,7 @@ _BASES: dict[str, dict[str, str]] = {
         "mg milligram": "1/1000",
         "g gram 克": "1",
         "kg kilogram 千克 公斤": "1000",
-        "t tonne 吨": "1000000",
+        "t tonne megagram 吨": "1000000",
         "lb pound 磅": "45359237/100000",
         "oz ounce": "45359237/1600000",
     },
@@ -49,10 +49,10 @@ _BASES: dict[str, dict[str, str]] = {
     },
     "area": {"hectare ha 公顷": "10000", "acre": "316160658/78125", "亩": "2000/3"},
     "force": {"n newton 牛": "1", "kn": "1000"},
-    "pressure": {"pa pascal": "1", "kpa": "1000", "mpa": "1000000"},
-    "frequency": {"hz hertz 赫兹": "1", "khz": "1000", "mhz": "1000000"},
-    "energy": {"j joule 焦耳": "1", "kj": "1000"},
-    "power": {"w watt 瓦": "1", "kw": "1000"},
+    "pressure": {"pa pascal": "1", "kpa": "1000", "megapascal": "1000000", "mpa": "1/1000"},
+    "frequency": {"hz hertz 赫兹": "1", "khz": "1000", "megahertz": "1000000", "mhz": "1/1000"},
+    "energy": {"j joule 焦耳": "1", "kj": "1000", "megajoule": "1000000"},
+    "power": {"w watt 瓦": "1", "kw": "1000", "megawatt": "1000000", "mw": "1/1000"},
     "amount": {"mol mole": "1", "mmol": "1/1000"},
     "speed": {"mph": "1397/3125", "kph kmh": "5/18"},
     "$": {"$ dollar usd 美元": "1", "cent ¢": "1/100"},
@@ -73,6 +73,8 @@ _KNOWN = {
     for word in words.split()
 }
 _HAN_POWERS = {"平方": 2, "立方": 3}
+_BY_CASE = {"MPa": "megapascal", "MW": "megawatt", "MHz": "megahertz", "MJ": "megajoule", "Mg": "megagram"}
+"""What differs from a thousandth part only by its case."""
 _MADE_OF = {"volume": (("length", 3),), "area": (("length", 2),), "speed": (("length", 1), ("time", -1))}
 _FILLERS = frozenset({"of", "a", "an", "the"})
 _OF_DEGREES = re.compile(r"^degrees? (?=celsius|fahrenheit)")
@@ -100,6 +102,8 @@ def read_unit(text: str, *, power: int = 1) -> Unit | None:
         text: such as ``cm``, ``square feet``, ``miles per hour``, ``m/s^2``.
         power: of the whole.
     """
+    for written, said in _BY_CASE.items():
+        text = text.replace(written, said)
     parts = _PER.split(_OF_DEGREES.sub("", text.strip().strip(".").casefold()))
     bases: dict[str, int] = {}
     factor = Fraction(1)
