@@ -55,7 +55,7 @@ def verl(module: str) -> types.ModuleType:
         import_module("verl.utils.py_functional")
     except ImportError:
         stub = types.ModuleType("verl.utils.py_functional")
-        stub.timeout_limit = lambda *_: lambda function: function  # type: ignore[attr-defined]
+        stub.timeout_limit = lambda **_: lambda function: function  # type: ignore[attr-defined]
         sys.modules["verl.utils.py_functional"] = stub
     return import_module(f"verl.utils.reward_score.{module}")
 

@@ -3,11 +3,12 @@
     python benchmarks/math_verdicts.py [--input FILE.jsonl[.gz] ...] [--limit N] [--peers PYTHON] [--set-apart-prose]
         [--mutants N] [--disagreements]
 
-The input is the product's own JSON lines; a line may carry ``expect`` (CORRECT or NOT_CORRECT), and then each side is
-also held against it. Without an input the script makes groups as a policy samples them: many completions of one prompt,
-most of them alike. ``--set-apart-prose`` leaves out, for all sides alike, rows whose reference or last box is a
-sentence or works something out in words. ``--mutants`` asks instead how often a gold answer of the input is taken for
-itself with one digit, sign or letter changed. ``--peers`` names the interpreter in which ``math_peers.py`` can run.
+The input is the product's own JSON lines, or problems with their ``answer``; a line may carry ``expect`` (CORRECT or
+NOT_CORRECT), and then each side is also held against it. Without an input the script makes groups as a policy samples
+them: many completions of one prompt, most of them alike. ``--set-apart-prose`` leaves out, for all sides alike, rows
+whose reference or last box is a sentence or works something out in words. ``--mutants`` asks instead how often a gold
+answer of the input is taken for itself with one digit, sign or letter changed. ``--peers`` names the interpreter in
+which ``math_peers.py`` can run.
 
 math-verify runs with its default settings (alarms of five seconds), which is how trainers call it: one parse of the
 gold a group, then each completion. All times are CPU time of one process that judges one completion after the other;
@@ -180,14 +181,16 @@ def read_rows(path: Path, limit: int) -> Iterator[Row]:
         for line in lines:
             record = json.loads(line)
             answers = record.get("reference", {}).get("math", {}).get("answers")
+            if not answers and "answer" in record:  # a set of problems, such as MATH-500
+                answers = [record["answer"]]
             if not answers:
                 continue
-            completions = tuple(record["completions"])
+            completions = tuple(record.get("completions") or (f"The final answer is $\\boxed{{{answers[0]}}}$.",))
             group = Group(
-                id=record["id"],
+                id=str(record.get("id") or record.get("unique_id") or found),
                 prompt=record.get("prompt", ""),
                 completions=completions,
-                reference=MathReference(answers=tuple(answers)),
+                reference=MathReference(answers=tuple(map(str, answers))),
             )
             expect = record.get("expect")
             label = None if expect not in ("CORRECT", "NOT_CORRECT") else expect == "CORRECT"

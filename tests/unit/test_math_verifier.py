@@ -294,3 +294,70 @@ class CountingPool(WorkerPool):
             self._fails -= 1
             raise WorkerCrashedError("worker_crashed", "lost", is_own_doing=self._is_own_doing)
         return await self._pool.call_with_retry(task, payload, cpu_budget_s=cpu_budget_s)
+
+
+@pytest.mark.parametrize(
+    ("options", "gold", "completion", "reason"),
+    [
+        ({"simplest_form": True}, "\\frac{1}{2}", "\\boxed{\\frac{2}{4}}", "not_simplest"),
+        ({"simplest_form": True}, "\\frac{1}{2}", "\\boxed{0.5}", "equal"),
+        ({}, "\\frac{1}{2}", "\\boxed{\\frac{2}{4}}", "equal"),
+        ({"percent": "share"}, "50\\%", "\\boxed{50}", "not_equal"),
+        ({"order": "strict"}, "1, 2", "\\boxed{2, 1}", "not_equal"),
+        ({"names": "required"}, "x=5", "\\boxed{5}", "not_equal"),
+        ({"units": "required"}, "5 cm", "\\boxed{5}", "not_equal"),
+        ({"rounding": False}, "6.46", "\\boxed{\\frac{84}{13}}", "not_equal"),
+    ],
+)
+async def test_options_decide_what_counts_as_equal(
+    pool: WorkerPool, options: dict[str, object], gold: str, completion: str, reason: str
+) -> None:
+    assert (await judge(pool, completion, gold, **options)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"percent": "no"}, "give one of either, share"),
+        ({"units": True}, "give one of optional, required"),
+        ({"order": 1}, "give one of free, strict"),
+        ({"simplest_form": "yes"}, "give true or false"),
+    ],
+)
+async def test_a_choice_that_an_option_does_not_have_is_told(
+    pool: WorkerPool, options: dict[str, object], remedy: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=remedy):
+        make(pool, **options)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "reason"),
+    [
+        ("What is 6 times 7?", {}, "equal"),
+        ("What is 6 times 7? Put your final answer within \\boxed{}.", {}, "no_answer"),
+        ("What is 6 times 7? Put your final answer within \\boxed{}.", {"accept_phrase": True}, "equal"),
+        ("What is 6 times 7?", {"accept_phrase": False}, "no_answer"),
+    ],
+)
+async def test_an_answer_without_a_box_counts_where_the_prompt_asks_for_none(
+    pool: WorkerPool, prompt: str, options: dict[str, object], reason: str
+) -> None:
+    opened = await make(pool, **options).open_group(group("42", prompt=prompt))
+    assert (await opened.verify("So the answer is 42.")).reason == reason
+
+
+async def test_what_an_algebra_system_said_is_kept_for_later_groups() -> None:
+    asked: list[object] = []
+
+    class Counting(WorkerPool):
+        async def call_with_retry(self, task: str, payload: Any, *, cpu_budget_s: float) -> Any:
+            asked.append((task, payload))
+            return await super().call_with_retry(task, payload, cpu_budget_s=cpu_budget_s)
+
+    async with Counting(tasks=MATH_TASKS, size=1) as pool:
+        verifier = make(pool)
+        for _ in range(3):
+            opened = await verifier.open_group(group("\\frac{1}{3}"))
+            assert (await opened.verify("\\boxed{\\int_0^1 x^2 dx}")).reason == "equal"
+    assert len(asked) == 1

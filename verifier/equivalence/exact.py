@@ -43,6 +43,8 @@ class Gold:
     kind: GoldKind
     number: PlainNumber | None = None
     quantity: Quantity | None = None
+    whole_text: str = ""
+    """All of the reference in one spelling, where it is a solution of which the box is the answer."""
     whole: int | None = None
     """The number, where it is a whole one without a point, sign of percent, name or currency."""
 
@@ -83,7 +85,9 @@ _MATH_SIGNS = re.compile(r"[=+*/^<>|'_]|\\(?!text|mathrm|\s)|-")
 @lru_cache(maxsize=4096)
 def read_gold(text: str) -> Gold | None:
     """Reads a gold answer; None where it says nothing."""
-    normal = normalise(boxed_in(text) or text)
+    boxed = boxed_in(text)
+    normal = normalise(boxed or text)
+    whole_text = normalise(text) if boxed else ""
     if not any(character.isalnum() for character in normal) and "\\" not in normal:
         return None
     number, quantity = read_number(normal), read_quantity(normal)
@@ -91,12 +95,12 @@ def read_gold(text: str) -> Gold | None:
         whole = _whole(normal)
         return Gold(text=text, normal=normal, kind=GoldKind.NUMBER, number=number, quantity=quantity, whole=whole)
     kind = GoldKind.WORDS if _is_words(normal, text) else GoldKind.EXPRESSION
-    return Gold(text=text, normal=normal, kind=kind, quantity=quantity)
+    return Gold(text=text, normal=normal, kind=kind, quantity=quantity, whole_text=whole_text)
 
 
 def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  # noqa: C901 (one case a form)
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
-    if answer == gold.normal:
+    if answer in (gold.normal, gold.whole_text):
         return True
     if gold.whole is not None and (plain := _DECIMAL.fullmatch(answer)):
         sign, units, places = plain.groups()

@@ -234,11 +234,9 @@ def boxed_in(text: str) -> str:
     """What the boxes in a longer text hold, as a reference that is a whole solution has them; empty without boxes."""
     if "boxed" not in text or not _SOLUTION.search(text):
         return ""
-    return ", ".join(
-        box
-        for box in dict.fromkeys(_BOXED.findall(_ESCAPED_TWICE.sub(r"\\", text) if "\\begin" not in text else text))
-        if not box.endswith("\\")
-    )
+    text = text if "\\begin" in text else _ESCAPED_TWICE.sub(r"\\", text)
+    found = dict.fromkeys(_BOXED.findall(text))
+    return ", ".join(box for box in found if box.count("\\{") == box.count("\\}"))
 
 
 def as_words(normal: str) -> str:
