@@ -114,7 +114,7 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
         accept_phrase: also take an answer that is not boxed or tagged: after a phrase, alone on its line, or as the
             conclusion.
     """
-    if (plain_box := _only_box(text)) is not None:
+    if (plain_box := only_box(text)) is not None:
         return FoundAnswer(kind=AnswerKind.BOX, texts=(plain_box,))
     text = shown(text)
     blocks, outside = _answer_blocks(text)
@@ -129,7 +129,7 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
     return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
 
 
-def _only_box(text: str) -> str | None:
+def only_box(text: str) -> str | None:
     """What the only box of a text holds, where that is no LaTeX and nothing stands near it: as most policies answer."""
     start = text.rfind(_BEGIN)
     if start < 0 or text.find("box", 0, start) >= 0 or has_tags(text) or "~~" in text or "\\iffalse" in text:
@@ -138,10 +138,14 @@ def _only_box(text: str) -> str | None:
     if end < 0 or text[end + 1 :].strip(_ENDS) or text[max(start - 1, 0) : start].strip(" $\n"):
         return None
     line = text[max(text.rfind("\n", 0, start) + 1, start - _LINE_CHARS, 0) : start]
-    if not _QUIET.fullmatch(line) or text[: start - len(line)].rstrip().endswith((":", "：")):
+    before = text[max(start - _NEAR_CHARS, 0) : start - len(line)].rstrip()
+    if not _QUIET.fullmatch(line) or before.endswith((":", "：")):
         return None
     inner = text[start + len(_BEGIN) : end].strip()
-    return inner if len(inner) <= _SHORT_CHARS and _PLAIN.fullmatch(inner) else None
+    if len(inner) > _SHORT_CHARS or not _PLAIN.fullmatch(inner):
+        return None
+    is_named = "nswer" in before or "答案" in before or "####" in before
+    return None if is_named and set(answer_after(before)) - {inner} else inner
 
 
 _QUIET = re.compile(r"\s*(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s*\$?\$?")

@@ -42,7 +42,7 @@ from verifier.equivalence import (
     sides_of,
 )
 from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableError
-from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer
+from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer, only_box
 from verifier.text.asked import asked_formulas, asks_for_box
 from verifier.text.phrases import conclusion
 from verifier.text.think import opens_reasoning, split_reasoning
@@ -54,6 +54,7 @@ NAME = "math"
 
 _MAX_BUDGET_S = 600.0
 _SHOWN_CHARS = 90
+_DIGITS = 40
 _PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
 
@@ -145,9 +146,7 @@ class MathJudge:
     def __init__(self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, algebra: Algebra) -> None:
         self._golds = golds
         self._is_opened = opens_reasoning(prompt)
-        self._prompt = prompt[:_PROMPT_CHARS]
-        accepts = options.accept_phrase
-        self._accepts_phrase = not asks_for_box(prompt) if accepts is None else accepts
+        self._prompt = prompt
         self._options = options
         self._algebra = algebra
         self._known: dict[str, Verdict | tuple[Gold, ...]] = {}
@@ -158,6 +157,8 @@ class MathJudge:
         Raises:
             InfrastructureError: we could not judge, also not on a retry.
         """
+        if (quick := self._quick(completion)) is not None:
+            return quick
         if len(completion) > _LONG_CHARS:  # the loop has other completions to serve
             found = await asyncio.to_thread(self._answers, completion)
         else:
@@ -169,6 +170,19 @@ class MathJudge:
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)
         return verdict
+
+    def _quick(self, completion: str) -> Verdict | None:
+        """The verdict on a whole number in the only box, against a whole number: what most completions come to."""
+        gold = self._golds[0]
+        if gold.whole is None or len(self._golds) > 1 or self._options.tolerance or len(completion) > _LONG_CHARS:
+            return None
+        answer = split_reasoning(completion, is_opened=self._is_opened).answer
+        text = only_box(answer) if answer is not None else None
+        if text is None or len(text) > _DIGITS or not (text.isdecimal() and text.isascii()):
+            return None
+        if int(text) == gold.whole:
+            return Verdict.correct(NAME, EQUAL, f"{text} = {gold.normal}")
+        return Verdict.incorrect(NAME, "not_equal", f"{text} != {gold.normal}")
 
     def _answers(self, completion: str) -> tuple[str, ...] | Verdict:
         """The answers that are marked, in one spelling; a verdict where there is none to judge."""
@@ -200,7 +214,12 @@ class MathJudge:
 
     @functools.cached_property
     def _asked(self) -> dict[str, None]:
-        return _worked_out(self._prompt)
+        return _worked_out(self._prompt[:_PROMPT_CHARS])
+
+    @functools.cached_property
+    def _accepts_phrase(self) -> bool:
+        accepts = self._options.accept_phrase
+        return not asks_for_box(self._prompt) if accepts is None else accepts
 
     def _find(self, completion: str) -> FoundAnswer:
         parts = split_reasoning(completion, is_opened=self._is_opened)
@@ -305,7 +324,7 @@ class MathJudge:
 
     @functools.cached_property
     def _asked_text(self) -> str:
-        return normalise(self._prompt).replace(" ", "")
+        return normalise(self._prompt[:_PROMPT_CHARS]).replace(" ", "")
 
 
 _NOTHING = FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
