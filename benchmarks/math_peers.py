@@ -1,7 +1,8 @@
 """Other projects' graders of mathematical answers, for ``math_verdicts.py``, in an interpreter that has them installed.
 
 Reads rows as JSON lines from standard input (``gold``, ``completion``), asks one peer of each, and prints one JSON
-object: the verdicts, and the CPU seconds of each. What raises, or takes longer than fifteen seconds, is no.
+object: the verdicts, the seconds of each and the CPU seconds of all. What raises, or takes longer than fifteen
+seconds, is no.
 
     python math_peers.py PEER < rows
     python -m venv peers && peers/bin/pip install mathruler pylatexenc tqdm numpy sympy==1.12 \
@@ -135,8 +136,9 @@ def main() -> None:
         grade = PEERS[sys.argv[1]]()
         with contextlib.suppress(Exception):
             grade("1", "\\boxed{x+1}")  # what it loads on the first call
+        cpu_s = time.process_time()
         for row in rows:
-            started = time.process_time()
+            started = time.perf_counter()
             signal.alarm(LIMIT_S)
             try:
                 verdicts.append(bool(grade(row["gold"], row["completion"])))
@@ -144,8 +146,9 @@ def main() -> None:
                 verdicts.append(False)
             finally:
                 signal.alarm(0)
-            seconds.append(time.process_time() - started)
-    print(json.dumps({"verdicts": verdicts, "seconds": seconds}))
+            seconds.append(time.perf_counter() - started)
+        cpu_s = time.process_time() - cpu_s
+    print(json.dumps({"verdicts": verdicts, "seconds": seconds, "cpu_s": cpu_s}))
 
 
 if __name__ == "__main__":

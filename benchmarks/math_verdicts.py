@@ -11,14 +11,15 @@ answer of the input is taken for itself with one digit, sign or letter changed. 
 which ``math_peers.py`` can run.
 
 math-verify runs with its default settings (alarms of five seconds), which is how trainers call it: one parse of the
-gold a group, then each completion. All times are CPU time of one process that judges one completion after the other;
-ours has the time of its worker added.
+gold a group, then each completion. Rates are by CPU time of one process that judges one completion after the other,
+ours with that of its worker; the times of single verdicts are wall time in the same run.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import gzip
 import json
 import logging
@@ -39,9 +40,10 @@ from verifier.sandbox.base import Job, JobResult, SandboxReport
 from verifier.text.answers import find_answer
 from verifier.types import Group, MathReference, Outcome
 from verifier.verifiers.base import Tools
-from verifier.verifiers.math import MathVerifier
+from verifier.verifiers.math import MathJudge, MathVerifier
 from verifier.workers import WorkerPool
 
+WARM_UP = 100
 PEERS = ("verl prime_math", "verl math_dapo", "verl math_reward", "lm-eval minerva", "MathRuler")
 
 CHANGED = re.compile(r"\d|[+-](?!0)|(?<![\\a-zA-Z])[xyzabknm](?![a-zA-Z])")
@@ -68,11 +70,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one side said, and the CPU seconds of each verdict."""
+    """What one side said, the seconds until each verdict, and the CPU seconds of all."""
 
     name: str
     verdicts: list[bool]
     seconds: list[float]
+    cpu_s: float
     asked: int | None = None
     """Comparisons that went to an algebra system."""
 
@@ -222,50 +225,61 @@ async def run_ours(rows: list[Row]) -> Run:
     verdicts: list[bool] = []
     seconds: list[float] = []
     async with pool:
-        # Both sides have their grammars loaded before the clock starts.
+        # Both sides have their grammars loaded and their code warm before the clock starts.
         await pool.call_with_retry(EQUAL_TASK, {"gold": "x+1", "answer": "1+x"}, cpu_budget_s=60)
-        pool.asked = 0
-        for row in rows:
-            before = pool_cpu_s(pool)
-            started = time.process_time()
-            try:
-                opened = await verifier.open_group(row.group)
-            except UnscorableError:
-                opened = None
+        for row in made_rows(WARM_UP):
+            opened = await verifier.open_group(row.group)
             for completion in row.group.completions:
-                asked = pool.asked
-                verdict = await opened.verify(completion) if opened else None
-                ended = time.process_time()
+                await opened.verify(completion)
+        pool.asked = 0
+        gc.collect()
+        gc.freeze()
+        cpu_s = process_cpu_s(pool)
+        for row in rows:
+            started = time.perf_counter()
+            try:
+                judge: MathJudge | None = await verifier.open_group(row.group)
+            except UnscorableError:
+                judge = None
+            for completion in row.group.completions:
+                verdict = await judge.verify(completion) if judge else None
                 verdicts.append(verdict is not None and verdict.outcome is Outcome.CORRECT)
-                spent = ended - started
-                if pool.asked > asked:
-                    spent += max(pool_cpu_s(pool) - before, 0.0)
-                seconds.append(spent)
-                started = time.process_time()
-    return Run(name="verifier", verdicts=verdicts, seconds=seconds, asked=pool.asked)
+                ended = time.perf_counter()
+                seconds.append(ended - started)
+                started = ended
+        cpu_s = process_cpu_s(pool) - cpu_s
+    return Run(name="verifier", verdicts=verdicts, seconds=seconds, cpu_s=cpu_s, asked=pool.asked)
 
 
-def pool_cpu_s(pool: WorkerPool) -> float:
-    return sum(cpu_of(pid) for pid in pool.pids)
+def process_cpu_s(pool: WorkerPool) -> float:
+    """CPU time of this process and of the worker."""
+    return time.process_time() + sum(cpu_of(pid) for pid in pool.pids)
 
 
 def run_math_verify(rows: list[Row]) -> Run:
     """math-verify in a loop: one parse of the gold a group, then each completion."""
-    verify(parse("$1$"), parse("$\\boxed{x+1}$"))  # loads its grammar
+    for row in made_rows(WARM_UP):
+        reference = row.group.reference
+        assert isinstance(reference, MathReference)
+        for completion in row.group.completions:
+            verify(parse(f"\\boxed{{{reference.answers[0]}}}"), parse(completion))
+    gc.collect()
+    gc.freeze()
+    cpu_s = time.process_time()
     verdicts: list[bool] = []
     seconds: list[float] = []
     for row in rows:
         reference = row.group.reference
         assert isinstance(reference, MathReference)
-        started = time.process_time()
+        started = time.perf_counter()
         golds = [parse(f"\\boxed{{{answer}}}") for answer in reference.answers]
         for completion in row.group.completions:
             answer = parse(completion)
             verdicts.append(any(verify(gold, answer) for gold in golds))
-            ended = time.process_time()
+            ended = time.perf_counter()
             seconds.append(ended - started)
             started = ended
-    return Run(name="math-verify", verdicts=verdicts, seconds=seconds)
+    return Run(name="math-verify", verdicts=verdicts, seconds=seconds, cpu_s=time.process_time() - cpu_s)
 
 
 def run_peer(python: Path, name: str, rows: list[Row]) -> Run:
@@ -288,20 +302,20 @@ def run_peer(python: Path, name: str, rows: list[Row]) -> Run:
     if done.returncode:
         raise SystemExit(f"{name} could not run: {done.stderr.strip().splitlines()[-1]}")
     said = json.loads(done.stdout)
-    return Run(name=name, verdicts=said["verdicts"], seconds=said["seconds"])
+    return Run(name=name, verdicts=said["verdicts"], seconds=said["seconds"], cpu_s=said["cpu_s"])
 
 
 def report(rows: list[Row], runs: list[Run]) -> None:
     expected = [label for row in rows for label in row.expected]
     labelled = [n for n in range(len(expected)) if expected[n] is not None]
-    base = sum(runs[1].seconds)
+    base = runs[1].cpu_s
     print(
         f"{'':18}{'paid wrongly':>13}{'missed':>8}{'precision':>11}{'recall':>8}{'F1':>8}"
         f"{'a CPU s':>10}{'ratio':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}"
     )
     for run in runs:
         precision, recall, f1, paid, missed = scored(run, expected, labelled)
-        total, times = sum(run.seconds), sorted(1000 * second for second in run.seconds)
+        total, times = run.cpu_s, sorted(1000 * second for second in run.seconds)
         print(
             f"{run.name:18}{paid:>13}{missed:>8}{precision:>11.4f}{recall:>8.4f}{f1:>8.4f}"
             f"{len(times) / total:>10.0f}{base / total:>8.1f}x{times[len(times) // 2]:>9.3f}"

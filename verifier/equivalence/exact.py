@@ -102,9 +102,8 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  #
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer in (gold.normal, gold.whole_text):
         return True
-    if gold.whole is not None and (plain := _DECIMAL.fullmatch(answer)):
-        sign, units, places = plain.groups()
-        return not (places or "").strip("0") and int(sign + units.replace(",", "")) == gold.whole
+    if gold.whole is not None and (is_whole := is_the_whole(gold.whole, answer)) is not None:
+        return is_whole
     quantity = read_quantity(answer) if gold.quantity is not None else None
     if gold.quantity is not None and quantity is not None:
         is_equal = quantities_equal(gold.quantity, quantity, policy)
@@ -143,6 +142,15 @@ def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:
     value = restated(gold.normal)
     one = read_gold(value) if value else None
     return one is not None and decide(one, answer, policy) is True
+
+
+def is_the_whole(whole: int, answer: str) -> bool | None:
+    """Whether a number such as 28, -28, $28.00 or 2,800 is this whole number; None for anything else."""
+    plain = _DECIMAL.fullmatch(answer)
+    if plain is None:
+        return None
+    sign, units, places = plain.groups()
+    return not (places or "").strip("0") and int(sign + units.replace(",", "")) == whole
 
 
 def _whole(normal: str) -> int | None:

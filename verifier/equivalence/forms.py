@@ -103,8 +103,13 @@ _CONGRUENCE = re.compile(
 )
 
 
+_PARTED = re.compile(r"[,;]|and|or|[和或]")
+
+
 def _compare_amounts(gold: str, answer: str) -> bool | None:
     """Lists of amounts of named things, such as 3 red and 4 blue: the same of each. None where one is no such list."""
+    if not _PARTED.search(gold) or not _PARTED.search(answer):
+        return None
     sides = [[read_quantity(part) for part in split_list(opened(text))] for text in (gold, answer)]
     if any(len(side) < 2 or any(one is None or not one.words for one in side) for side in sides):  # noqa: PLR2004
         return None

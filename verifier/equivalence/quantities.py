@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 from verifier.equivalence.numbers import PlainNumber, numbers_equal, read_number, was_rounded
@@ -77,6 +78,7 @@ class Quantity:
     is_compound: bool = False
 
 
+@lru_cache(maxsize=4096)
 def read_quantity(normal: str) -> Quantity | None:
     """The quantity that a normalised text is, or None."""
     if not normal or len(normal) > _MAX_CHARS:

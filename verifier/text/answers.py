@@ -132,7 +132,10 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
 def only_box(text: str) -> str | None:
     """What the only box of a text holds, where that is no LaTeX and nothing stands near it: as most policies answer."""
     start = text.rfind(_BEGIN)
-    if start < 0 or text.find("box", 0, start) >= 0 or has_tags(text) or "~~" in text or "\\iffalse" in text:
+    # What strikes out would stand on the same line, which is looked at below.
+    if start < 0 or "\\iffalse" in text or has_tags(text):
+        return None
+    if text.find("box", 0, start) >= 0 and _ANY_BOX.search(text, 0, start):
         return None
     end = text.find("}", start)
     if end < 0 or text[end + 1 :].strip(_ENDS) or text[max(start - 1, 0) : start].strip(" $\n"):
@@ -148,6 +151,7 @@ def only_box(text: str) -> str | None:
     return None if is_named and set(answer_after(before)) - {inner} else inner
 
 
+_ANY_BOX = re.compile(r"\\(?:boxed|fbox)|boxed|fbox")
 _QUIET = re.compile(r"\s*(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s*\$?\$?")
 """What may stand before a box on its line without being looked at."""
 

@@ -87,8 +87,9 @@ def answer_after(text: str) -> tuple[str, ...]:
     Only what the whole clause gives counts ("So the answer is 43."), a line of ``#### 43``, or a last line that is
     nothing but a value.
     """
-    found = [match[1] for match in list(_SAID_TO_BE.finditer(text))[-_LAST_PHRASES:]]
-    found += _HASHES.findall(text)
+    is_said = "nswer" in text or "答案" in text
+    found = [match[1] for match in list(_SAID_TO_BE.finditer(text))[-_LAST_PHRASES:]] if is_said else []
+    found += _HASHES.findall(text) if "####" in text else []
     last = text.rstrip().rpartition("\n")[2].strip()
     bare = plain(last)
     if OF_BOX not in last and text.rpartition(OF_BOX)[2].count("\n") and _NUMBER_ALONE.fullmatch(bare):
@@ -98,7 +99,8 @@ def answer_after(text: str) -> tuple[str, ...]:
 
 def denies(before: str) -> bool:
     """Whether the words right before an answer deny it: "the answer is not", 不是."""
-    return _DENIAL.search(before[-_NEAR_CHARS:]) is not None
+    said = before.rstrip(" $:*\n([\\").casefold()
+    return said.endswith(_DENYING_ENDS) and _DENIAL.search(before[-_NEAR_CHARS:]) is not None
 
 
 def goes_on(after: str) -> bool:
@@ -113,13 +115,40 @@ def is_number(text: str) -> bool:
 
 def alternatives(before: str, after: str) -> tuple[str, ...]:
     r"""Values that "or" puts beside an answer, such as 43 in ``\boxed{42} or 43``; they must be right as well."""
-    found = [match[1] for match in (_OR_AFTER.match(after), _OR_BEFORE.search(before[-_NEAR_CHARS:])) if match]
+    matches = [_OR_AFTER.match(after)]
+    if before.rstrip(" $\\(").casefold().endswith(("or", "或", "或者")):
+        matches.append(_OR_BEFORE.search(before[-_NEAR_CHARS:]))
+    found = [match[1] for match in matches if match]
     return tuple(plain(one) for one in found)
 
 
 OF_BOX = "\0"
 """Stands for a box in a text in which phrases are looked for."""
 _LAST_PHRASES = 20
+_DENYING_ENDS = (
+    *(
+        "not",
+        "n't",
+        "n’t",
+        "never",
+        "to",
+        "the",
+        "是",
+        "非",
+        "于",
+        "\\ne",
+        "\\neq",
+        "≠",
+        "nicht",
+        "pas",
+        "es",
+        "é",
+        "è",
+        "не",
+    ),
+    *("twice", "of", "from", "than", "but", "minus", "negative", "is", "was", "were", "❌", "✗", "✘"),
+)
+"""With one of these a denial ends: most answers have none before them, and need no closer look."""
 _NEAR_CHARS = 60
 _ONE_VALUE = (
     r"(\$?-?\\?\$?\d++(?:[.,]\d++)*+(?:/\d++)?(?:\\?%)?\$?"

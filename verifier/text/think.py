@@ -76,7 +76,9 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
         completion: what the model wrote.
         is_opened: the prompt ended with ``<think>``.
     """
-    if "<" in completion and ("<|" in completion or "<｜" in completion or "</s>" in completion):
+    if "<" not in completion:
+        return Reasoned(reasoning=completion, answer=None) if is_opened else Reasoned(reasoning=None, answer=completion)
+    if "<|" in completion or "<｜" in completion or "</s>" in completion:
         own = _own_turn(completion)
         if own is None:
             return Reasoned(reasoning=completion, answer=None)

@@ -32,6 +32,7 @@ from verifier.equivalence import (
     is_read,
     is_same_formula,
     is_simplest,
+    is_the_whole,
     is_too_complex,
     is_unreadable,
     is_within,
@@ -54,7 +55,8 @@ NAME = "math"
 
 _MAX_BUDGET_S = 600.0
 _SHOWN_CHARS = 90
-_DIGITS = 40
+_OPERATORS = frozenset("+*/^=(!\\")
+"""Signs of what is to be worked out."""
 _PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
 
@@ -172,15 +174,16 @@ class MathJudge:
         return verdict
 
     def _quick(self, completion: str) -> Verdict | None:
-        """The verdict on a whole number in the only box, against a whole number: what most completions come to."""
+        """The verdict on a number in the only box, against a whole number: what most completions come to."""
         gold = self._golds[0]
         if gold.whole is None or len(self._golds) > 1 or self._options.tolerance or len(completion) > _LONG_CHARS:
             return None
         answer = split_reasoning(completion, is_opened=self._is_opened).answer
         text = only_box(answer) if answer is not None else None
-        if text is None or len(text) > _DIGITS or not (text.isdecimal() and text.isascii()):
+        is_equal = is_the_whole(gold.whole, text) if text is not None else None
+        if is_equal is None:
             return None
-        if int(text) == gold.whole:
+        if is_equal:
             return Verdict.correct(NAME, EQUAL, f"{text} = {gold.normal}")
         return Verdict.incorrect(NAME, "not_equal", f"{text} != {gold.normal}")
 
@@ -200,17 +203,18 @@ class MathJudge:
     def _repeats(self, answers: tuple[str, ...], completion: str) -> bool:
         """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
         gold = self._golds[0]
-        if answers[0] == gold.normal or (gold.whole is not None and is_plain(answers[0])):
-            return False  # such as 28.00 for 28
+        if answers[0] == gold.normal or (gold.whole is not None and _OPERATORS.isdisjoint(answers[0])):
+            return False  # such as 28.00 or 28 cm for 28
+        formulas = self._asked
+        if not self._prompt:
+            parts = split_reasoning(completion, is_opened=self._is_opened)
+            formulas = _worked_out(parts.answer or "", is_question=False)
+        if not formulas:
+            return False
         candidates = {answer.rstrip("= ") for answer in answers}
         if _is_among(dict.fromkeys(gold.normal for gold in self._golds), candidates):
             return False
-        if _is_among(self._asked, candidates):
-            return True
-        if self._prompt:
-            return False
-        parts = split_reasoning(completion, is_opened=self._is_opened)
-        return _is_among(_worked_out(parts.answer or "", is_question=False), candidates)
+        return _is_among(formulas, candidates)
 
     @functools.cached_property
     def _asked(self) -> dict[str, None]:
@@ -273,7 +277,7 @@ class MathJudge:
         if (concluded := self._concluded(answer)) is not None:
             return self._correct(answer, concluded)
         if is_prose(answer) or (undecided and is_derivation(answer)):
-            return Verdict.incorrect(NAME, "verbose_answer", f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}")
+            return Verdict.incorrect(NAME, "verbose_answer", _verbose(answer))
         if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
             # An algebra system would take a part of it for the number.
             return Verdict.incorrect(NAME, "unparseable_answer", _shown(answer, "!=", undecided[0]))
@@ -362,6 +366,10 @@ def _worked_out(text: str, *, is_question: bool = True) -> dict[str, None]:
 
 def _shown(answer: str, sign: str, gold: Gold) -> str:
     return f"{_shorten(answer, _SHOWN_CHARS)} {sign} {_shorten(gold.normal, _SHOWN_CHARS)}"
+
+
+def _verbose(answer: str) -> str:
+    return f"give the answer alone: {_shorten(answer, _SHOWN_CHARS)}"
 
 
 def _shorten(text: str, limit: int) -> str:
