@@ -7,10 +7,11 @@ type, HTML and code fences stand around what is said. Every step is linear in th
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|\\begin\{comment\}.*?"
-    r"(?:\\end\{comment\}|\Z)|<(?P<struck>del|s|strike)>.*?</(?P=struck)>",
+    r"(?:\\end\{comment\}|\Z)|<(?P<struck>del|s|strike)>.{0,2000}?</(?P=struck)>",
     re.DOTALL | re.IGNORECASE,
 )
 _REASONING = re.compile(
@@ -20,6 +21,8 @@ _REASONING = re.compile(
     r"|<seed:think>.*?(?:</seed:think>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_MAX_COMMANDS = 50
+"""Looked at in one text: each may hold all that follows it."""
 _COMMAND = re.compile(r"\\(?:[hv]?phantom|cancel|bcancel|xcancel|sout|st)\s?\{")
 _TAG = re.compile(r"</?(?:b|strong|i|em|u|p|br|div|span|center|sup|sub|code|pre|li|ul|ol|hr)\s?/?>", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[a-zA-Z]{0,12}[ \t]*$", re.MULTILINE)
@@ -59,7 +62,7 @@ def _without_commands(text: str) -> str:
     """Leaves out commands that hide or strike out, with all that their braces hold."""
     kept: list[str] = []
     position = 0
-    for found in _COMMAND.finditer(text):
+    for found in islice(_COMMAND.finditer(text), _MAX_COMMANDS):
         end = _end_of_braces(text, found.end()) if found.start() >= position else position
         if end == position or "box" not in text[found.end() : end]:
             continue  # within a box it is for the reader of mathematics to refuse
