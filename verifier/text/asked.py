@@ -30,7 +30,7 @@ _STOP = re.compile(r"[?？。\n]|\.(?:\s|$)")
 
 def asks_for_box(prompt: str) -> bool:
     """Whether a prompt tells to put the answer in a box."""
-    return "boxed" in prompt or "\\fbox" in prompt
+    return "\\boxed" in prompt or "boxed{" in prompt or "\\fbox" in prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
