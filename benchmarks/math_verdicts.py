@@ -67,6 +67,12 @@ class Row:
     group: Group
     expected: tuple[bool | None, ...]
 
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """The gold answers of the group."""
+        assert isinstance(self.group.reference, MathReference)
+        return self.group.reference.answers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -133,10 +139,8 @@ def main() -> None:
 
 def has_prose(row: Row) -> bool:
     """Whether the reference or the answer is a sentence or works something out in words, by one rule for all sides."""
-    reference = row.group.reference
-    assert isinstance(reference, MathReference)
     found = [text for completion in row.group.completions for text in find_answer(completion).texts[-1:]]
-    return any(is_in_words(normalise(text)) for text in (*reference.answers, *found))
+    return any(is_in_words(normalise(text)) for text in (*row.golds, *found))
 
 
 def is_in_words(text: str) -> bool:
@@ -156,12 +160,7 @@ WORDS = re.compile(r"(?<![A-Za-z])[A-Za-z]{3,}(?![A-Za-z])")
 def mutated(rows: list[Row], count: int) -> Iterator[Row]:
     """Gold answers with answers that differ from them in one digit, sign or letter; ``-0`` for 0 is no other value."""
     chance = random.Random(0)  # noqa: S311 - a fixed sample, not a secret
-    golds = {
-        answer
-        for row in rows
-        if isinstance(row.group.reference, MathReference)
-        for answer in row.group.reference.answers
-    }
+    golds = {answer for row in rows for answer in row.golds}
     for at, gold in enumerate(sorted(golds)):
         places = [found.start() for found in CHANGED.finditer(gold)]
         for place in chance.sample(places, min(count, len(places))):
@@ -259,20 +258,16 @@ def process_cpu_s(pool: WorkerPool) -> float:
 def run_math_verify(rows: list[Row]) -> Run:
     """math-verify in a loop: one parse of the gold a group, then each completion."""
     for row in made_rows(WARM_UP):
-        reference = row.group.reference
-        assert isinstance(reference, MathReference)
         for completion in row.group.completions:
-            verify(parse(f"\\boxed{{{reference.answers[0]}}}"), parse(completion))
+            verify(parse(f"\\boxed{{{row.golds[0]}}}"), parse(completion))
     gc.collect()
     gc.freeze()
     cpu_s = time.process_time()
     verdicts: list[bool] = []
     seconds: list[float] = []
     for row in rows:
-        reference = row.group.reference
-        assert isinstance(reference, MathReference)
         started = time.perf_counter()
-        golds = [parse(f"\\boxed{{{answer}}}") for answer in reference.answers]
+        golds = [parse(f"\\boxed{{{answer}}}") for answer in row.golds]
         for completion in row.group.completions:
             answer = parse(completion)
             verdicts.append(any(verify(gold, answer) for gold in golds))
@@ -286,10 +281,8 @@ def run_peer(python: Path, name: str, rows: list[Row]) -> Run:
     """One of the graders of ``math_peers.py``, in its own interpreter."""
     pairs = []
     for row in rows:
-        reference = row.group.reference
-        assert isinstance(reference, MathReference)
         # They know one gold answer, without dollars.
-        gold = reference.answers[0].strip().strip("$")
+        gold = row.golds[0].strip().strip("$")
         pairs += [{"gold": gold, "completion": completion} for completion in row.group.completions]
     script = Path(__file__).with_name("math_peers.py")
     done = subprocess.run(
@@ -332,10 +325,8 @@ def show_disagreements(rows: list[Row], run: Run) -> None:
     for row in rows:
         for completion, label in zip(row.group.completions, row.expected, strict=True):
             if label is not None and run.verdicts[at] != label:
-                reference = row.group.reference
-                assert isinstance(reference, MathReference)
                 answer = " | ".join(find_answer(completion).texts) or completion[-80:]
-                print(f"{row.group.id}\t{'missed' if label else 'paid'}\t{reference.answers[0]!r}\t{answer!r}")
+                print(f"{row.group.id}\t{'missed' if label else 'paid'}\t{row.golds[0]!r}\t{answer!r}")
             at += 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import product
+from itertools import product, repeat
 
 from verifier.equivalence.evaluate import variables
 from verifier.equivalence.nodes import has_kind, replaced
@@ -71,17 +71,14 @@ def _signs_in(node: Node) -> int:
 
 
 def _with_signs(node: Node, signs: Iterator[int]) -> Node:
-    """One reading of what has plus-minus signs that do not depend on each other."""
-    if node[0] == "pm" and len(node) == 2:  # noqa: PLR2004
-        sign = next(signs)
+    """One reading of what has plus-minus signs, each by the next of these signs."""
+    if node[0] in ("pm", "mp") and len(node) == 2:  # noqa: PLR2004
+        is_same = (node[0] == "pm") == (next(signs) > 0)
         inner = _with_signs(node[1], signs)
-        return inner if sign > 0 else ("neg", inner)
+        return inner if is_same else ("neg", inner)
     return tuple(_with_signs(one, signs) if isinstance(one, tuple) and one else one for one in node)
 
 
 def with_sign(node: Node, sign: int) -> Node:
-    """One reading of what has plus-minus signs."""
-    if node[0] in ("pm", "mp") and len(node) == 2:  # noqa: PLR2004
-        inner = with_sign(node[1], sign)
-        return inner if (node[0] == "pm") == (sign > 0) else ("neg", inner)
-    return tuple(with_sign(one, sign) if isinstance(one, tuple) and one else one for one in node)
+    """The reading of what has plus-minus signs in which all are this one."""
+    return _with_signs(node, repeat(sign))

@@ -19,7 +19,7 @@ _CHOSEN = re.compile(
 OPTION = re.compile(r"\(?([A-H])(?:[.):]|\) ?[.:]?) ?(.+)", re.DOTALL)
 _CHOSEN_LETTERS = re.compile(r"\(?[A-H]\)?(?:(?:, ?and |, ?| and |、| ?& ?)?\(?[A-H]\)?){1,7}")
 OTHER_CHOICE = re.compile(
-    r"(?<![A-Za-z\\])\(?[A-H](?:[.):]|$|\)?,? (?:or|and|and|is) )|(?<![A-Za-z\\])\(?[A-Ha-h](?:[.)]|\s\d)"
+    r"(?<![A-Za-z\\])\(?[A-H](?:[.):]|$|\)?,? (?:or|and|is) )|(?<![A-Za-z\\])\(?[A-Ha-h](?:[.)]|\s\d)"
     r"|(?<![A-Za-z])(?i:or|and|not|nor|but|maybe) \(?[A-H]\)?(?![A-Za-z])|[或和不非][ (]?[A-H](?![A-Za-z])"
     r"|\\ne(?![a-z])|\|"
     r"|\\lor(?![a-z])"

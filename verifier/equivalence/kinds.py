@@ -223,7 +223,7 @@ def _without_domains(items: Sequence[Node]) -> list[Node]:
     kept = [item for item in items if not (item[0] == "in" and (item[1], item[2][1]) in parameters)]
     counted = {name for (_, name), _ in parameters}
     for item in kept:
-        is_condition = item[0] in ("both", "any") or (item[0] == "rel" and set(item[2]) - {"=", "approx"})
+        is_condition = item[0] in ("both", "any") or syntax.is_inequality(item)
         if is_condition and counted & variables(item):
             raise NoValueError("whole numbers with a condition")
     reals = [item for item in kept if item[0] == "in" and item[1][0] == "var" and item[2] == ("known", "R")]

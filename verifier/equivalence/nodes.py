@@ -53,30 +53,37 @@ def nodes_equal(gold: Node, answer: Node, seed: bytes, policy: Policy = DEFAULT)
         seed: from which the points follow at which expressions are compared.
         policy: whether a decimal may stand for what it rounds.
     """
-    if gold == answer or _ordered(gold) == _ordered(answer):
+    if gold == answer:
         return True
     if is_infinite(gold) or is_infinite(answer):
         return False
     one, other = exact(gold), exact(answer)
     if one is not None and other is not None:
         return one == other or (policy.rounding and _is_rounding(gold, one, answer, other))
+    if _ordered(gold) == _ordered(answer):
+        return True
     if is_heavy(gold, answer):
         return None
     if variables(gold) or variables(answer):
-        if (same := _same_family(gold, answer)) is not None:
-            return same
-        answer = _with_letter_of(gold, answer)
-        found: bool | None = False
-        for form in _with_constants_of(gold, answer):
-            same = same_function(gold, form, seed)
-            if same or _differ_by_constant(gold, form, seed):
-                return True
-            found = None if same is None else found
-        return found
+        return _same_expression(gold, answer, seed)
     is_equal = values_equal(gold, answer)
     if policy.rounding and is_equal is False and (digits_of(gold) or digits_of(answer)):
         return _is_near(gold, answer)
     return is_equal
+
+
+def _same_expression(gold: Node, answer: Node, seed: bytes) -> bool | None:
+    """Whether two expressions with variables are the same, but for letters that stand for whole or any numbers."""
+    if (same := _same_family(gold, answer)) is not None:
+        return same
+    answer = _with_letter_of(gold, answer)
+    found: bool | None = False
+    for form in _with_constants_of(gold, answer):
+        same = same_function(gold, form, seed)
+        if same or _differ_by_constant(gold, form, seed):
+            return True
+        found = None if same is None else found
+    return found
 
 
 def _ordered(node: Node) -> Node:
@@ -128,17 +135,21 @@ def _point(seed: bytes, turn: int, at: int) -> acb:
 
     In every other turn some are negative, of several not all alike.
     """
-    salt = turn.to_bytes(8, "big") + at.to_bytes(8, "big")
-    digest = hashlib.blake2b(seed, digest_size=8, salt=salt).digest()
+    digest = _digest(seed, turn, at)
     size = (257 + int.from_bytes(digest[:4], "big") % 3000) * _SCALES[turn // 2 % len(_SCALES)]
     is_negative = turn % 2 == 1 and (turn // 2 + at) % 3 != 1
     return acb(arb(fmpq(-size if is_negative else size, 1009 + int.from_bytes(digest[4:6], "big") % 64)))
 
 
 def _whole_point(seed: bytes, turn: int, at: int) -> acb:
-    digest = hashlib.blake2b(seed, digest_size=8, salt=turn.to_bytes(8, "big") + at.to_bytes(8, "big")).digest()
+    digest = _digest(seed, turn, at)
     size = 2 + turn + int.from_bytes(digest[:2], "big") % 7 * _WHOLE_SCALES[turn % len(_WHOLE_SCALES)]
     return acb(-size if turn % 3 == 2 else size)  # noqa: PLR2004 (one in three)
+
+
+def _digest(seed: bytes, turn: int, at: int) -> bytes:
+    salt = turn.to_bytes(8, "big") + at.to_bytes(8, "big")
+    return hashlib.blake2b(seed, digest_size=8, salt=salt).digest()
 
 
 def _whole_names(node: Node) -> set[str]:

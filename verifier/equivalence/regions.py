@@ -3,7 +3,7 @@ r"""Sets of real numbers: intervals, their unions, what conditions have in commo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from verifier.equivalence.evaluate import constant, exact, values_equal
@@ -32,19 +32,29 @@ def common(one: Region, other: Region) -> Region:
     pieces: list[Piece] = []
     for first in one.pieces:
         for second in other.pieces:
-            low, has_low = _tighter(first.low, first.has_low, second.low, second.has_low, is_low=True)
-            high, has_high = _tighter(first.high, first.has_high, second.high, second.has_high, is_low=False)
+            low, has_low = _bound((first.low, first.has_low), (second.low, second.has_low), max, all)
+            high, has_high = _bound((first.high, first.has_high), (second.high, second.has_high), min, all)
             width = approximate(high) - approximate(low)
             if width > SMALL or (abs(width) <= SMALL and has_low and has_high):
                 pieces.append(Piece(low, high, has_low, has_high))
     return region_of(pieces)
 
 
-def _tighter(one: Node, has_one: bool, other: Node, has_other: bool, *, is_low: bool) -> tuple[Node, bool]:  # noqa: FBT001
-    first, second = approximate(one), approximate(other)
+_End = tuple[Node, bool]
+"""An end of an interval, and whether it belongs to it."""
+
+
+def _bound(
+    one: _End,
+    other: _End,
+    further: Callable[[float, float], float],
+    held: Callable[[tuple[bool, bool]], bool],
+) -> _End:
+    """The further of two ends, by ``max`` or ``min``; one that both have is held by ``any`` or ``all`` of them."""
+    first, second = approximate(one[0]), approximate(other[0])
     if first == second or abs(first - second) <= SMALL:
-        return one, has_one and has_other
-    return (one, has_one) if (first > second) == is_low else (other, has_other)
+        return one[0], held((one[1], other[1]))
+    return one if further(first, second) == first else other
 
 
 SMALL = 1e-9
@@ -116,7 +126,7 @@ def joined(values: list[Value]) -> Value:
     """The union of sets of numbers or elements.
 
     Raises:
-        NoValueError: one is no such set, or they overlap.
+        NoValueError: one is no such set.
     """
     if all(isinstance(value, Bag) and value.is_braced for value in values):
         return Bag(tuple(item for value in values if isinstance(value, Bag) for item in value.items), is_braced=True)
@@ -138,17 +148,10 @@ def union(pieces: Sequence[Piece]) -> Region:
         if last is None or gap > SMALL or (abs(gap) <= SMALL and not (last.has_high or piece.has_low)):
             found.append(piece)
             continue
-        high, has_high = _looser(last.high, last.has_high, piece.high, piece.has_high)
+        high, has_high = _bound((last.high, last.has_high), (piece.high, piece.has_high), max, any)
         has_low = last.has_low or (piece.has_low and approximate(piece.low) == approximate(last.low))
         found[-1] = Piece(last.low, high, has_low, has_high)
     return Region(tuple(found))
-
-
-def _looser(one: Node, has_one: bool, other: Node, has_other: bool) -> tuple[Node, bool]:  # noqa: FBT001
-    first, second = approximate(one), approximate(other)
-    if first == second or abs(first - second) <= SMALL:
-        return one, has_one or has_other
-    return (one, has_one) if first > second else (other, has_other)
 
 
 def moved(piece: Piece, start: Fraction, step: Fraction) -> Piece:

@@ -100,8 +100,8 @@ def _all_simple(items: tuple[Node, ...] | list[Node]) -> bool:
 
 def _is_collected(items: tuple[Node, ...]) -> bool:
     """Whether no two terms of a sum differ only in their number."""
-    bases = [_term(item)[1] for item in items]
-    return len(set(bases)) == len(bases) and all(_term(item)[0] != 0 for item in items)
+    terms = [_term(item) for item in items]
+    return len({factors for _, factors in terms}) == len(terms) and all(number != 0 for number, _ in terms)
 
 
 def _term(node: Node) -> tuple[Fraction, tuple[Node, ...]]:

@@ -162,9 +162,9 @@ class _Parser:
             items.append(self._item())
         if is_logic and any(item[0] != "rel" for item in items):
             raise NotReadError("a sentence of logic")
-        if is_both != is_any and all(_is_inequality(item) for item in items):
+        if is_both != is_any and all(is_inequality(item) for item in items):
             return [("both" if is_both else "any", tuple(items))]
-        if is_both and any(_is_inequality(item) for item in items):
+        if is_both and any(is_inequality(item) for item in items):
             raise NotReadError("inequalities that hold together")
         return items
 
@@ -719,7 +719,8 @@ def _times(node: Node, other: Node) -> Node:
     return ("prod", (*node[1], other)) if node[0] == "prod" else ("prod", (node, other))
 
 
-def _is_inequality(node: Node) -> bool:
+def is_inequality(node: Node) -> bool:
+    """Whether a node says that something is less, more, or other than something else."""
     return node[0] == "rel" and bool(set(node[2]) - {"=", "approx"})
 
 

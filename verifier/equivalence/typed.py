@@ -139,8 +139,8 @@ class _Comparison:
                 return self._relations(gold, answer)
             case Matrix(), Matrix():
                 return self._matrices(gold, answer)
-            case (Matrix(rows), Seq(items, _)) | (Seq(items, _), Matrix(rows)):
-                return self._column(rows, items, is_answer=isinstance(answer, Matrix))
+            case (Matrix() as matrix, Seq(items, _)) | (Seq(items, _), Matrix() as matrix):
+                return self._column(matrix, items, is_answer=matrix is answer)
             case (Ratio(), Ratio()) | (Ratio(), Scalar()) | (Scalar(), Ratio()):
                 return self._ratios(gold, answer)
             case Bag() as bag, Seq() as seq:
@@ -285,11 +285,8 @@ class _Comparison:
         names = list(record)
         if all(name[0] == "var" and name[1] in ("x", "y", "z") for name in names):
             names.sort()
-        if len(names) != len(values):
-            return False
         named = [record[name] for name in names]
-        sides = zip(values, named, strict=True) if is_answer else zip(named, values, strict=True)
-        return _all(self.equal(one, other) for one, other in sides)
+        return self._each(values, named) if is_answer else self._each(named, values)
 
     def _named_alike(self, one: Node, other: Node) -> bool | None:
         return self._named(Named(one, _ANY), Named(other, _ANY))
@@ -333,9 +330,12 @@ class _Comparison:
         return self._as_sequences(gold.items, answer.items)
 
     def _as_sequences(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
+        return self._each(bare(golds), bare(answers))
+
+    def _each(self, golds: Sequence[Value], answers: Sequence[Value]) -> bool | None:
         if len(golds) != len(answers):
             return False
-        return _all(self.equal(one, other) for one, other in zip(bare(golds), bare(answers), strict=True))
+        return _all(self.equal(one, other) for one, other in zip(golds, answers, strict=True))
 
     def _list_and_tuple(self, bag: Bag, seq: Seq, *, is_answer: bool) -> bool | None:
         """A list without brackets against a tuple; ``is_answer`` says that the tuple is the answer."""
@@ -347,12 +347,9 @@ class _Comparison:
             return self._in_order(record, bare(seq.items), is_answer=not is_answer)
         if any(isinstance(item, Seq) for item in (*bag.items, *seq.items)) and len(bag.items) != len(seq.items):
             return False
-        bags, seqs = bare(bag.items), bare(seq.items)
         if is_answer and self._policy.order is Order.FREE:
-            return self._as_sets(bags, seqs)
-        if len(bags) != len(seqs):
-            return False
-        return _all(self.equal(one, other) for one, other in zip(seqs, bags, strict=True))
+            return self._as_sets(bare(bag.items), bare(seq.items))
+        return self._as_sequences(seq.items, bag.items)
 
     def _one_of(self, items: Sequence[Value], other: Value, *, is_answer: bool) -> bool | None:
         """A list against one thing: all of it must be that thing."""
@@ -439,27 +436,18 @@ class _Comparison:
         return self._solved_for(gold, name, answer.node)
 
     def _matrices(self, gold: Matrix, answer: Matrix) -> bool | None:
-        if len(gold.rows) != len(answer.rows) or len(gold.rows[0]) != len(answer.rows[0]):
+        if len(gold.rows) != len(answer.rows):
             return False
-        pairs = [
-            (one, other)
-            for row, another in zip(gold.rows, answer.rows, strict=True)
-            for one, other in zip(row, another, strict=True)
-        ]
-        return _all(self.equal(one, other) for one, other in pairs)
+        return _all(self._each(row, another) for row, another in zip(gold.rows, answer.rows, strict=True))
 
-    def _column(self, rows: Sequence[Sequence[Value]], items: Sequence[Value], *, is_answer: bool) -> bool | None:
+    def _column(self, matrix: Matrix, items: Sequence[Value], *, is_answer: bool) -> bool | None:
         """A vector, written as a matrix of one row or column and as a tuple."""
+        rows = matrix.rows
         if items and all(isinstance(item, Seq) and len(item.items) == len(rows[0]) for item in items):
             nested = Matrix(tuple(item.items for item in items if isinstance(item, Seq)))
-            return self._matrices(
-                *((nested, Matrix(tuple(map(tuple, rows)))) if is_answer else (Matrix(tuple(map(tuple, rows))), nested))
-            )
+            return self._matrices(nested, matrix) if is_answer else self._matrices(matrix, nested)
         entries = [row[0] for row in rows] if len(rows[0]) == 1 else list(rows[0]) if len(rows) == 1 else []
-        if len(entries) != len(items):
-            return False
-        sides = zip(items, entries, strict=True) if is_answer else zip(entries, items, strict=True)
-        return _all(self.equal(one, other) for one, other in sides)
+        return self._each(items, entries) if is_answer else self._each(entries, items)
 
     def _ratios(self, gold: Value, answer: Value) -> bool | None:
         sides = [side.items if isinstance(side, Ratio) else None for side in (gold, answer)]

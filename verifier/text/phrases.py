@@ -92,7 +92,7 @@ def answer_after(text: str) -> tuple[str, ...]:
     found += _HASHES.findall(text) if "####" in text else []
     last = text.rstrip().rpartition("\n")[2].strip()
     bare = plain(last)
-    if OF_BOX not in last and text.rpartition(OF_BOX)[2].count("\n") and _NUMBER_ALONE.fullmatch(bare):
+    if OF_BOX not in last and text.rpartition(OF_BOX)[2].count("\n") and is_number(bare):
         found.append(bare)
     return tuple(dict.fromkeys(plain(one) for one in found))
 

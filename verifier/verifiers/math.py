@@ -46,7 +46,7 @@ from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableErr
 from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer, only_box
 from verifier.text.asked import asked_formulas, asks_for_box
 from verifier.text.phrases import conclusion
-from verifier.text.think import opens_reasoning, split_reasoning
+from verifier.text.think import Reasoned, opens_reasoning, split_reasoning
 from verifier.types import Group, MathReference, Verdict
 from verifier.verifiers.algebra import EQUAL, UNREAD, Algebra
 from verifier.verifiers.base import Options, Tools
@@ -159,27 +159,29 @@ class MathJudge:
         Raises:
             InfrastructureError: we could not judge, also not on a retry.
         """
-        if (quick := self._quick(completion)) is not None:
-            return quick
         if len(completion) > _LONG_CHARS:  # the loop has other completions to serve
-            found = await asyncio.to_thread(self._answers, completion)
+            parts, found = await asyncio.to_thread(self._read, completion)
         else:
-            found = self._answers(completion)
+            parts, found = self._read(completion)
         if isinstance(found, Verdict):
             return found
         verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
-        if verdict.reason == EQUAL and self._repeats(found, completion):
+        if verdict.reason == EQUAL and self._repeats(found, parts):
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)
         return verdict
 
-    def _quick(self, completion: str) -> Verdict | None:
+    def _read(self, completion: str) -> tuple[Reasoned, tuple[str, ...] | Verdict]:
+        """The parts of a completion, and the answers that are marked, or the verdict where no more is needed."""
+        parts = split_reasoning(completion, is_opened=self._is_opened)
+        return parts, self._quick(parts) or self._answers(parts)
+
+    def _quick(self, parts: Reasoned) -> Verdict | None:
         """The verdict on a number in the only box, against a whole number: what most completions come to."""
         gold = self._golds[0]
-        if gold.whole is None or len(self._golds) > 1 or self._options.tolerance or len(completion) > _LONG_CHARS:
+        if gold.whole is None or len(self._golds) > 1 or self._options.tolerance:
             return None
-        answer = split_reasoning(completion, is_opened=self._is_opened).answer
-        text = only_box(answer) if answer is not None else None
+        text = only_box(parts.answer) if parts.answer is not None else None
         is_equal = is_the_whole(gold.whole, text) if text is not None else None
         if is_equal is None:
             return None
@@ -187,9 +189,9 @@ class MathJudge:
             return Verdict.correct(NAME, EQUAL, f"{text} = {gold.normal}")
         return Verdict.incorrect(NAME, "not_equal", f"{text} != {gold.normal}")
 
-    def _answers(self, completion: str) -> tuple[str, ...] | Verdict:
+    def _answers(self, parts: Reasoned) -> tuple[str, ...] | Verdict:
         """The answers that are marked, in one spelling; a verdict where there is none to judge."""
-        found = self._find(completion)
+        found = self._find(parts)
         if found.kind is AnswerKind.NONE:
             return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
         if len(found.texts) == 1 and is_plain(found.texts[0]):
@@ -200,14 +202,13 @@ class MathJudge:
         answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
         return answers or Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
 
-    def _repeats(self, answers: tuple[str, ...], completion: str) -> bool:
+    def _repeats(self, answers: tuple[str, ...], parts: Reasoned) -> bool:
         """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
         gold = self._golds[0]
         if answers[0] == gold.normal or (gold.whole is not None and _OPERATORS.isdisjoint(answers[0])):
             return False  # such as 28.00 or 28 cm for 28
         formulas = self._asked
         if not self._prompt:
-            parts = split_reasoning(completion, is_opened=self._is_opened)
             formulas = _worked_out(parts.answer or "", is_question=False)
         if not formulas:
             return False
@@ -225,8 +226,7 @@ class MathJudge:
         accepts = self._options.accept_phrase
         return not asks_for_box(self._prompt) if accepts is None else accepts
 
-    def _find(self, completion: str) -> FoundAnswer:
-        parts = split_reasoning(completion, is_opened=self._is_opened)
+    def _find(self, parts: Reasoned) -> FoundAnswer:
         found = _NOTHING if parts.answer is None else find_answer(parts.answer, accept_phrase=self._accepts_phrase)
         if self._options.look_in_reasoning and found.reason == "no_answer" and parts.reasoning is not None:
             return find_answer(parts.reasoning, accept_phrase=self._accepts_phrase)
