@@ -9,7 +9,6 @@ letter by letter. A list is taken for a tuple.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from types import UnionType
@@ -332,10 +331,10 @@ class Verdict:
     tests: tuple[TestResult, ...] = ()
 
     def __post_init__(self) -> None:
-        judged = self.outcome in (Outcome.CORRECT, Outcome.INCORRECT)
+        judged = self.outcome is Outcome.CORRECT or self.outcome is Outcome.INCORRECT
         if judged != (self.score is not None):
             raise ValueError(f"{self.verifier}: a verdict {self.outcome.value} cannot have the score {self.score}")
-        if self.score is not None and not (math.isfinite(self.score) and 0.0 <= self.score <= 1.0):
+        if self.score is not None and not 0.0 <= self.score <= 1.0:  # nor is NaN
             raise ValueError(f"{self.verifier}: score {self.score} is outside [0, 1]")
 
     @classmethod

@@ -42,6 +42,8 @@ UNCOMPUTED = (NotComputedError, ZeroDivisionError, OverflowError, ValueError)
 
 def exact(node: Node) -> Fraction | None:
     """The rational number that a node is, where it can be seen without roots and functions; None else."""
+    if node[0] == "num":
+        return node[1]  # type: ignore[no-any-return]
     try:
         return None if is_heavy(node) else _exact(node)
     except (NotComputedError, ZeroDivisionError, OverflowError):

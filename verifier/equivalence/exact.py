@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from verifier.equivalence.forms import COMPARERS, OPTION, OTHER_CHOICE, opened
+from verifier.equivalence.forms import COMPARERS, COMPARERS_OF_WHOLE, OPTION, OTHER_CHOICE, opened
 from verifier.equivalence.kinds import is_read
 from verifier.equivalence.normal import as_words, boxed_in, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
@@ -34,9 +34,9 @@ class GoldKind(Enum):
     """An expression that no algebra system can read, or too large to compute: only the same text is right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Gold:
-    """A gold answer, read once for its group."""
+    """A gold answer, read once; each is equal to itself alone, so that it is a fast key."""
 
     text: str
     normal: str
@@ -109,7 +109,7 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  #
         is_equal = quantities_equal(gold.quantity, quantity, policy)
         if is_equal is not None:
             return is_equal
-    for compare in COMPARERS:
+    for compare in COMPARERS if gold.whole is None else COMPARERS_OF_WHOLE:
         if (found := compare(gold.normal, answer)) is not None:
             return found
     if (found := _compare_options(gold.normal, answer, policy)) is not None:

@@ -238,3 +238,5 @@ COMPARERS = (
     _compare_amounts,
 )
 """In the order in which they are asked."""
+COMPARERS_OF_WHOLE = (_compare_times, _compare_congruences)
+"""Those that say anything where the gold is a whole number."""

@@ -35,7 +35,6 @@ _DROPPED = re.compile(
     r"|(?<!\\)\\!"
 )
 _SPACES = re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![a-zA-Z]{2}))|~|\s+")
-_RUNS_OF_SPACE = re.compile(r" {2,}")
 _IDLE_SPACE = re.compile(r"(?<![a-zA-Z0-9,; ]) +| +(?![a-zA-Z0-9 ])")
 """Spaces that hold nothing apart: not two words, digits or parts of a list."""
 _THOUSANDS = re.compile(r"(?<=\d)\{,\}\s?(?=\d)|(?<=\d),\s?\\!\s?(?=\d)|(?<=\d)\\[,;: ]\s?(?=\d{3}(?!\d))")
@@ -90,6 +89,9 @@ _RENAMED = (
     (re.compile(r"\\lbrace"), r"\\{"),
     (re.compile(r"\\rbrace"), r"\\}"),
 )
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_OF_ONE_SPELLING = frozenset({"frac", "sqrt", "pi", "cdot", "times", "infty", "cup", "in", "log", "ln", "binom"})
+"""Commands of which nothing above is a spelling."""
 _CUBE_ROOT = re.compile(r"∛\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}|[a-zA-Z]))")
 _BARE_ROOT = re.compile(r"√\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}(?:\.\d{1,30})?|[a-zA-Z]|\\pi))")
 _NESTED = re.compile(r"[({]{9,}")
@@ -154,14 +156,13 @@ def normalise(text: str) -> str:
     if is_plain(text):
         return text
     text = _repaired(text)
-    text = _THOUSANDS.sub(",", text)
-    if "\\" in text:
-        text = _DROPPED.sub("", text)
-        for pattern, replacement in _RENAMED:
-            text = pattern.sub(replacement, text)
-    text = _RUNS_OF_SPACE.sub(" ", _SPACES.sub(" ", text)).strip()
+    if "\\" in text or "," in text:
+        text = _THOUSANDS.sub(",", text)
+    text = _of_one_spelling(text)
     field = _FIELD.fullmatch(text) if text.startswith("{") else None
-    text = _unwrap(field[1] if field else text)
+    text = field[1] if field else text
+    if not (text[:1].isdigit() and text[-1:].isalnum()):
+        text = _unwrap(text)
     if not (text.isalnum() and text.isascii()):
         text = _rewritten(text)
     comprehension = _SET_OF.fullmatch(text)
@@ -170,8 +171,21 @@ def normalise(text: str) -> str:
     ordinal = _ORDINAL.fullmatch(text)
     if ordinal:
         text = ordinal[1]
-    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
-    return _IDLE_SPACE.sub("", text).strip()
+    if "\\frac" in text:
+        text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
+    return _IDLE_SPACE.sub("", text).strip() if " " in text else text
+
+
+def _of_one_spelling(text: str) -> str:
+    """With one name for each command, and one space where there is space."""
+    if "\\" in text:
+        text = _DROPPED.sub("", text)
+        if "=" in text or not _OF_ONE_SPELLING.issuperset(_COMMAND.findall(text)):
+            for pattern, replacement in _RENAMED:
+                text = pattern.sub(replacement, text)
+    if "\\" in text or "~" in text:
+        text = _SPACES.sub(" ", text)
+    return " ".join(text.split())
 
 
 def _rewritten(text: str) -> str:
@@ -184,17 +198,28 @@ def _rewritten(text: str) -> str:
         text = _PARAMETER.sub(
             lambda said: rf",{said[1]}\in \mathbb{{{said[2]}}}{(said[3] or '').replace('_', '^')}", text
         )
-    text = _LED_BY_HAN.sub(lambda led: "-" if led[0] == "负" else "", text)
-    text = _IN_BRACKETS.sub(r"\1 \2", text)
-    text = _UNION.sub(r"\\cup ", text)
-    if column := _TRANSPOSED.fullmatch(text):
+    if not text.isascii():
+        text = _LED_BY_HAN.sub(lambda led: "-" if led[0] == "负" else "", text)
+    if "(" in text:
+        text = _IN_BRACKETS.sub(r"\1 \2", text)
+    if "U" in text:
+        text = _UNION.sub(r"\\cup ", text)
+    if "^" in text and (column := _TRANSPOSED.fullmatch(text)):
         text = rf"\begin{{pmatrix}}{column[1].replace(',', chr(92) * 2)}\end{{pmatrix}}"
-    text = _SIGNED_MONEY.sub(r"-\1", text)
-    text = _CODE_MONEY.sub("", text)
-    text = _BAR_CYCLE.sub(lambda cycle: rf"{cycle[1]}\overline{{{cycle[2] or cycle[3]}}}", text)
-    text = _BASED_IN_BRACKETS.sub(r"\1_{\2}", text)
+    text = _rewritten_number(text)
     if "C" in text:
         text = _CHOOSE.sub(_as_binomial, text)
+    return text
+
+
+def _rewritten_number(text: str) -> str:
+    """With one spelling of money, repeating decimals and bases."""
+    if not text[:1].isdigit():
+        text = _CODE_MONEY.sub("", _SIGNED_MONEY.sub(r"-\1", text))
+    if "." in text:
+        text = _BAR_CYCLE.sub(lambda cycle: rf"{cycle[1]}\overline{{{cycle[2] or cycle[3]}}}", text)
+    if "_" in text:
+        text = _BASED_IN_BRACKETS.sub(r"\1_{\2}", text)
     return text
 
 

@@ -6,7 +6,6 @@ expressions as ``nodes`` does. None says that this module cannot tell, and nothi
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -59,7 +58,7 @@ def typed_equal(gold: str, answer: str, policy: Policy = DEFAULT) -> bool | None
     golds, answers = readings(gold), readings(answer)
     if not golds or not answers:
         return None
-    seed = hashlib.sha256(f"{gold}\0{answer}".encode()).digest()
+    seed = f"{gold}\0{answer}".encode()
     found: bool | None = False
     for one in golds:
         for other in answers:

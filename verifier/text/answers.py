@@ -11,6 +11,7 @@ or that the words beside it deny, is no answer either.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -24,10 +25,11 @@ from verifier.text.phrases import (
     goes_on,
     is_number,
     last_line,
+    leads_on,
     named_answers,
     plain,
 )
-from verifier.text.visible import has_tags, shown, spoken
+from verifier.text.visible import has_comments, has_marks, hides, shown, spoken
 
 MAX_TEXTS = 32
 """Different boxes that are told apart; what boxes more than that is a list of guesses."""
@@ -69,9 +71,7 @@ class Box(NamedTuple):
 
 _TOKEN = re.compile(r"\\(?:boxed|fbox)[ \t\n]{0,8}\{|\\.|[{}]", re.DOTALL)
 _BEGIN = "\\boxed{"
-_SHORT_CHARS = 200
 _MAX_WRAPS = 8
-_LINE_CHARS = 80
 _PLAIN = re.compile(r"[-+]?(?:\\?\$)?[A-Za-z0-9][A-Za-z0-9.,/% ]*")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
 _UNBRACED = re.compile(r"\\(?:boxed|fbox)[ \t]+(\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))|\\(?:boxed|fbox)(\d)")
@@ -114,8 +114,13 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
         accept_phrase: also take an answer that is not boxed or tagged: after a phrase, alone on its line, or as the
             conclusion.
     """
-    if (plain_box := only_box(text)) is not None:
-        return FoundAnswer(kind=AnswerKind.BOX, texts=(plain_box,))
+    if (content := only_box(text)) is not None:
+        return FoundAnswer(kind=AnswerKind.BOX, texts=(content,))
+    return search_answer(text, accept_phrase=accept_phrase)
+
+
+def search_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
+    """``find_answer`` for a text in which ``only_box`` finds nothing."""
     text = shown(text)
     blocks, outside = _answer_blocks(text)
     if blocks:
@@ -130,30 +135,55 @@ def find_answer(text: str, *, accept_phrase: bool = True) -> FoundAnswer:
 
 
 def only_box(text: str) -> str | None:
-    """What the only box of a text holds, where that is no LaTeX and nothing stands near it: as most policies answer."""
+    """What the only box of a text holds, where it ends the text and nothing stands near it: as most policies answer.
+
+    Boxes that hold the same are one.
+    """
     start = text.rfind(_BEGIN)
     # What strikes out would stand on the same line, which is looked at below.
-    if start < 0 or "\\iffalse" in text or has_tags(text):
+    if start < 0 or has_marks(text):
         return None
-    if text.find("box", 0, start) >= 0 and _ANY_BOX.search(text, 0, start):
+    line = text.rfind("\n", 0, start) + 1
+    found = _LAST_LINE.fullmatch(text, line)
+    if found is None:
         return None
-    end = text.find("}", start)
-    if end < 0 or text[end + 1 :].strip(_ENDS) or text[max(start - 1, 0) : start].strip(" $\n"):
+    content = found[1].strip()
+    before = text[max(start - _NEAR_CHARS, 0) : line].rstrip()
+    last = before[-1:]
+    if last in _OPEN_ENDS or (last.isalpha() and leads_on(before)):
         return None
-    line = text[max(text.rfind("\n", 0, start) + 1, start - _LINE_CHARS, 0) : start]
-    before = text[max(start - _NEAR_CHARS, 0) : start - len(line)].rstrip()
-    if not _QUIET.fullmatch(line) or before.endswith((":", "：")):
+    if not _PLAIN.fullmatch(content) and not _is_sole(content):
         return None
-    inner = text[start + len(_BEGIN) : end].strip()
-    if len(inner) > _SHORT_CHARS or not _PLAIN.fullmatch(inner):
+    has_commands = text.find("\\", 0, start) >= 0
+    if has_commands and (has_comments(text) or not _is_only(text, start, content)):
         return None
     is_named = "nswer" in before or "答案" in before or "####" in before
-    return None if is_named and set(answer_after(before)) - {inner} else inner
+    return None if is_named and set(answer_after(before)) - {content} else content
 
 
-_ANY_BOX = re.compile(r"\\(?:boxed|fbox)|boxed|fbox")
-_QUIET = re.compile(r"\s*(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s*\$?\$?")
-"""What may stand before a box on its line without being looked at."""
+def _is_only(text: str, start: int, content: str) -> bool:
+    """Whether no box before this one holds anything else."""
+    if text.find("box", 0, start) < 0 or _BOX.search(text, 0, start) is None:
+        return True
+    found, is_finished = _boxes(text)
+    return is_finished and all(box.content == content for box in found)
+
+
+def _is_sole(content: str) -> bool:
+    """Whether what a box holds is its answer as it stands: no box and nothing hidden in it, and not blank."""
+    if "box" in content or hides(content) or has_comments(content) or is_blank(content):
+        return False
+    return content.casefold() not in _PLACEHOLDERS
+
+
+_LAST_LINE = re.compile(
+    r"\s{0,80}(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s{0,9}\$?\$?\\boxed\{"
+    r"((?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.)*+\})*+\})*+)\}[ .。$\n)\]}*\\]*",
+    re.DOTALL,
+)
+"""A line that ends a text with a box, and what may stand before the box without being looked at."""
+_OPEN_ENDS = frozenset(":：,，(=+-−*/^≠❌✗✘")
+"""With one of these a text goes on into what follows it."""
 
 
 def boxes(text: str) -> tuple[tuple[str, ...], bool]:
@@ -186,12 +216,12 @@ def _boxes(text: str) -> tuple[list[Box], bool]:
             stack.append((token.start(), token.end()))
             last_begun, finished_last = token.end(), False
     braced = [Box(_unwrapped(text[start:end]), begin, end + 1) for begin, start, end in found]
-    inside = [(begin, end) for begin, _, end in found]
-    single = [
-        Box(match[1] or match[2], match.start(), match.end())
-        for match in _UNBRACED.finditer(text)
-        if not any(begin <= match.start() < end for begin, end in inside)
-    ]
+    starts = [box.start for box in braced]
+    single: list[Box] = []
+    for match in _UNBRACED.finditer(text):
+        at = bisect(starts, match.start()) - 1  # the outermost boxes lie one after the other
+        if at < 0 or match.start() >= braced[at].end:
+            single.append(Box(match[1] or match[2], match.start(), match.end()))
     return sorted((*braced, *single), key=lambda box: box.start) if single else braced, finished_last
 
 
@@ -298,7 +328,7 @@ def _from_boxes(text: str) -> FoundAnswer | None:
         return FoundAnswer(kind=AnswerKind.NONE, reason="denied_answer")
     texts = [box.content for box in said if not is_blank(box.content)]
     line = text[max(last.start - _NEAR_CHARS, 0) : last.start]
-    is_alone = not text[last.end :].strip(_ENDS) and not line.rstrip(" $").endswith(("or", "或", "或者"))
+    is_alone = not text[last.end :].strip(_ENDS) and not line.rstrip(" $\n").endswith(("or", "或", "或者"))
     if is_alone and not _NAMING.search(line):
         return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(texts))
     line = line if _BOX.search(line) is None else ""

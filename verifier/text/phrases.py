@@ -99,8 +99,12 @@ def answer_after(text: str) -> tuple[str, ...]:
 
 def denies(before: str) -> bool:
     """Whether the words right before an answer deny it: "the answer is not", 不是."""
-    said = before.rstrip(" $:*\n([\\").casefold()
-    return said.endswith(_DENYING_ENDS) and _DENIAL.search(before[-_NEAR_CHARS:]) is not None
+    return leads_on(before.rstrip(" $:*\n([\\")) and _DENIAL.search(before[-_NEAR_CHARS:]) is not None
+
+
+def leads_on(before: str) -> bool:
+    """Whether a text may end in a denial of what follows, or in "or"; quick, and no closer look."""
+    return _LEADING_ON.search(before[-_WORD_CHARS:]) is not None
 
 
 def goes_on(after: str) -> bool:
@@ -116,7 +120,7 @@ def is_number(text: str) -> bool:
 def alternatives(before: str, after: str) -> tuple[str, ...]:
     r"""Values that "or" puts beside an answer, such as 43 in ``\boxed{42} or 43``; they must be right as well."""
     matches = [_OR_AFTER.match(after)]
-    if before.rstrip(" $\\(").casefold().endswith(("or", "或", "或者")):
+    if before.rstrip(" $\\(\n").casefold().endswith(("or", "或", "或者")):
         matches.append(_OR_BEFORE.search(before[-_NEAR_CHARS:]))
     found = [match[1] for match in matches if match]
     return tuple(plain(one) for one in found)
@@ -125,30 +129,13 @@ def alternatives(before: str, after: str) -> tuple[str, ...]:
 OF_BOX = "\0"
 """Stands for a box in a text in which phrases are looked for."""
 _LAST_PHRASES = 20
-_DENYING_ENDS = (
-    *(
-        "not",
-        "n't",
-        "n’t",
-        "never",
-        "to",
-        "the",
-        "是",
-        "非",
-        "于",
-        "\\ne",
-        "\\neq",
-        "≠",
-        "nicht",
-        "pas",
-        "es",
-        "é",
-        "è",
-        "не",
-    ),
-    *("twice", "of", "from", "than", "but", "minus", "negative", "is", "was", "were", "❌", "✗", "✘"),
+_LEADING_ON = re.compile(
+    r"(?:(?<![A-Za-z])(?:or|not|never|to|the|twice|of|from|than|but|minus|negative|is|was|were|nicht|pas|es|\\neq?)"
+    r"|n['’]t|[éèе或者是非于≠❌✗✘])$",
+    re.IGNORECASE,
 )
-"""With one of these a denial ends: most answers have none before them, and need no closer look."""
+"""With one of these a denial or "or" ends: most answers have none before them, and need no closer look."""
+_WORD_CHARS = 12
 _NEAR_CHARS = 60
 _ONE_VALUE = (
     r"(\$?-?\\?\$?\d++(?:[.,]\d++)*+(?:/\d++)?(?:\\?%)?\$?"

@@ -77,7 +77,7 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
         is_opened: the prompt ended with ``<think>``.
     """
     if "<" not in completion:
-        return Reasoned(reasoning=completion, answer=None) if is_opened else Reasoned(reasoning=None, answer=completion)
+        return Reasoned(completion, None) if is_opened else Reasoned(None, completion)
     if "<|" in completion or "<｜" in completion or "</s>" in completion:
         own = _own_turn(completion)
         if own is None:

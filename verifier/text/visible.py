@@ -35,21 +35,28 @@ _CLOSING = re.compile(r"(?<=[A-Za-z])\*(?![\w*])")
 
 def shown(text: str) -> str:
     """The text without comments, what is struck out or invisible, and reasoning under another tag."""
-    if (
-        has_tags(text)
-        or "~~" in text
-        or _BRACKET.search(text)
-        or "\\iffalse" in text
-        or "{comment}" in text
-        or "◁" in text
-    ):
+    if has_comments(text) or has_marks(text):
         text = _REASONING.sub(" ", _HIDDEN.sub(" ", text))
-    return _without_commands(text) if "\\" in text and _COMMAND.search(text) else text
+    return _without_commands(text) if hides(text) else text
 
 
-def has_tags(text: str) -> bool:
-    """Whether there may be tags or comments in a text, and not only signs of "less"."""
-    return "<" in text and _TAG_START.search(text) is not None
+def hides(text: str) -> bool:
+    """Whether a command in a text makes something invisible, or strikes it out."""
+    return "\\" in text and _COMMAND.search(text) is not None
+
+
+def has_comments(text: str) -> bool:
+    """Whether a part of a text may be struck out, or is a comment of LaTeX."""
+    return "~~" in text or "\\iffalse" in text or "{comment}" in text
+
+
+def has_marks(text: str) -> bool:
+    """Whether there may be tags, comments or brackets around what is not shown, and not only signs of "less"."""
+    return (
+        ("<" in text and _TAG_START.search(text) is not None)
+        or ("[" in text and _BRACKET.search(text) is not None)
+        or "◁" in text
+    )
 
 
 def spoken(text: str) -> str:

@@ -32,7 +32,6 @@ from verifier.equivalence import (
     is_read,
     is_same_formula,
     is_simplest,
-    is_the_whole,
     is_too_complex,
     is_unreadable,
     is_within,
@@ -43,7 +42,7 @@ from verifier.equivalence import (
     sides_of,
 )
 from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableError
-from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer, only_box
+from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer, only_box, search_answer
 from verifier.text.asked import asked_formulas, asks_for_box
 from verifier.text.phrases import conclusion
 from verifier.text.think import Reasoned, opens_reasoning, split_reasoning
@@ -59,6 +58,8 @@ _OPERATORS = frozenset("+*/^=(!\\")
 """Signs of what is to be worked out."""
 _PROMPT_CHARS = 20_000
 _LONG_CHARS = 100_000
+_KEPT = 16_384
+"""Decisions kept for later groups; a policy gives few answers in many completions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,17 @@ class MathOptions:
     policy: Policy = field(default_factory=Policy)
 
 
+Decide = Callable[[tuple[Gold, ...], str, str], Verdict | tuple[Gold, ...]]
+"""The verdict on an answer against gold answers, or those gold answers that only an algebra system can compare."""
+
+
 class MathVerifier:
     """The verifier ``math``; a ``VerifierFactory`` makes it from options and tools."""
 
     def __init__(self, options: Options, tools: Tools) -> None:
         self._options = _read_options(options)
         self._algebra = Algebra(tools.workers, self._options.cpu_budget_s)
+        self._decide: Decide = functools.lru_cache(_KEPT)(functools.partial(_decide, self._options))
 
     async def open_group(self, group: Group) -> MathJudge:
         """Reads the gold answers.
@@ -102,9 +108,19 @@ class MathVerifier:
             raise UnscorableError("no_reference", "give reference.math.answers to judge a mathematical answer")
         if not isinstance(reference, MathReference):
             raise UnscorableError("wrong_reference_kind", "the verifier math needs reference.math, not reference.code")
+        golds = _read_at_once(reference.answers) or await self._read_golds(reference.answers)
+        return MathJudge(
+            golds=golds,
+            prompt=group.prompt,
+            options=self._options,
+            algebra=self._algebra,
+            decide=self._decide,
+        )
+
+    async def _read_golds(self, answers: tuple[str, ...]) -> tuple[Gold, ...]:
         golds: list[Gold] = []
         troubles: list[str] = []
-        for index, answer in enumerate(reference.answers):
+        for index, answer in enumerate(answers):
             gold = await self._read_gold(answer)
             if isinstance(gold, Gold):
                 golds.append(gold)
@@ -113,12 +129,7 @@ class MathVerifier:
         if not golds:
             detail = "; ".join(troubles[:3]) or "reference.math.answers is empty; give at least one answer"
             raise UnscorableError("unparseable_reference", detail)
-        return MathJudge(
-            golds=tuple(golds),
-            prompt=group.prompt,
-            options=self._options,
-            algebra=self._algebra,
-        )
+        return tuple(golds)
 
     async def _read_gold(self, text: str) -> Gold | str:
         """The gold answer, or what is wrong with it."""
@@ -127,12 +138,7 @@ class MathVerifier:
         gold = read_gold(text)
         if gold is None:
             return "is blank; give the final answer as LaTeX or plain text"
-        if (
-            gold.kind is not GoldKind.EXPRESSION
-            or gold.quantity is not None
-            or has_form(gold.normal)
-            or is_read(gold.normal)
-        ):
+        if _is_understood(gold):
             return gold
         if is_too_complex(gold.normal):
             return gold.as_text()
@@ -145,13 +151,15 @@ class MathVerifier:
 class MathJudge:
     """Judges completions against the gold answers of one group."""
 
-    def __init__(self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, algebra: Algebra) -> None:
+    def __init__(
+        self, *, golds: tuple[Gold, ...], prompt: str, options: MathOptions, algebra: Algebra, decide: Decide
+    ) -> None:
         self._golds = golds
         self._is_opened = opens_reasoning(prompt)
         self._prompt = prompt
         self._options = options
         self._algebra = algebra
-        self._known: dict[str, Verdict | tuple[Gold, ...]] = {}
+        self._decide = decide
 
     async def verify(self, completion: str) -> Verdict:
         """The verdict on one completion.
@@ -165,7 +173,9 @@ class MathJudge:
             parts, found = self._read(completion)
         if isinstance(found, Verdict):
             return found
-        verdict = await (self._judge(found[0]) if len(found) == 1 else self._judge_several(found))
+        verdict = await self._judge_several(found) if len(found) > 1 else self._decided(found[0])
+        if not isinstance(verdict, Verdict):
+            verdict = await self._compare(found[0], verdict)
         if verdict.reason == EQUAL and self._repeats(found, parts):
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)
@@ -174,29 +184,21 @@ class MathJudge:
     def _read(self, completion: str) -> tuple[Reasoned, tuple[str, ...] | Verdict]:
         """The parts of a completion, and the answers that are marked, or the verdict where no more is needed."""
         parts = split_reasoning(completion, is_opened=self._is_opened)
-        return parts, self._quick(parts) or self._answers(parts)
-
-    def _quick(self, parts: Reasoned) -> Verdict | None:
-        """The verdict on a number in the only box, against a whole number: what most completions come to."""
-        gold = self._golds[0]
-        if gold.whole is None or len(self._golds) > 1 or self._options.tolerance:
-            return None
-        text = only_box(parts.answer) if parts.answer is not None else None
-        is_equal = is_the_whole(gold.whole, text) if text is not None else None
-        if is_equal is None:
-            return None
-        if is_equal:
-            return Verdict.correct(NAME, EQUAL, f"{text} = {gold.normal}")
-        return Verdict.incorrect(NAME, "not_equal", f"{text} != {gold.normal}")
+        return parts, self._answers(parts)
 
     def _answers(self, parts: Reasoned) -> tuple[str, ...] | Verdict:
         """The answers that are marked, in one spelling; a verdict where there is none to judge."""
-        found = self._find(parts)
-        if found.kind is AnswerKind.NONE:
-            return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
-        if len(found.texts) == 1 and is_plain(found.texts[0]):
-            return found.texts
-        texts = [peel(text.strip()) for text in found.texts]
+        content = only_box(parts.answer) if parts.answer is not None else None
+        if content is None:
+            found = self._search(parts)
+            if found.kind is AnswerKind.NONE:
+                return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
+            marked = found.texts
+        else:
+            marked = (content,)
+        if len(marked) == 1 and is_plain(marked[0]):
+            return marked
+        texts = [peel(text.strip()) for text in marked]
         if sum(map(len, texts)) > MAX_ANSWER_CHARS:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
         answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
@@ -226,8 +228,8 @@ class MathJudge:
         accepts = self._options.accept_phrase
         return not asks_for_box(self._prompt) if accepts is None else accepts
 
-    def _find(self, parts: Reasoned) -> FoundAnswer:
-        found = _NOTHING if parts.answer is None else find_answer(parts.answer, accept_phrase=self._accepts_phrase)
+    def _search(self, parts: Reasoned) -> FoundAnswer:
+        found = _NOTHING if parts.answer is None else search_answer(parts.answer, accept_phrase=self._accepts_phrase)
         if self._options.look_in_reasoning and found.reason == "no_answer" and parts.reasoning is not None:
             return find_answer(parts.reasoning, accept_phrase=self._accepts_phrase)
         return found
@@ -252,48 +254,11 @@ class MathJudge:
         return Verdict.incorrect(NAME, "several_answers", f"marked answers that differ: {shown}")
 
     async def _judge(self, answer: str) -> Verdict:
-        known = self._known.get(answer)
-        if known is None:
-            known = self._known[answer] = self._decide(answer)
-        if isinstance(known, Verdict):
-            return known
-        return await self._compare(answer, known)
+        decided = self._decided(answer)
+        return decided if isinstance(decided, Verdict) else await self._compare(answer, decided)
 
-    def _decide(self, answer: str) -> Verdict | tuple[Gold, ...]:
-        """The verdict, or the gold answers that only an algebra system can compare with the answer."""
-        undecided: list[Gold] = []
-        stated = self._stated(answer) if "=" in answer else ""
-        for gold in self._golds:
-            decision = decide(gold, answer, self._options.policy)
-            if not decision and stated:
-                decision = decide(gold, stated, self._options.policy) or decision
-            if decision or (self._options.tolerance and is_within(gold.normal, answer, self._options.tolerance)):
-                return self._correct(answer, gold)
-            if decision is None:
-                undecided.append(gold)
-        reason = is_too_complex(answer) if undecided else ""
-        if reason:
-            return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
-        if (concluded := self._concluded(answer)) is not None:
-            return self._correct(answer, concluded)
-        if is_prose(answer) or (undecided and is_derivation(answer)):
-            return Verdict.incorrect(NAME, "verbose_answer", _verbose(answer))
-        if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
-            # An algebra system would take a part of it for the number.
-            return Verdict.incorrect(NAME, "unparseable_answer", _shown(answer, "!=", undecided[0]))
-        undecided = [gold for gold in undecided if can_ask_algebra(gold, answer)]
-        if not undecided:
-            return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", self._golds[0]))
-        return tuple(undecided)
-
-    def _concluded(self, answer: str) -> Gold | None:
-        """The gold answer with which a sentence or derivation ends, where such are taken."""
-        if not self._options.take_conclusion or not (is_prose(answer) or not is_read(answer)):
-            return None
-        value = normalise(conclusion(answer))
-        return (
-            next((gold for gold in self._golds if decide(gold, value, self._options.policy)), None) if value else None
-        )
+    def _decided(self, answer: str) -> Verdict | tuple[Gold, ...]:
+        return self._decide(self._golds, answer, self._stated(answer) if "=" in answer else "")
 
     async def _compare(self, answer: str, undecided: tuple[Gold, ...]) -> Verdict:
         """What an algebra system says of the answer: the best that it does against any of these gold answers."""
@@ -301,16 +266,11 @@ class MathJudge:
         for gold in undecided:
             outcome = await self._algebra.compare(gold.normal, answer)
             if outcome == EQUAL:
-                return self._correct(answer, gold)
+                return _correct(self._options, answer, gold)
             if outcome != "not_equal":
                 worst = outcome
                 break  # the next gold answer would cost as much again
         return Verdict.incorrect(NAME, worst, _shown(answer, "!=", undecided[0]))
-
-    def _correct(self, answer: str, gold: Gold) -> Verdict:
-        if self._options.policy.simplest_form and answer != gold.normal and not is_simplest(answer):
-            return Verdict.incorrect(NAME, "not_simplest", _shown(answer, "=", gold))
-        return Verdict.correct(NAME, EQUAL, _shown(answer, "=", gold))
 
     def _stated(self, answer: str) -> str:
         """What an equation says of an expression that the prompt has, and gives no value itself; or empty."""
@@ -338,6 +298,78 @@ _NO_ANSWER = {
     "part_of_expression": "the box is a part of something larger; put the whole answer in it",
     "denied_answer": "the words beside the answer deny it, or offer another",
 }
+
+
+def _decide(options: MathOptions, golds: tuple[Gold, ...], answer: str, stated: str = "") -> Verdict | tuple[Gold, ...]:
+    """The verdict, or the gold answers that only an algebra system can compare with the answer.
+
+    Args:
+        options: of the verifier.
+        golds: gold answers, of which one is enough.
+        answer: in the one spelling.
+        stated: what the answer states, where it is an equation for what the prompt asks.
+    """
+    undecided: list[Gold] = []
+    for gold in golds:
+        decision = decide(gold, answer, options.policy)
+        if not decision and stated:
+            decision = decide(gold, stated, options.policy) or decision
+        if decision or (options.tolerance and is_within(gold.normal, answer, options.tolerance)):
+            return _correct(options, answer, gold)
+        if decision is None:
+            undecided.append(gold)
+    if not undecided and is_plain(answer):
+        return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", golds[0]))
+    return _undecided(options, golds, answer, undecided)
+
+
+def _undecided(
+    options: MathOptions, golds: tuple[Gold, ...], answer: str, undecided: list[Gold]
+) -> Verdict | tuple[Gold, ...]:
+    """What becomes of an answer that is equal to no gold answer, as far as can be told here."""
+    reason = is_too_complex(answer) if undecided else ""
+    if reason:
+        return Verdict.incorrect(NAME, "too_complex", f"{reason}: {_shorten(answer, _SHOWN_CHARS)}")
+    if (concluded := _concluded(options, golds, answer)) is not None:
+        return _correct(options, answer, concluded)
+    if is_prose(answer) or (undecided and is_derivation(answer)):
+        return Verdict.incorrect(NAME, "verbose_answer", _verbose(answer))
+    if undecided and is_unreadable(answer) and all(gold.kind is GoldKind.NUMBER for gold in undecided):
+        # An algebra system would take a part of it for the number.
+        return Verdict.incorrect(NAME, "unparseable_answer", _shown(answer, "!=", undecided[0]))
+    undecided = [gold for gold in undecided if can_ask_algebra(gold, answer)]
+    if not undecided:
+        return Verdict.incorrect(NAME, "not_equal", _shown(answer, "!=", golds[0]))
+    return tuple(undecided)
+
+
+def _concluded(options: MathOptions, golds: tuple[Gold, ...], answer: str) -> Gold | None:
+    """The gold answer with which a sentence or derivation ends, where such are taken."""
+    if not options.take_conclusion or not (is_prose(answer) or not is_read(answer)):
+        return None
+    value = normalise(conclusion(answer))
+    return next((gold for gold in golds if decide(gold, value, options.policy)), None) if value else None
+
+
+def _correct(options: MathOptions, answer: str, gold: Gold) -> Verdict:
+    if options.policy.simplest_form and answer != gold.normal and not is_simplest(answer):
+        return Verdict.incorrect(NAME, "not_simplest", _shown(answer, "=", gold))
+    return Verdict.correct(NAME, EQUAL, _shown(answer, "=", gold))
+
+
+@functools.lru_cache(_KEPT)
+def _read_at_once(answers: tuple[str, ...]) -> tuple[Gold, ...]:
+    """Gold answers, where that takes no algebra system and nothing is wrong with them; else none."""
+    golds = [read_gold(answer) for answer in answers if len(answer) <= MAX_ANSWER_CHARS]
+    found = tuple(gold for gold in golds if gold is not None and _is_understood(gold))
+    return found if len(found) == len(answers) else ()
+
+
+def _is_understood(gold: Gold) -> bool:
+    """Whether answers can be compared with it without asking whether an algebra system reads it."""
+    if gold.kind is not GoldKind.EXPRESSION or gold.quantity is not None:
+        return True
+    return has_form(gold.normal) or is_read(gold.normal)
 
 
 def _may_be_parted(gold: str, answers: tuple[str, ...]) -> bool:
