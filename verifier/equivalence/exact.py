@@ -15,7 +15,7 @@ from verifier.equivalence.kinds import is_read
 from verifier.equivalence.normal import as_words, boxed_in, normalise
 from verifier.equivalence.numbers import PlainNumber, read_based, read_number
 from verifier.equivalence.policy import DEFAULT, Policy
-from verifier.equivalence.quantities import Quantity, quantities_equal, read_quantity, restated
+from verifier.equivalence.quantities import Quantity, measured_by_letter, quantities_equal, read_quantity, restated
 from verifier.equivalence.structure import conflict, is_for_algebra, is_prose
 from verifier.equivalence.typed import typed_equal
 
@@ -98,17 +98,14 @@ def read_gold(text: str) -> Gold | None:
     return Gold(text=text, normal=normal, kind=kind, quantity=quantity, whole_text=whole_text)
 
 
-def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  # noqa: C901 (one case a form)
+def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer in (gold.normal, gold.whole_text):
         return True
     if gold.whole is not None and (is_whole := is_the_whole(gold.whole, answer)) is not None:
         return is_whole
-    quantity = read_quantity(answer) if gold.quantity is not None else None
-    if gold.quantity is not None and quantity is not None:
-        is_equal = quantities_equal(gold.quantity, quantity, policy)
-        if is_equal is not None:
-            return is_equal
+    if (is_equal := _compare_quantities(gold, answer, policy)) is not None:
+        return is_equal
     for compare in COMPARERS if gold.whole is None else COMPARERS_OF_WHOLE:
         if (found := compare(gold.normal, answer)) is not None:
             return found
@@ -121,6 +118,17 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:  #
     if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
         return False
     return False if is_prose(answer) else _decide_mathematics(gold, answer, policy)
+
+
+def _compare_quantities(gold: Gold, answer: str, policy: Policy) -> bool | None:
+    """Amounts of something; a letter is a unit where the other side has one of its kind. None for anything else."""
+    expected = gold.quantity
+    given = read_quantity(answer) if expected is not None or gold.kind is GoldKind.EXPRESSION else None
+    if expected is not None and given is None and expected.unit is not None:
+        given = measured_by_letter(answer, expected.unit)
+    if expected is None and given is not None and given.unit is not None:
+        expected = measured_by_letter(gold.normal, given.unit)
+    return None if expected is None or given is None else quantities_equal(expected, given, policy)
 
 
 def _compare_options(gold: str, answer: str, policy: Policy) -> bool | None:

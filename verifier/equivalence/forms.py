@@ -6,6 +6,7 @@ Each comparer says True or False where a side has its form, and None where it ha
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from verifier.equivalence.numbers import read_number
 from verifier.equivalence.quantities import read_quantity
@@ -59,8 +60,8 @@ _SAID = {
             "infinitely many|infinitely many solutions|an infinite number|infinite solutions"
             "|infinite number of solutions|无数|无穷多|无数个"
         ),
-        "yes": "yes|是|是的",
-        "no": "no|否|不是",
+        "yes": "yes|true|是|是的|正确|对",
+        "no": "no|false|否|不是|错误|错",
     }.items()
     for form in forms.split("|")
 }
@@ -198,7 +199,15 @@ def _compare_times(gold: str, answer: str) -> bool | None:
         if hour is None or not hour[1] or not _HOUR_NUMBER.fullmatch(other):
             return None  # 2:00 alone may be a ratio
         return hour[0] == (int(other), 0, 0)
+    if bool(ours[1]) != bool(theirs[1]) and (_of_day(ours) == _of_day(theirs)):
+        return True
     return ours[0] == theirs[0] and (ours[1] == theirs[1] or not (ours[1] and theirs[1]))
+
+
+def _of_day(time: tuple[tuple[int, int, int], str]) -> tuple[int, int, int]:
+    """A time with its half of the day as one of 24 hours, such as 14:30 for 2:30 pm."""
+    (hour, minute, second), half = time
+    return (hour % 12 + 12 * (half == "p") if half else hour, minute, second)
 
 
 def _time_of(text: str) -> tuple[tuple[int, int, int], str] | None:
@@ -227,7 +236,63 @@ def opened(answer: str) -> str:
 _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf) ?\{([^{}]*)\}")
 
 
+def _compare_spelled(gold: str, answer: str) -> bool | None:
+    """A whole number in words against one in digits or words: forty-two and 42. None where neither is in words."""
+    words = [_spelled(opened(side)) for side in (gold, answer)]
+    if words[0] is None and words[1] is None:
+        return None
+    numbers = [
+        Fraction(word) if word is not None else found.value if (found := read_number(side)) is not None else None
+        for word, side in zip(words, (gold, answer), strict=True)
+    ]
+    return None if numbers[0] is None or numbers[1] is None else numbers[0] == numbers[1]
+
+
+def _spelled(text: str) -> int | None:
+    """The whole number that English words name, below a billion."""
+    total, rest = 0, text.casefold().replace("-", " ")
+    if len(rest) > _SPELLED_CHARS:
+        return None
+    for name, scale in (("million", 1_000_000), ("thousand", 1_000)):
+        head, found, tail = rest.partition(f" {name}")
+        if not found:
+            continue
+        group = 1 if head == "a" else _below_thousand(head)
+        if not group:
+            return None
+        total, rest = total + group * scale, tail.lstrip(", ").removeprefix("and ")
+        if not rest:
+            return total
+    group = _below_thousand(rest)
+    return None if group is None else total + group
+
+
+def _below_thousand(words: str) -> int | None:
+    found = _SPELLED.fullmatch(words)
+    if found is None or not words:
+        return None
+    hundreds, tens, ones, small = (_WORTH[found[name] or ""] for name in ("hundreds", "tens", "ones", "small"))
+    return 100 * hundreds + tens + ones + small
+
+
+_SPELLED_CHARS = 120
+_BELOW_TWENTY = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen"
+)
+_OF_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SMALL = {word: at for at, word in enumerate(_BELOW_TWENTY.split())}
+_TENS = {word: 10 * at for at, word in enumerate(_OF_TENS.split(), start=2)}
+_WORTH = {"a": 1, "": 0, **_SMALL, **_TENS}
+_DIGIT_WORDS = "|".join(list(_SMALL)[1:10])
+_SPELLED = re.compile(
+    rf"(?:(?P<hundreds>a|{_DIGIT_WORDS}) hundred(?: and(?= ))?(?: |$))?"
+    rf"(?:(?P<tens>{'|'.join(_TENS)})(?: (?P<ones>{_DIGIT_WORDS}))?|(?P<small>{'|'.join(_SMALL)}))?"
+)
+
+
 COMPARERS = (
+    _compare_spelled,
     _compare_choices,
     _compare_letters,
     _compare_sides,
@@ -238,5 +303,5 @@ COMPARERS = (
     _compare_amounts,
 )
 """In the order in which they are asked."""
-COMPARERS_OF_WHOLE = (_compare_times, _compare_congruences)
+COMPARERS_OF_WHOLE = (_compare_spelled, _compare_times, _compare_congruences)
 """Those that say anything where the gold is a whole number."""

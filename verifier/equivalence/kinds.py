@@ -50,6 +50,7 @@ from verifier.equivalence.values import (
     EMPTY,
     NEVER,
     Bag,
+    Cases,
     Matrix,
     Named,
     NoValueError,
@@ -135,6 +136,8 @@ def _value(node: Node) -> Value:  # noqa: C901, PLR0912 (one case for each kind)
             return _known(name)
         case ("matrix", rows):
             return Matrix(tuple(tuple(_value(item) for item in row) for row in rows))
+        case ("cases", rows):
+            return Cases(tuple((_value(row[0]), _value(row[1]) if len(row) > 1 else None) for row in rows))
         case ("ratio", items):
             return Ratio(items)
         case ("text", words):
@@ -157,7 +160,9 @@ def _scalar(node: Node) -> Value:  # noqa: C901 (one case for each kind)
     if has_kind(node, ("pm", "mp")):
         return Bag(tuple(_scalar(one) for one in both_signs(node)), is_braced=False)
     if has_kind(
-        node, ("bag", "seq", "rel", "in", "cup", "known", "matrix", "text", "ratio", "builder", "unit"), below=True
+        node,
+        ("bag", "seq", "rel", "in", "cup", "known", "matrix", "cases", "text", "ratio", "builder", "unit"),
+        below=True,
     ):
         raise NoValueError("a part that is no number")
     match node:

@@ -204,7 +204,8 @@ def _same_family(gold: Node, answer: Node) -> bool | None:
     names = [variables(side) for side in (gold, answer)]
     if any(len(one) != 1 for one in names) or not (_has_pi(gold) or _has_pi(answer)):
         return None
-    if not any(name.startswith("\0Z") for one in names for name in one):
+    is_said = any(name.startswith("\0Z") for one in names for name in one)
+    if not is_said and not (names[0] == names[1] == {"k"}):
         return None  # nobody says that it counts: (n-2)\pi is a sum of angles
     counters = [next(iter(one)) for one in names]
     if not all(name in _COUNTERS or name.startswith("\0Z") for name in counters):
@@ -224,6 +225,8 @@ def _same_family(gold: Node, answer: Node) -> bool | None:
         (start, step), (other, other_step) = lines
         if not (step.overlaps(other_step) or step.overlaps(-other_step)):
             return False
+        if not is_said and (start / step).real.unique_fmpz() is not None:
+            return None  # with k this may be a sum of angles as well
         shift = (other - start) / step
         return is_real(shift) and shift.real.unique_fmpz() is not None if shift.is_finite() else None
 

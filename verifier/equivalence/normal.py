@@ -106,6 +106,7 @@ _PARAMETER = re.compile(
 _LED_BY_HAN = re.compile(r"^(?:负|一?共有?|约?为)(?=\d)")
 _IN_BRACKETS = re.compile(r"^(-?[\d.,/]{1,40}) ?(?:\\text\{ ?)?\(([\u4e00-\u9fff]{1,4}|[a-z]{2,12})\) ?\}?$")
 _UNION = re.compile(r"(?<=[)\]])\s?U\s?(?=[(\[])")
+_TURNED = re.compile(r"([\[\]])\s?([^\[\]()]{1,60}[,;][^\[\]()]{1,60}?)\s?([\[\]])")
 _TRANSPOSED = re.compile(
     r"[\[(]([^()\[\]]+(?:,[^()\[\]]+)+)[\])]\s?\^\s?\{?\s?(?:T|\\top|\\intercal|\\mathrm\{T\}|\\mathsf\{T\})\s?\}?"
 )
@@ -202,6 +203,8 @@ def _rewritten(text: str) -> str:
         text = _LED_BY_HAN.sub(lambda led: "-" if led[0] == "负" else "", text)
     if "(" in text:
         text = _IN_BRACKETS.sub(r"\1 \2", text)
+    if "[" in text and (text.startswith("]") or text.endswith("[")):
+        text = _TURNED.sub(_as_interval, text)
     if "U" in text:
         text = _UNION.sub(r"\\cup ", text)
     if "^" in text and (column := _TRANSPOSED.fullmatch(text)):
@@ -227,6 +230,12 @@ def _as_binomial(found: re.Match[str]) -> str:
     """``C(20,10)``, but ``C(3,4)`` is a point."""
     top, bottom = found[1] or found[2] or found[4], found[3] or found[5]
     return found[0] if found[4] and int(top) < int(bottom) else rf"\binom{{{top}}}{{{bottom}}}"
+
+
+def _as_interval(found: re.Match[str]) -> str:
+    """``]1,2[``, with the brackets turned outwards where an end is left out."""
+    opener, ends, closer = found.groups()
+    return f"{'(' if opener == ']' else '['}{ends}{')' if closer == '[' else ']'}"
 
 
 def _as_list(rows: re.Match[str]) -> str:

@@ -97,6 +97,18 @@ def read_quantity(normal: str) -> Quantity | None:
     return _read_compound(normal) if found is None else found
 
 
+def measured_by_letter(normal: str, unit: Unit) -> Quantity | None:
+    """``5000 m`` beside a length: a letter is a unit where the other side has one of its kind; None for others."""
+    found = _BY_LETTER.fullmatch(normal)
+    if found is None:
+        return None
+    quantity = _quantity(found[1], found[2], int(found[3] or 1))
+    return quantity if quantity is not None and quantity.unit and quantity.unit.bases == unit.bases else None
+
+
+_BY_LETTER = re.compile(r"(-?[\d.,]{1,40}) ?([a-zA-Z])(?: ?\^ ?\{? ?([23]) ?\}?)?")
+
+
 def quantities_equal(gold: Quantity, answer: Quantity, policy: Policy = DEFAULT) -> bool | None:
     """Whether the two are the same amount; None where what they count cannot be compared.
 

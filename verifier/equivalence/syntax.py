@@ -14,6 +14,7 @@ percent    x; ``degree`` x; ``unit`` x words power
 seq        opening bracket, closing bracket, items: a tuple, a vector or an interval
 bag        items, whether in braces: a set, or a list without brackets
 matrix     rows
+cases      rows of a value and its condition; the last may be a value alone, for all else
 rel        operands, relations between them; ``both`` and ``any`` items that hold together, or one of them
 in         x, set; ``builder`` condition; ``cup`` and ``cap`` items; ``without`` a b; ``known`` name of a set
 ratio      items
@@ -44,6 +45,9 @@ _FUNCTION_LETTERS = frozenset("fghFGHPQ")
 _UNIT_VECTORS = frozenset("ijk")
 _OF_VECTORS = frozenset({"vec", "mathbf", "boldsymbol", "hat", "bm", "overrightarrow"})
 _BASES = range(2, 37)
+_CASES = frozenset({"cases", "dcases", "rcases"})
+_OTHERWISE = frozenset({"otherwise", "else", "其他", "其它", "否则"})
+_CONDITION_WORDS = _OTHERWISE | {"", "if", "for", "when", "where", "for all", "while", "当", "若", "如果"}
 
 
 def read(text: str, *, has_groups: bool = False) -> Node:
@@ -107,6 +111,12 @@ class _Parser:
     """Recursive descent; ``kind`` is that of the next sign, empty at the end."""
 
     def __init__(self, tokens: list[Token]) -> None:
+        letters = {token.value for token in tokens if token.kind in ("var", "const")}
+        if {"i", "j"} <= letters <= _UNIT_VECTORS:  # nothing but a vector says i and j
+            tokens = [
+                token._replace(kind="var", value=f"\0{token.value}") if token.kind in ("var", "const") else token
+                for token in tokens
+            ]
         self._tokens = tokens
         self._at = 0
         self._depth = 0
@@ -157,7 +167,7 @@ class _Parser:
                 is_this_both = self._is_both()
                 is_both = is_both or is_this_both
                 is_any = is_any or not (is_this_both or is_comma)
-            if is_comma and self.kind in ("", ")", "]", "rbrace", "}"):
+            if is_comma and self.kind in ("", ")", "]", "rbrace", "}", "row", "end"):
                 break
             items.append(self._item())
         if is_logic and any(item[0] != "rel" for item in items):
@@ -667,6 +677,34 @@ class _Parser:
             factors.append(self._power())
         return (factors[0] if len(factors) == 1 else ("prod", tuple(factors)),)
 
+    def _read_environment(self) -> Node:
+        return self._read_cases() if self._tokens[self._at].value in _CASES else self._read_matrix()
+
+    def _read_cases(self) -> Node:
+        r"""Values with the conditions under which they hold; the last may have none but "otherwise"."""
+        self._next()
+        rows: list[tuple[Node, ...]] = []
+        while self.kind != "end":
+            value = self._union()
+            while self.kind in (",", "&", ";"):
+                self._next()
+            said = self._words().casefold().strip(" ,.:") if self.kind == "text" else ""
+            if said not in _CONDITION_WORDS:
+                raise NotReadError("a condition in words")
+            if said in _OTHERWISE:
+                rows.append((value,))
+            else:
+                items = self._items()
+                rows.append((value, items[0] if len(items) == 1 else ("both", tuple(items))))
+            if self.kind == "row":
+                self._next()
+            elif self.kind != "end":
+                raise NotReadError("cases")
+        self._next()
+        if len(rows) < 2 or any(len(row) == 1 for row in rows[:-1]):  # noqa: PLR2004
+            raise NotReadError("cases of which only the last may stand alone")
+        return ("cases", tuple(rows))
+
     def _read_matrix(self) -> Node:
         name = self._next().value
         if name.rstrip("*") not in ("matrix", "pmatrix", "bmatrix", "vmatrix", "array", "smallmatrix", "Bmatrix"):
@@ -709,7 +747,7 @@ class _Parser:
             "lfloor": _read_floor,
             "lceil": _read_floor,
             "func": _read_function,
-            "begin": _read_matrix,
+            "begin": _read_environment,
         }
     )
     """The sign with which a value begins -> who reads it."""

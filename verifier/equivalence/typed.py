@@ -35,6 +35,7 @@ from verifier.equivalence.values import (
     DEGREE,
     RADIAN,
     Bag,
+    Cases,
     Matrix,
     Named,
     Never,
@@ -138,6 +139,8 @@ class _Comparison:
                 return self._relations(gold, answer)
             case Matrix(), Matrix():
                 return self._matrices(gold, answer)
+            case Cases(), Cases():
+                return self._cases(gold, answer)
             case (Matrix() as matrix, Seq(items, _)) | (Seq(items, _), Matrix() as matrix):
                 return self._column(matrix, items, is_answer=matrix is answer)
             case (Ratio(), Ratio()) | (Ratio(), Scalar()) | (Scalar(), Ratio()):
@@ -438,6 +441,25 @@ class _Comparison:
         if len(gold.rows) != len(answer.rows):
             return False
         return _all(self._each(row, another) for row, another in zip(gold.rows, answer.rows, strict=True))
+
+    def _cases(self, gold: Cases, answer: Cases) -> bool | None:
+        """The same values under the same conditions, in any order; "otherwise" is whatever is left."""
+        if len(gold.rows) != len(answer.rows):
+            return False
+        left = list(answer.rows)
+        for value, condition in gold.rows:
+            if condition is None:
+                continue  # the last, and compared with what is left
+            at = next((at for at, row in enumerate(left) if row[1] is not None and self.equal(condition, row[1])), None)
+            if at is None:
+                if len(left) == 1 and left[0][1] is None:
+                    at = 0
+                else:
+                    return None
+            same = self.equal(value, left.pop(at)[0])
+            if not same:
+                return same
+        return self.equal(gold.rows[-1][0], left[0][0]) if left else True
 
     def _column(self, matrix: Matrix, items: Sequence[Value], *, is_answer: bool) -> bool | None:
         """A vector, written as a matrix of one row or column and as a tuple."""

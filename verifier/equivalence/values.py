@@ -78,6 +78,13 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Cases:
+    """Values by the conditions under which they hold; None for all else."""
+
+    rows: tuple[tuple[Value, Value | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ratio:
     """``2:3``."""
 
@@ -96,7 +103,7 @@ class Never:
     """What is false whatever is asked, such as ``3=4``."""
 
 
-Value = Scalar | Bag | Seq | Region | Relation | Named | Matrix | Ratio | Words | Never
+Value = Scalar | Bag | Seq | Region | Relation | Named | Matrix | Cases | Ratio | Words | Never
 
 
 NEVER = Never()

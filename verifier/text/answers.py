@@ -23,6 +23,7 @@ from verifier.text.phrases import (
     concluded,
     denies,
     goes_on,
+    hashed,
     is_number,
     last_line,
     leads_on,
@@ -80,6 +81,9 @@ _BLANK = re.compile(
 )
 _BLANK_CHARS = frozenset(" \t\r\n_.-?*$~{}()[]:,;…—–\u200b\u00a0\u3000。，、？！!\\")
 _PLACEHOLDERS = frozenset({"answer", "your answer", "final answer", "the answer", "the final answer", "ans"})
+_SPOKEN_OF = re.compile(
+    r"(?<![A-Za-z])(?:in|inside|within|into|using|with|by|of)(?: (?:a|the|an))?[ `$]{1,3}$|[用在到入][ `$]{0,3}$"
+)
 _SAID = re.compile(r"(?!and(?![a-z]))[^\s$,]+")
 _NAMING = re.compile(r"(?i:answer|result|solution|ans[ :]|option|choice)|[答选果填]")
 _ENDS = " .。$\n)]}*\\"
@@ -317,7 +321,7 @@ def _from_boxes(text: str) -> FoundAnswer | None:
         return FoundAnswer(kind=AnswerKind.NONE, reason="no_answer")
     if not found:
         return None
-    said = [box for box in found if box.content.casefold() not in _PLACEHOLDERS] or found
+    said = [box for box in found if not _is_mention(box, text)] or found
     if is_blank(said[-1].content):
         return FoundAnswer(kind=AnswerKind.NONE, reason="empty_answer")
     last = said[-1]
@@ -337,6 +341,13 @@ def _from_boxes(text: str) -> FoundAnswer | None:
     if _SAID.findall(" ".join(others)) == _SAID.findall(last.content):
         others = ()  # a list, said again
     return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct([*texts, *others]))
+
+
+def _is_mention(box: Box, text: str) -> bool:
+    """Whether a box is only spoken of, as in "put it in a box"."""
+    if box.content.casefold() in _PLACEHOLDERS:
+        return True
+    return not box.content and _SPOKEN_OF.search(text[max(box.start - _BESIDE_CHARS, 0) : box.start]) is not None
 
 
 def is_choice(text: str) -> bool:
@@ -363,6 +374,8 @@ def is_part(before: str, after: str) -> bool:
 
 
 def _from_phrase(text: str) -> FoundAnswer:
+    if marked := hashed(text):
+        return FoundAnswer(kind=AnswerKind.BARE, texts=_distinct(list(marked)))
     named = named_answers(text)
     if named is None:
         bare = last_line(text)

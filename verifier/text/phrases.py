@@ -81,6 +81,17 @@ def named_answers(text: str) -> tuple[str, ...] | None:
     return None
 
 
+def hashed(text: str) -> tuple[str, ...]:
+    """What a last line such as ``#### 42`` marks, with what other such lines and the line before it say; or nothing."""
+    before, _, line = text.rstrip().rpartition("\n")
+    found = _HASHED.fullmatch(line)
+    value = plain(found[1]) if found else ""
+    last = before.rstrip().rpartition("\n")[2]
+    if not _VALUE.fullmatch(value) or _OPEN.search(plain(last)):
+        return ()
+    return tuple(dict.fromkeys((*map(plain, _HASHES.findall(before)), *(named_answers(last) or ()), value)))
+
+
 def answer_after(text: str) -> tuple[str, ...]:
     """Numbers and choices that are said to be the answer in what stands beside or after a marked one.
 
@@ -180,6 +191,7 @@ _SAID_TO_BE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_ALONE = re.compile(r"-?[$€£¥]?\d[\d,.]*(?:/\d+)?%?|[a-z]\s?=\s?-?\d[\d.,]*")
+_HASHED = re.compile(r"[ \t]*####[ \t]*(\S.{0,200}?)[ \t]*")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(-?\$?\d[\d,./%]*)[ \t]*$", re.MULTILINE)
 
 
