@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from math import gcd
 
-from verifier.equivalence import decide, normalise, read_gold
+from verifier.equivalence import GoldKind, decide, normalise, read_gold
 
 PIECES = (
     *"0123456789", *"+-*/^_=<>()[]{},.;:|!%&'", *"xyznkabceiABC", *(" ",) * 4, "\\frac", "\\sqrt", "\\pi", "\\cdot",
@@ -31,6 +32,7 @@ PIECES = (
 )  # fmt: skip
 COLUMN, ROW, OR = "\\begin{{pmatrix}}{}\\end{{pmatrix}}", " \\\\ ", " \\text{ or } x = "
 SHOWN = 20
+CHOICES = re.compile(r"[A-H&,()、 ]+")
 
 Chance = random.Random
 Forms = Callable[[Chance], str]
@@ -75,12 +77,19 @@ def said(gold: str, answer: str) -> bool | None:
 
 def raises_nothing(chance: Chance) -> tuple[str, str, str]:
     one, other = (random_text(chance) for _ in range(2))
+    return one, other, of_both_orders(one, other)
+
+
+def of_both_orders(one: str, other: str) -> str:
+    """How the verdicts of the two orders differ; empty where they do not, or may."""
     verdicts = said(one, other), said(other, one)
-    # The rounding of a decimal is asked of one side only, and a small letter may stand for a choice.
-    is_policy = "." in one + other or len(one.strip()) == 1 or len(other.strip()) == 1
+    # The rounding of a decimal is asked of one side only, a small letter may stand for a choice, and what kind the
+    # reference is decides whether letters are words, and choices by the alphabet stand for any order.
+    is_policy = "." in one + other or len(one.strip()) == 1 or len(other.strip()) == 1 or CHOICES.fullmatch(one)
+    is_policy = is_policy or any(gold and gold.kind is GoldKind.WORDS for gold in map(read_gold, (one, other)))
     # One side may be sure where the other only leaves it open.
     is_other = None not in verdicts and verdicts[0] != verdicts[1] and not is_policy
-    return one, other, f"{verdicts[0]} one way, {verdicts[1]} the other" if is_other else ""
+    return f"{verdicts[0]} one way, {verdicts[1]} the other" if is_other else ""
 
 
 def is_itself(chance: Chance) -> tuple[str, str, str]:

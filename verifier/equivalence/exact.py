@@ -70,6 +70,7 @@ class Gold:
 _MATH_WORDS = frozenset({"pi", "infty", "infinity", "oo", "sqrt", "emptyset", "inf", "phi", "alpha", "beta", "theta"})
 _WORD = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
 _SHORT_WORD_CHARS = 3
+_YES_NO = frozenset({"yes", "no"})
 _DECIMAL = re.compile(r"([-+]?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,5}|\d{1,40})(?:\.(\d{0,40}))?", re.ASCII)
 """Most answers: decided at once where the gold is a whole number."""
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
@@ -115,7 +116,7 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
         return True
     if gold.can_be_words and as_words(answer) == as_words(gold.normal) != "" and _has_word(answer):
         return True
-    if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer)):
+    if gold.kind in (GoldKind.WORDS, GoldKind.TEXT) or _is_word_beside(gold, answer):
         return False
     return False if is_prose(answer) else _decide_mathematics(gold, answer, policy)
 
@@ -137,10 +138,10 @@ def _compare_options(gold: str, answer: str, policy: Policy) -> bool | None:
     if (one is None) == (other is None):
         return None
     texts = (one[2], answer) if one is not None else (gold, other[2] if other else "")
-    found = read_gold(texts[0])
-    if found is None or found.number is None or OTHER_CHOICE.search(texts[1]):
+    found, text = read_gold(texts[0]), normalise(texts[1])
+    if found is None or found.quantity is None or read_quantity(text) is None or OTHER_CHOICE.search(texts[1]):
         return None
-    return decide(found, normalise(texts[1]), policy)
+    return decide(found, text, policy)
 
 
 def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:
@@ -207,13 +208,18 @@ def _compare_bases(gold: Gold, answer: str) -> bool | None:
 
 def _is_words(normal: str, text: str) -> bool:
     """Whether the gold is words rather than a product of variables."""
-    if normal.casefold() in ("no", "yes"):
+    if normal.casefold() in _YES_NO:
         return True
     if not _WORD.fullmatch(normal) or normal.casefold() in _MATH_WORDS:
         return False
     if len(normal) > _SHORT_WORD_CHARS or "\\text" in text:
         return len(normal) > 1
     return len(normal) > 1 and (normal.isupper() or not normal.isascii())  # AB names a segment, ab is a product
+
+
+def _is_word_beside(gold: Gold, answer: str) -> bool:
+    """Whether the answer is a word, and the gold a number or expression."""
+    return answer.casefold() in _YES_NO or (gold.kind is GoldKind.NUMBER and _is_words(answer, answer))
 
 
 def _has_word(answer: str) -> bool:
