@@ -27,7 +27,7 @@ def one_input(data: bytes) -> None:
     find_answer(text)
     find_answer(f"So \\boxed{{{text}}}.")
     one, _, other = text.partition("\n")
-    if said(one, one) is False:
+    if "box" not in one and said(one, one) is False:
         raise AssertionError(f"not itself: {one!r}")
     if found := of_both_orders(one, other):
         raise AssertionError(f"{found}: {one!r}, {other!r}")

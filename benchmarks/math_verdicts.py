@@ -121,6 +121,9 @@ def main() -> None:
     options.add_argument("--mutants", type=int, default=0, help="changed forms of each gold answer")
     options.add_argument("--disagreements", action="store_true", help="show where our verdict is not the label")
     chosen = options.parse_args()
+    for path in chosen.input:
+        if not path.is_file():
+            options.error(f"--input {path}: no such file")
     logging.disable(logging.ERROR)
     for path in chosen.input or [None]:
         rows = list(read_rows(path, chosen.limit) if path else made_rows(200))
