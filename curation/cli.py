@@ -7,6 +7,7 @@ the input are wrong, and nothing was done.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -42,7 +43,15 @@ def main() -> None:
 @click.option("--output", metavar="DIR", help="Where the results go; overrules [output] dir.")
 @click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
 @click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")
-@click.option("--retry-failed", is_flag=True, help="Does again the shards that have samples in failed/.")
+@click.option("--retry-failed", is_flag=True, help="Judges again the shards that have samples in failed/.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="ASSAY_VERDICT_STORE",
+    show_envvar=True,
+    help="File of verdicts kept by content, for all runs; default: assay/verdicts.sqlite in the user's cache.",
+)
+@click.option("--no-store", is_flag=True, help="Judges all, and keeps no verdict for other runs.")
 def run_command(  # noqa: PLR0917 - click passes them by name
     recipe: Path,
     globs: tuple[str, ...],
@@ -50,6 +59,8 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     server: str | None,
     sandbox: str | None,
     retry_failed: bool,  # noqa: FBT001 - click passes it
+    store: Path | None,
+    no_store: bool,  # noqa: FBT001 - click passes it
 ) -> None:
     """Runs RECIPE (TOML) over the shards and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
 
@@ -57,6 +68,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     """
     try:
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed)
+        plan = replace(plan, store=None if no_store else store or _default_store())
         report = _run(plan, server=server, sandbox=sandbox)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
@@ -87,6 +99,11 @@ def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries
     return RunPlan(recipe=recipe, steps=steps, shards=shards, output=Path(recipe.output), retries_failed=retries_failed)
 
 
+def _default_store() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
+
+
 def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport:
     settings = load_settings(server=server, sandbox=sandbox)
 
@@ -95,7 +112,7 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport
 
         return open_engine(settings)
 
-    with shard_progress(plan.shards) as progress:
+    with shard_progress() as progress:
         return asyncio.run(run(plan, opened, progress))
 
 

@@ -1,4 +1,4 @@
-"""Facts about samples: the small table on which group steps decide, without any text."""
+"""Facts about samples: the small table on which all decisions are made, without any text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ FACTS = pl.Schema(
         "input_row": pl.Int64,
         "completion_index": pl.Int32,
         "group_key": pl.String,
+        "domain": pl.String,
         "chars": pl.UInt32,
         "bytes": pl.UInt32,
         "text_step": pl.Int32,
@@ -19,5 +20,9 @@ FACTS = pl.Schema(
 """One row a sample, in row order.
 
 ``text_step`` is the number of the first text step that would drop the sample (-1: it could not be read), null where
-none would; ``digest`` is null unless another sample of its group has a completion of the same size.
+none would; ``digest`` is of the completion, where a step of the recipe asks for it.
 """
+
+JUDGED = pl.Schema({"judged": pl.UInt32, "right": pl.UInt32})
+"""What group steps after ``verify`` see besides: of a sample's group, in all shards, how many completions were found
+right or wrong, and how many right."""

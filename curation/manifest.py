@@ -8,7 +8,6 @@ the entries. Nothing here holds a time or a host, so equal runs leave equal tree
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,8 @@ from curation.shards import Shard, file_sha256
 KINDS = ("data", "rejected", "failed")
 """Folders of the three ends a sample can come to."""
 
+STATE = "state"
+"""Folder of what a run knows between its passes."""
 _ENTRIES = "shards"
 _MANIFEST = "manifest.json"
 _TEMPORARY = ".tmp"
@@ -66,21 +67,16 @@ class ShardEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
-    """What all shards of a run share, and their keys depend on.
+    """What all shards of a run share.
 
     Args:
         engine_hash: of the engine's configuration; empty where no step verifies.
-        versions: of the packages that decide or write; only ``assay`` is part of the key.
+        versions: of the packages that decide or write; what is kept between runs depends on that of ``assay``.
     """
 
     recipe_hash: str
     engine_hash: str
     versions: Mapping[str, str]
-
-    def key(self, shard: Shard, input_sha256: str) -> str:
-        """What the outputs of a shard depend on."""
-        parts = [shard.path, input_sha256, self.recipe_hash, self.engine_hash, self.versions["assay"]]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class Directory:
@@ -114,10 +110,14 @@ class Directory:
 
     def forget(self, name: str) -> None:
         """Takes back that a shard, and so the run, is done."""
-        (self.path / _MANIFEST).unlink(missing_ok=True)
+        self.forget_manifest()
         (self.path / _ENTRIES / f"{name}.json").unlink(missing_ok=True)
         for folder in (self.path, self.path / _ENTRIES):
             _sync(folder)
+
+    def forget_manifest(self) -> None:
+        """Takes back that the run is done."""
+        (self.path / _MANIFEST).unlink(missing_ok=True)
 
     def publish(self, entry: ShardEntry) -> None:
         """Puts the temporary files of a shard in place, then says that it is done."""
@@ -167,7 +167,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
         OutputError: it cannot be made or written.
     """
     try:
-        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES):
+        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
             folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -179,7 +179,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
             raise RunLockedError(
                 f"another run is at work on {path}; wait for it, or choose another --output"
             ) from error
-        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES):
+        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
             for leftover in folder.glob(f"*{_TEMPORARY}"):
                 leftover.unlink()
         yield Directory(path)

@@ -5,66 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from curation.manifest import ShardEntry
-from curation.shards import Shard
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} rows/s" if task.speed else "- rows/s")
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "-/s")
 
 
 class ShardProgress:
-    """An observer that draws a bar over the rows of all shards.
+    """An observer that draws a bar over each pass: over shards, or over the completions to be judged."""
 
-    Judging is the slow part, so within a shard the bar goes by completions judged.
-    """
-
-    def __init__(self, progress: Progress, total_rows: int) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=total_rows)
-        self._done = 0
-        self._rows = 0
-        self._judged = 0
-        self._shown = 0
+        self._task = progress.add_task("", total=0)
 
-    def shard_started(self, shard: Shard, rows: int) -> None:
-        """Names the shard."""
-        self._rows, self._judged = rows, 0
-        self._progress.update(self._task, description=shard.name)
+    def stage_started(self, stage: str, total: int) -> None:
+        """Begins a bar."""
+        self._progress.reset(self._task, description=stage, total=total)
 
-    def advanced(self, completions: int) -> None:
-        """Moves on inside the shard, never past its rows."""
-        self._judged += completions
-        self._show(self._done + min(self._rows, self._judged))
+    def advanced(self, count: int) -> None:
+        """Moves on."""
+        self._progress.advance(self._task, count)
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
-        """Moves to the end of the shard."""
-        self._done += entry.rows if not entry.error else self._rows if is_fresh else 0
-        self._rows = 0
-        self._show(self._done)
-
-    def _show(self, rows: int) -> None:
-        self._progress.update(self._task, completed=rows)
+        """Told by the count."""
 
 
 @contextmanager
-def shard_progress(shards: tuple[Shard, ...]) -> Iterator[ShardProgress]:
+def shard_progress() -> Iterator[ShardProgress]:
     """An observer for the command line; draws nothing where standard error is not a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        yield ShardProgress(progress, sum(_rows(shard) for shard in shards) if console.is_terminal else 0)
-
-
-def _rows(shard: Shard) -> int:
-    try:
-        return int(pq.read_metadata(shard.path).num_rows)
-    except (OSError, pa.ArrowException):
-        return 0
+        yield ShardProgress(progress)

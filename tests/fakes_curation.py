@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from curation.executors.local import RunPlan, RunReport, run
 from curation.manifest import ShardEntry
 from curation.recipe import load_recipe, parse_recipe
-from curation.shards import Shard, check_columns, find_shards
+from curation.shards import check_columns, find_shards
 from curation.steps import build_steps
 from verifier.errors import OverloadedError, ServerUnavailableError
 from verifier.types import EngineInfo, Group, GroupResult, MathReference, Scored, Verdict
@@ -90,11 +90,11 @@ class Silence:
         self.fresh: list[str] = []
         self.judged = 0
 
-    def shard_started(self, shard: Shard, rows: int) -> None:
-        pass
+    def stage_started(self, stage: str, total: int) -> None:
+        self._stage = stage
 
-    def advanced(self, completions: int) -> None:
-        self.judged += completions
+    def advanced(self, count: int) -> None:
+        self.judged += count if self._stage == "judging" else 0
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         if is_fresh:
@@ -141,12 +141,18 @@ def run_fake(
     engine: FakeEngine | None = None,
     observer: Silence | None = None,
     retries_failed: bool = False,
+    store: Path | None = None,
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
     shards = find_shards(parsed.globs)
     check_columns(shards, parsed.columns, parsed.rows)
     plan = RunPlan(
-        recipe=parsed, steps=build_steps(parsed), shards=shards, output=output, retries_failed=retries_failed
+        recipe=parsed,
+        steps=build_steps(parsed),
+        shards=shards,
+        output=output,
+        retries_failed=retries_failed,
+        store=store,
     )
 
     @asynccontextmanager

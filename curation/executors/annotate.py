@@ -7,13 +7,13 @@ step is the first to drop a sample.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
+import xxhash
 
 from curation.facts import FACTS
-from curation.steps.base import RewriteStep, Step, TextStep
+from curation.steps.base import GroupStep, RewriteStep, Step, TextStep
 from curation.steps.parts import PARTS, with_parts
 
 NOT_READ = -1
@@ -29,7 +29,7 @@ def rewritten(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
 
 
 def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
-    """Facts about the samples, columns of ``FACTS``; ``digest`` is left null.
+    """Facts about the samples, columns of ``FACTS``.
 
     Args:
         samples: columns of ``rows.SAMPLES``, rewritten.
@@ -61,9 +61,10 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         "input_row",
         "completion_index",
         "group_key",
+        "domain",
         pl.col("completion").str.len_chars().alias("chars"),
         pl.col("completion").str.len_bytes().alias("bytes"),
-        pl.lit(None, pl.String).alias("digest"),
+        _digests(indexed["completion"], steps),
     ).join(fates, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
@@ -82,28 +83,10 @@ def _reason(step: TextStep) -> pl.Expr:
     return reason
 
 
-def with_digests(facts: pl.DataFrame, alive: pl.Series, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The facts with a digest of each live completion that has a sibling of the same size.
-
-    Sizes differ almost always, so almost no text is hashed.
-
-    Args:
-        facts: of the whole shard.
-        alive: which samples count.
-        frames: the shard's samples, rewritten; read only where a digest is needed.
-    """
-    size = pl.struct("group_key", "bytes")
-    wanted = facts.select(alive.alias("alive"), "group_key", "bytes").select(
-        (pl.col("alive") & (pl.col("alive").sum().over(size) > 1)).alias("wanted")
-    )["wanted"]
-    if not wanted.any():
-        return facts
-    digests: list[str | None] = []
-    for frame in frames:
-        marks = wanted.slice(len(digests), frame.height)
-        if not marks.any():
-            digests.extend([None] * frame.height)
-            continue
-        texts = frame.select(pl.when(marks).then("completion"))["completion"]
-        digests.extend(None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in texts)
-    return facts.with_columns(pl.Series("digest", digests, dtype=pl.String))
+def _digests(completions: pl.Series, steps: Sequence[Step]) -> pl.Series:
+    """A digest of each completion, where a step compares them."""
+    is_wanted = any(isinstance(step, GroupStep) and step.needs_digest for step in steps)
+    found = [
+        xxhash.xxh3_128_hexdigest(text.encode()) if is_wanted and text is not None else None for text in completions
+    ]
+    return pl.Series("digest", found, dtype=pl.String)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from curation.errors import AccountingError, EngineStoppedError
+from curation.executors.store import VerdictStore, content_key
 from curation.rows import VERDICT, BadReference, reference_from_columns
 from verifier.engines.base import Engine
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
@@ -18,6 +19,10 @@ from verifier.types import Group, Outcome, Scored, Verdict
 VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
 """One row a sample; both null where it was not judged."""
 
+_OF_REQUESTS = (
+    *("place", "key", "group_key", "group_id", "domain", "language"),
+    *("prompt", "answers", "tests", "completion"),
+)
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
 _GONE = ("server_unavailable", "engine_closed")
@@ -35,10 +40,11 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A group, or some completions of one, and the places of its completions in the shard."""
+    """A group, or some completions of one, with the places of its completions in the shard and their keys."""
 
     group: Group
     places: tuple[int, ...]
+    keys: tuple[bytes, ...]
     bytes: int
 
 
@@ -78,13 +84,24 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
     Neighbouring samples of one group go together, up to a bound that any server takes.
 
     Args:
-        samples: live samples, columns of ``rows.SAMPLES`` and ``place``: their number in the frame.
+        samples: live samples, columns of ``rows.SAMPLES``, ``place``: their number in the frame, and ``key``.
         first_place: number of the frame's first sample in the shard.
         recipe: name of the verifier's recipe.
     """
     pending: list[dict[str, object]] = []
     size = 0
-    columns = ("place", "group_key", "group_id", "domain", "language", "prompt", "answers", "tests", "completion")
+    columns = (
+        "place",
+        "group_key",
+        "group_id",
+        "domain",
+        "language",
+        "prompt",
+        "answers",
+        "tests",
+        "completion",
+        "key",
+    )
     for row in samples.select(columns).iter_rows(named=True):
         grown = size + len(row["completion"].encode())
         is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
@@ -124,11 +141,15 @@ def _request(
         language=_str(head["language"]),
         recipe=recipe,
     )
-    yield Request(group=group, places=places, bytes=size)
+    yield Request(group=group, places=places, keys=tuple(_bytes(row["key"]) for row in rows), bytes=size)
 
 
 def _str(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def _int(value: object) -> int:
@@ -145,11 +166,24 @@ class Judge:
         recipe: name of the verifier's recipe.
         bounds: of what is in flight.
         advance: called with the number of completions just judged.
+        store: of verdicts that are known; None asks for all.
+        context: what all its keys share.
     """
 
-    def __init__(self, engine: Engine, *, recipe: str, bounds: Bounds, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        recipe: str,
+        bounds: Bounds,
+        advance: Callable[[int], None],
+        store: VerdictStore | None = None,
+        context: str = "",
+    ) -> None:
         self._engine = engine
         self._recipe = recipe
+        self._store = store
+        self._context = context
         self._gate = Gate(bounds)
         self._advance = advance
 
@@ -193,6 +227,11 @@ class Judge:
         iterator = iter(frames())
         while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
             live = frame.with_row_index("place").filter(alive.slice(first_place, frame.height))
+            live = live.with_columns(key=self._keys(live))
+            known = {} if self._store is None else self._store.find(live["key"].to_list())
+            for place, key in live.select("place", "key").filter(pl.col("key").is_in(list(known))).iter_rows():
+                yield first_place + place, known[key]
+            live = live.filter(~pl.col("key").is_in(list(known))) if known else live
             for request in requests_of(live, first_place=first_place, recipe=self._recipe):
                 yield request
             first_place += frame.height
@@ -206,8 +245,18 @@ class Judge:
             raise AccountingError(
                 f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
             )
-        found.update(zip(request.places, map(_slim, scores), strict=True))
+        slim = list(map(_slim, scores))
+        found.update(zip(request.places, slim, strict=True))
+        if self._store is not None:
+            self._store.add(zip(request.keys, slim, strict=True))
         self._advance(len(scores))
+
+    def _keys(self, live: pl.DataFrame) -> pl.Series:
+        """The store's key of each sample; empty without a store."""
+        if self._store is None:
+            return pl.Series("key", [b""] * live.height, dtype=pl.Binary)
+        parts = live.select("prompt", "answers", "tests", "domain", "language", "completion").iter_rows()
+        return pl.Series("key", [content_key(self._context, row) for row in parts], dtype=pl.Binary)
 
     async def _ask(self, group: Group) -> Sequence[Scored]:
         waited_s = 0.0

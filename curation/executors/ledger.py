@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -51,6 +52,16 @@ class Ledger:
     def fates(self, first: int, count: int) -> pl.DataFrame:
         """The fates of some samples; columns of ``FATES``."""
         return self._fates.slice(first, count)
+
+    def part(self, first: int, count: int) -> Ledger:
+        """The fates of some samples, as a ledger of their own."""
+        part = Ledger(0)
+        part._fates = self.fates(first, count)
+        return part
+
+    def digest(self) -> str:
+        """Of all fates, for keys that are kept."""
+        return hashlib.sha256(self._fates.write_csv().encode()).hexdigest()
 
     def counts(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
         """Step -> reason -> samples rejected, and reason -> samples failed."""

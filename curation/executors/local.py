@@ -1,7 +1,15 @@
-"""All shards of a run in this process, one after the other."""
+"""All shards of a run in this process.
+
+Three passes over the shards, each of which takes up what is left of it: facts (``state/*.facts.parquet``), verdicts
+(``state/*.verdicts.parquet``), and the files. Decisions are made in between, on the facts and verdicts of all shards,
+so a changed threshold judges nothing again, and a file is written once.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -10,14 +18,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+import polars as pl
+
 from curation.errors import EngineStoppedError, RecipeError, ShardError, near
 from curation.executors.annotate import rewritten
+from curation.executors.corpus import Corpus
 from curation.executors.judging import Bounds
-from curation.executors.shard import ShardWork, curate_shard
-from curation.manifest import Directory, RunIdentity, ShardEntry, manifest_of, open_directory
+from curation.executors.ledger import Ledger
+from curation.executors.shard import Fates, ShardWork, annotate_shard, judge_shard, unjudged, write_shard
+from curation.executors.state import State
+from curation.executors.store import VerdictStore
+from curation.manifest import STATE, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
 from curation.recipe import Recipe
 from curation.shards import Shard, ShardReader, file_sha256
-from curation.steps import recipe_hash
+from curation.steps import facts_hash, recipe_hash
 from curation.steps.base import Step
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
@@ -28,11 +42,11 @@ EngineOpener = Callable[[], AbstractAsyncContextManager[Engine]]
 class Observer(Protocol):
     """Is told how a run goes on."""
 
-    def shard_started(self, shard: Shard, rows: int) -> None:
-        """Work on a shard begins."""
+    def stage_started(self, stage: str, total: int) -> None:
+        """A pass over the shards begins, over so many rows or completions."""
 
-    def advanced(self, completions: int) -> None:
-        """Completions were judged."""
+    def advanced(self, count: int) -> None:
+        """So many of them are done."""
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         """A shard is done, failed, or was done before (not fresh)."""
@@ -43,7 +57,8 @@ class RunPlan:
     """What a run is to do.
 
     Args:
-        retries_failed: whether shards with failed samples are done again.
+        retries_failed: whether what failed is judged again.
+        store: file of the verdicts that are known; None knows none.
     """
 
     recipe: Recipe
@@ -51,6 +66,7 @@ class RunPlan:
     shards: tuple[Shard, ...]
     output: Path
     retries_failed: bool = False
+    store: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +98,17 @@ async def run(plan: RunPlan, open_engine: EngineOpener, observer: Observer) -> R
         async with open_engine() if verify is not None else nullcontext() as engine:
             identity = await _identity(plan, verify, engine)
             spec = plan.recipe.verify
-            work = ShardWork(
-                steps=plan.steps,
-                engine=engine,
-                bounds=Bounds(completions=spec.in_flight, bytes=spec.in_flight_bytes),
-                advance=observer.advanced,
-            )
-            return await _run_shards(
-                _Run(plan=plan, directory=directory, identity=identity, work=work, observer=observer)
-            )
+            with VerdictStore(plan.store) if plan.store and verify is not None else nullcontext() as store:
+                work = ShardWork(
+                    steps=plan.steps,
+                    engine=engine,
+                    bounds=Bounds(completions=spec.in_flight, bytes=spec.in_flight_bytes),
+                    advance=observer.advanced,
+                    store=store,
+                    context=json.dumps([identity.engine_hash, identity.versions["assay"], verify and verify.recipe]),
+                )
+                passes = _Passes(plan, directory, identity, work, observer)
+                return await passes.run(verify)
 
 
 async def _identity(plan: RunPlan, verify: Verify | None, engine: Engine | None) -> RunIdentity:
@@ -112,58 +130,150 @@ async def _identity(plan: RunPlan, verify: Verify | None, engine: Engine | None)
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """A run under way."""
+@dataclass(slots=True)
+class _Known:
+    """What is known of one shard so far.
 
-    plan: RunPlan
-    directory: Directory
-    identity: RunIdentity
-    work: ShardWork
-    observer: Observer
+    Args:
+        facts_key: what its facts follow from.
+        verdicts_key: what its verdicts follow from; empty where none are asked for.
+    """
+
+    shard: Shard
+    sha256: str
+    facts_key: str = ""
+    facts: pl.DataFrame | None = None
+    verdicts_key: str = ""
+    verdicts: pl.DataFrame | None = None
+    error: str = ""
 
 
-async def _run_shards(run: _Run) -> RunReport:
-    entries: list[ShardEntry] = []
-    stopped = ""
-    shards = run.plan.shards
-    for shard in shards:
+class _Passes:
+    """The passes of a run over its shards: facts, verdicts, files; decisions are made in between, on all shards."""
+
+    def __init__(
+        self, plan: RunPlan, directory: Directory, identity: RunIdentity, work: ShardWork, observer: Observer
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._state = State(directory.path / STATE)
+        self._identity = identity
+        self._work = work
+        self._observer = observer
+
+    async def run(self, verify: Verify | None) -> RunReport:
+        """All of them; stops before the files where the engine goes away."""
+        self._directory.forget_manifest()
+        shards = [_Known(shard=shard, sha256="") for shard in self._plan.shards]
+        self._observer.stage_started("reading", len(shards))
+        for known in shards:
+            self._annotate(known)
+            self._observer.advanced(1)
+        good = [known for known in shards if known.facts is not None]
+        corpus = Corpus([known.facts for known in good if known.facts is not None], self._plan.steps)
+        corpus.decide_before_verdicts()
+        if verify is not None:
+            stopped = await self._judge(good, corpus, verify)
+            if stopped:
+                return self._report([], [known.shard.name for known in shards], stopped)
+            corpus.decide_after([known.verdicts for known in good if known.verdicts is not None])
+        return self._report(self._write(shards, corpus), [], "")
+
+    def _annotate(self, known: _Known) -> None:
+        shard = known.shard
         try:
-            entry, is_fresh = await _run_shard(run, shard)
-        except EngineStoppedError as error:
-            stopped = str(error)
-            break
-        entries.append(entry)
-        run.observer.shard_ended(entry, is_fresh=is_fresh)
-    unfinished = [shard.name for shard in shards[len(entries) :]]
-    run.directory.write_manifest(manifest_of(run.identity, entries, unfinished))
-    return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
+            known.sha256 = file_sha256(shard.path)
+            known.facts_key = _key(known.sha256, facts_hash(self._plan.recipe, self._plan.steps), self._version)
+            known.facts = self._state.read("facts", shard.name, known.facts_key)
+            if known.facts is None:
+                known.facts = annotate_shard(self._reader(known), self._work)
+                self._state.write("facts", shard.name, known.facts_key, known.facts)
+        except OSError as error:
+            known.error = f"cannot be read: {error.strerror}"
+        except ShardError as error:
+            known.error = str(error)
+
+    async def _judge(self, shards: list[_Known], corpus: Corpus, verify: Verify) -> str:
+        """Fetches the verdicts of all shards; why it stopped early, or empty."""
+        alive = corpus.alive()
+        self._observer.stage_started("judging", sum(int(series.sum()) for series in alive))
+        options = json.dumps([verify.name, dataclasses.asdict(verify), self._work.context])
+        for known, live in zip(shards, alive, strict=True):
+            mask = hashlib.sha256(live.to_numpy().tobytes()).hexdigest()
+            known.verdicts_key = _key(known.facts_key, options, mask)
+            found = self._state.read("verdicts", known.shard.name, known.verdicts_key)
+            if found is not None and not (self._plan.retries_failed and found["is_failed"].any()):
+                known.verdicts = found
+                self._observer.advanced(int(live.sum()))
+                continue
+            try:
+                known.verdicts = await judge_shard(self._reader(known), self._work, verify, live)
+            except EngineStoppedError as error:
+                return str(error)
+            self._state.write("verdicts", known.shard.name, known.verdicts_key, known.verdicts)
+        return ""
+
+    def _write(self, shards: list[_Known], corpus: Corpus) -> list[ShardEntry]:
+        self._observer.stage_started("writing", len(shards))
+        parts = corpus.parts()
+        entries: list[ShardEntry] = []
+        for known in shards:
+            if known.facts is None:
+                entry, is_fresh = self._failed(known), True
+            else:
+                facts, ledger = next(parts)
+                entry, is_fresh = self._written(known, facts, ledger)
+            entries.append(entry)
+            self._observer.advanced(1)
+            self._observer.shard_ended(entry, is_fresh=is_fresh)
+        return entries
+
+    def _written(self, known: _Known, facts: pl.DataFrame, ledger: Ledger) -> tuple[ShardEntry, bool]:
+        """The entry of a shard, and whether its files were written now."""
+        shard, directory = known.shard, self._directory
+        key = _key(shard.path, known.facts_key, known.verdicts_key, ledger.digest())
+        entry = directory.entry(shard.name)
+        if entry is not None and entry.key == key and not entry.error and not self._is_judged_anew(entry):
+            return entry, False
+        directory.forget(shard.name)
+        verdicts = unjudged(facts.height) if known.verdicts is None else known.verdicts
+        try:
+            reader = self._reader(known)
+            fates = Fates(facts=facts, verdicts=verdicts, ledger=ledger)
+            return write_shard(shard, reader, directory, fates, key=key, sha256=known.sha256), True
+        except ShardError as error:
+            known.error = str(error)
+            return self._failed(known), True
+
+    def _is_judged_anew(self, entry: ShardEntry) -> bool:
+        return self._plan.retries_failed and bool(entry.failed)
+
+    def _failed(self, known: _Known) -> ShardEntry:
+        self._directory.forget(known.shard.name)
+        self._state.forget(known.shard.name)
+        entry = ShardEntry(
+            name=known.shard.name,
+            input_file=known.shard.path,
+            input_sha256=known.sha256,
+            key=_key(known.shard.path, known.sha256),
+            error=known.error,
+        )
+        self._directory.publish(entry)
+        return entry
+
+    def _reader(self, known: _Known) -> ShardReader:
+        rewrite = partial(rewritten, steps=self._plan.steps)
+        recipe = self._plan.recipe
+        return ShardReader(known.shard, recipe.columns, sha256=known.sha256, rows=recipe.rows, rewrite=rewrite)
+
+    def _report(self, entries: list[ShardEntry], unfinished: list[str], stopped: str) -> RunReport:
+        self._directory.write_manifest(manifest_of(self._identity, entries, unfinished))
+        return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
+
+    @property
+    def _version(self) -> str:
+        return self._identity.versions["assay"]
 
 
-async def _run_shard(run: _Run, shard: Shard) -> tuple[ShardEntry, bool]:
-    """The entry of a shard, and whether it was made now."""
-    plan, directory = run.plan, run.directory
-    try:
-        sha256 = file_sha256(shard.path)
-    except OSError as error:
-        return _failed_shard(run, shard, sha256="", error=f"cannot be read: {error.strerror}"), True
-    key = run.identity.key(shard, sha256)
-    entry = directory.entry(shard.name)
-    if entry is not None and entry.key == key and not entry.error and not (plan.retries_failed and entry.failed):
-        return entry, False
-    directory.forget(shard.name)
-    try:
-        rewrite = partial(rewritten, steps=plan.steps)
-        reader = ShardReader(shard, plan.recipe.columns, sha256=sha256, rows=plan.recipe.rows, rewrite=rewrite)
-        run.observer.shard_started(shard, reader.rows)
-        return await curate_shard(shard, reader, directory, run.work, key=key, sha256=sha256), True
-    except ShardError as error:
-        return _failed_shard(run, shard, sha256=sha256, error=str(error)), True
-
-
-def _failed_shard(run: _Run, shard: Shard, *, sha256: str, error: str) -> ShardEntry:
-    key = run.identity.key(shard, sha256)
-    run.directory.forget(shard.name)
-    entry = ShardEntry(name=shard.name, input_file=shard.path, input_sha256=sha256, key=key, error=error)
-    run.directory.publish(entry)
-    return entry
+def _key(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -64,12 +64,6 @@ class SampleFile:
             os.fsync(stream.fileno())
         return Output(samples=self.samples, bytes=self._path.stat().st_size, sha256=file_sha256(self._path))
 
-    def emptied(self) -> Self:
-        """The same file with nothing in it."""
-        self.abandon()
-        self._path.unlink(missing_ok=True)
-        return type(self)(self._directory, self._kind, self._shard)
-
     def abandon(self) -> None:
         """Closes the file as it is."""
         if self._writer is not None:
@@ -121,10 +115,6 @@ class ShardFiles:
             self._files["rejected"].append(dropped.filter(~pl.col("is_failed")))
             self._files["failed"].append(dropped.filter("is_failed"))
             first += frame.height
-
-    def restart(self) -> None:
-        """Takes back all that was written."""
-        self._files = {kind: file.emptied() for kind, file in self._files.items()}
 
     def samples(self, kind: str) -> int:
         """How many samples a file got."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from curation.errors import RecipeError, near
 from curation.recipe import Option, Recipe
-from curation.steps.base import RewriteStep, Step, step_from_options
+from curation.steps.base import GroupStep, RewriteStep, Step, TextStep, step_from_options
 from curation.steps.code_in_reasoning import CodeInReasoning
 from curation.steps.dedup import Dedup
 from curation.steps.format import Format
@@ -17,6 +17,8 @@ from curation.steps.language_mix import LanguageMix
 from curation.steps.length import Length
 from curation.steps.long_paragraph import LongParagraph
 from curation.steps.normalise import Normalise
+from curation.steps.pass_rate import PassRate
+from curation.steps.quota import Quota
 from curation.steps.select import Select
 from curation.steps.validate import Validate
 from curation.steps.verify import Verify
@@ -31,7 +33,9 @@ STEPS: Mapping[str, type[Step]] = {
     "code_in_reasoning": CodeInReasoning,
     "dedup": Dedup,
     "verify": Verify,
+    "pass_rate": PassRate,
     "select": Select,
+    "quota": Quota,
 }
 """Name in recipes -> step."""
 
@@ -57,6 +61,8 @@ def build_steps(recipe: Recipe) -> tuple[Step, ...]:
         options, where = spec.options, spec.where
         if kind is Verify:
             options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
+        if issubclass(kind, GroupStep) and kind.needs_verdicts and not any(isinstance(step, Verify) for step in steps):
+            raise RecipeError(spec.where, "needs verdicts; put it after the step verify")
         steps.append(step_from_options(kind, options, where=where))
     return tuple(steps)
 
@@ -67,6 +73,12 @@ def _verify_options(given: Mapping[str, Option], table: Mapping[str, Option], wh
             f"{where}.{next(iter(given))}", "options of this step stand in the table [verify]; move it there"
         )
     return table
+
+
+def facts_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
+    """What of a recipe the facts about samples depend on: not the options of the steps that compare samples."""
+    kept = tuple(step if isinstance(step, RewriteStep | TextStep) else type(step)() for step in steps)
+    return recipe_hash(recipe, kept)
 
 
 def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:

@@ -70,19 +70,21 @@ class TextStep(Step, ABC):
 
 @dataclass(frozen=True)
 class GroupStep(Step, ABC):
-    """Drops samples by comparing those of one group, from their facts alone.
+    """Drops samples by comparing those of all shards, or of one group, from their facts alone.
 
-    ``needs_digest`` asks for a digest of the completions that could be equal.
+    ``needs_digest`` asks for a digest of the completions, ``needs_verdicts`` for the columns of ``facts.JUDGED``.
     """
 
     needs_digest: ClassVar[bool] = False
+    needs_verdicts: ClassVar[bool] = False
 
     @abstractmethod
     def reasons(self, alive: pl.DataFrame) -> pl.Series:
         """A reason for each sample, null for those that stay; in the order of the frame.
 
         Args:
-            alive: columns of ``facts.FACTS`` of the samples that no earlier step dropped, in row order.
+            alive: columns of ``facts.FACTS`` of the samples that no earlier step dropped, in the order of shards and
+                rows: a sample's place in it is the last tie-break.
         """
 
 

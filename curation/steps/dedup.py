@@ -14,7 +14,7 @@ from curation.steps.base import GroupStep
 class Dedup(GroupStep):
     """Drops completions that equal an earlier one of their group, character by character; ``duplicate``.
 
-    The first by input row, then by index, stays. Groups do not reach past their shard.
+    The first by shard, row and index stays.
 
     Example:
         Of two completions ``"4"`` the second is dropped; ``"4"`` and ``"4."`` are both kept.

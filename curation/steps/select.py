@@ -8,18 +8,22 @@ from typing import ClassVar
 import polars as pl
 
 from curation.steps.base import GroupStep, option
+from curation.steps.order import mixed, shuffled
 
 
 @dataclass(frozen=True)
 class Select(GroupStep):
-    """Keeps all completions of a group, or its few shortest; the others are dropped as ``not_selected``.
+    """Keeps all completions of a group, or a few of them; the others are dropped as ``not_selected``.
 
-    Formula of ``shortest``: rank in the group by (characters, input row, index in the row), all whole numbers, so
-    that ties always fall the same way; the first ``count`` stay.
+    Formula: rank in the group, in whole numbers, with the place of shard, row and index as the last tie-break; the
+    first ``count`` stay. The rank of ``shortest`` and ``longest`` is by characters; of ``median`` by the distance to
+    the middle of the n completions ordered by characters, ``|2 i - (n - 1)|``; of ``random`` by a hash of ``seed``,
+    the group and the completion's number in it.
 
     Args:
-        policy: ``all`` or ``shortest``.
-        count: how many ``shortest`` keeps.
+        policy: ``all``, ``shortest``, ``longest``, ``median`` or ``random``.
+        count: how many are kept.
+        seed: of ``random``.
 
     Example:
         With ``shortest`` and ``count = 1``, of ``"4"`` and ``"It is 4"`` the second is dropped.
@@ -30,14 +34,32 @@ class Select(GroupStep):
     """
 
     name: ClassVar[str] = "select"
-    policy: str = option("all", choices=("all", "shortest"))
+    policy: str = option("all", choices=("all", "shortest", "longest", "median", "random"))
     count: int = option(1, least=1)
+    seed: int = option(0, least=0)
 
     def reasons(self, alive: pl.DataFrame) -> pl.Series:
         """By rank in the group."""
         if self.policy == "all":
             return pl.Series("reason", [None] * alive.height, dtype=pl.String)
-        ranked = alive.with_row_index("place").sort("chars", "input_row", "completion_index")
-        ranked = ranked.with_columns(rank=pl.int_range(pl.len()).over("group_key")).sort("place")
+        placed = alive.select("group_key", "chars").with_row_index("place")
+        if self.policy == "random":
+            number = (
+                placed.select(number=pl.int_range(pl.len()).over("group_key"))["number"].to_numpy().astype("uint64")
+            )
+            scattered = mixed(shuffled(placed["group_key"], self.seed).to_numpy() ^ number)
+            placed = placed.with_columns(rank_by=pl.Series(scattered))
+        else:
+            chars = pl.col("chars").cast(pl.Int64)
+            placed = placed.with_columns(rank_by=-chars if self.policy == "longest" else chars)
+        ranked = _ranked(placed)
+        if self.policy == "median":
+            middle = (2 * pl.col("rank") - pl.len().over("group_key") + 1).abs()
+            ranked = _ranked(ranked.with_columns(rank_by=middle))
         dropped = pl.when(pl.col("rank") >= self.count).then(pl.lit("not_selected"))
-        return ranked.select(dropped.alias("reason"))["reason"]
+        return ranked.sort("place").select(dropped.alias("reason"))["reason"]
+
+
+def _ranked(placed: pl.DataFrame) -> pl.DataFrame:
+    ordered = placed.sort("rank_by", "place")
+    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("group_key"))

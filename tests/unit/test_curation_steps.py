@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.executors.annotate import facts_of, rewritten, with_digests
+from curation.executors.annotate import facts_of, rewritten
 from curation.executors.ledger import Ledger, scattered
 from curation.recipe import parse_recipe
 from curation.rows import SAMPLES
@@ -97,8 +97,7 @@ def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():
 
 
 def reasons(step: GroupStep, frame: pl.DataFrame) -> list[str | None]:
-    facts = facts_of(frame, [])
-    facts = with_digests(facts, pl.Series([True] * facts.height), [frame])
+    facts = facts_of(frame, [step])
     return step.reasons(facts).to_list()
 
 
@@ -175,7 +174,6 @@ def test_values_of_the_live_return_to_their_places():
     assert scattered(pl.Series(["x", None]), pl.Series([False, True, True])).to_list() == [None, "x", None]
 
 
-def test_only_completions_of_equal_size_in_a_group_are_hashed():
-    frame = samples("aa", "bb", "c")
-    facts = with_digests(facts_of(frame, []), pl.Series([True] * 3), [frame])
-    assert [digest is not None for digest in facts["digest"]] == [True, True, False]
+def test_completions_are_hashed_only_where_a_step_compares_them():
+    assert facts_of(samples("aa", "bb"), [])["digest"].null_count() == 2
+    assert facts_of(samples("aa", None, "bb"), [Dedup()])["digest"].n_unique() == 3

@@ -1,0 +1,55 @@
+"""What a run knows of each shard between its passes: facts and verdicts, as small Parquet files under ``state/``.
+
+A file carries the key of what it was made from. One with another key, or one that cannot be read, is as none: it is
+made again. Files are put in place whole, and the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_KEY = b"assay.key"
+_GROUP_ROWS = 100_000
+
+
+class State:
+    """The files of one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, kind: str, name: str, key: str) -> pl.DataFrame | None:
+        """What was written of a shard under this key; None where there is no such."""
+        path = self._path(kind, name)
+        try:
+            if (pq.read_schema(path).metadata or {}).get(_KEY) != key.encode():
+                return None
+            return pl.read_parquet(path)
+        except (OSError, pa.ArrowException, pl.exceptions.PolarsError):
+            return None
+
+    def write(self, kind: str, name: str, key: str, frame: pl.DataFrame) -> None:
+        """Puts a frame in place of what was there of the shard."""
+        path = self._path(kind, name)
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = table.replace_schema_metadata({_KEY: key.encode()})
+        temporary = path.with_name(f"{path.name}.tmp")
+        with temporary.open("wb") as stream:
+            pq.write_table(table, stream, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+
+    def forget(self, name: str) -> None:
+        """Takes away what is known of a shard."""
+        for path in self._folder.glob(f"{name}.*.parquet"):
+            if path.name in (f"{name}.facts.parquet", f"{name}.verdicts.parquet"):
+                path.unlink()
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self._folder / f"{name}.{kind}.parquet"

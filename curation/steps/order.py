@@ -1,0 +1,34 @@
+"""Random orders that follow from a seed and from content, so that neither shards nor threads change them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.uint64]
+
+_HEX_DIGITS = 15
+
+
+def shuffled(keys: pl.Series, seed: int) -> pl.Series:
+    """A number for each key, by which to order in a random way; the same for equal keys.
+
+    Source:
+        The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
+
+    Args:
+        keys: hexadecimal texts, such as ``group_key``.
+        seed: of the order.
+    """
+    numbers = keys.str.head(_HEX_DIGITS).str.to_integer(base=16, dtype=pl.Int64).to_numpy().astype(np.uint64)
+    salt = mixed(np.array([seed], dtype=np.uint64))
+    return pl.Series("order", mixed(numbers ^ salt), dtype=pl.UInt64)
+
+
+def mixed(numbers: Numbers) -> Numbers:
+    """Whole numbers of 64 bits, scattered."""
+    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

@@ -1,0 +1,53 @@
+"""Step ``pass_rate``: prompts that are too hard, too easy, or judged too seldom to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from curation.steps.base import GroupStep, option
+
+
+@dataclass(frozen=True)
+class PassRate(GroupStep):
+    """Keeps the prompts whose share of right completions lies in a band.
+
+    Reasons: ``too_hard``, ``too_easy``, ``too_few_judged``.
+
+    Formula: with j completions of the prompt that were found right or wrong, in all shards, and r of them right,
+    ``min_percent * j <= 100 * r <= max_percent * j``, in whole numbers; UNSCORABLE and FAILED ones, and those that an
+    earlier step dropped, do not count. Stands after ``verify``.
+
+    Args:
+        min_percent: least share.
+        max_percent: greatest share; 100 keeps prompts that are always solved.
+        min_judged: least j.
+
+    Example:
+        With ``min_percent = 20, max_percent = 80``, a prompt of four completions, all of them right, is dropped as
+        ``too_easy``; one with two of four is kept.
+
+    Source:
+        open-r1 keeps pass rates of 0.2 to 0.8 (scripts/pass_rate_filtering); the defaults keep all that has one right.
+    """
+
+    name: ClassVar[str] = "pass_rate"
+    needs_verdicts: ClassVar[bool] = True
+    min_percent: int = option(0, least=0)
+    max_percent: int = option(100, least=0)
+    min_judged: int = option(1, least=1)
+
+    def reasons(self, alive: pl.DataFrame) -> pl.Series:
+        """By the counts of the group."""
+        judged, right = pl.col("judged").cast(pl.Int64), pl.col("right").cast(pl.Int64)
+        reason = (
+            pl.when(judged < self.min_judged)
+            .then(pl.lit("too_few_judged"))
+            .when(100 * right < self.min_percent * judged)
+            .then(pl.lit("too_hard"))
+            .when(100 * right > self.max_percent * judged)
+            .then(pl.lit("too_easy"))
+        )
+        return alive.select(reason.alias("reason"))["reason"]

@@ -1,0 +1,95 @@
+"""Step ``quota``: how many samples of each domain the corpus takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from curation.errors import RecipeError
+from curation.steps.base import GroupStep, option
+from curation.steps.order import shuffled
+
+PRESETS: Mapping[str, Mapping[str, int]] = {
+    "r1": {"math": 395_285, "code": 211_129, "stem": 10_124, "logic": 10_395, "general": 177_812}
+}
+"""Name -> domain -> samples. ``r1``: DeepSeek-R1 (arXiv 2501.12948 v2), Table 5, 804,745 in all."""
+
+_PART = re.compile(r"\s*([^=,]+?)\s*=\s*([0-9][0-9_]*)\s*")
+
+
+@dataclass(frozen=True)
+class Quota(GroupStep):
+    """Keeps so many samples of each domain; ``over_quota``, and ``no_quota`` for domains that have none.
+
+    Formula: prompts of a domain in a random order that follows from ``seed`` and their content, the samples of a prompt
+    together and in their order; the first so many of the domain stay. Where a domain runs short, ``take_all`` takes
+    what there is of it and leaves the others as they are, and ``scale`` takes of every domain the same share of its
+    quota, which is that of the shortest: ``floor(quota * had / wanted)`` in whole numbers.
+
+    Args:
+        preset: ``r1``, or empty where ``domains`` says all.
+        domains: ``math = 3000, code = 2000``; overrules the preset. A domain is matched in lower case, by all of its
+            name or what stands before its first ``-``, ``_`` or ``/``.
+        when_short: ``take_all`` or ``scale``.
+        seed: of the order.
+
+    Example:
+        With ``domains = "math = 1"``, of two prompts in ``math`` one is kept, and a sample in ``poetry`` is dropped as
+        ``no_quota``.
+
+    Source:
+        DeepSeek-R1 (arXiv 2501.12948 v2), Table 5; what happens where a domain runs short is this project's.
+    """
+
+    name: ClassVar[str] = "quota"
+    preset: str = option("", choices=("", *PRESETS))
+    domains: str = option("")
+    when_short: str = option("take_all", choices=("take_all", "scale"))
+    seed: int = option(0, least=0)
+
+    def __post_init__(self) -> None:
+        if not self.quotas() and (self.preset or self.domains):
+            raise RecipeError("quota.domains", f'{self.domains!r} is no list; write "math = 3000, code = 2000"')
+
+    def quotas(self) -> dict[str, int]:
+        """Domain -> samples; empty where ``domains`` cannot be read."""
+        found = dict(PRESETS[self.preset]) if self.preset else {}
+        for part in filter(str.strip, self.domains.split(",")):
+            read = _PART.fullmatch(part)
+            if read is None:
+                return {}
+            found[read[1].casefold()] = int(read[2])
+        return found
+
+    def reasons(self, alive: pl.DataFrame) -> pl.Series:
+        """By the rank of each sample in its domain."""
+        quotas = self.quotas()
+        whole = pl.col("domain").fill_null("").str.to_lowercase().str.strip_chars()
+        head = whole.str.extract(r"^([^-_/]+)")
+        domain = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(head)
+        placed = alive.select(domain.alias("domain"), "group_key").with_row_index("place")
+        placed = placed.with_columns(order=shuffled(placed["group_key"], self.seed))
+        had = dict(placed.group_by("domain", maintain_order=True).len().iter_rows())
+        if self.when_short == "scale":
+            quotas = _scaled(quotas, had)
+        ranked = placed.sort("order", "group_key", "place")
+        ranked = ranked.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("domain")).sort("place")
+        limit = pl.col("domain").replace_strict(quotas, default=None, return_dtype=pl.Int64)
+        reason = (
+            pl.when(limit.is_null()).then(pl.lit("no_quota")).when(pl.col("rank") >= limit).then(pl.lit("over_quota"))
+        )
+        return ranked.select(reason.alias("reason"))["reason"]
+
+
+def _scaled(quotas: Mapping[str, int], had: Mapping[str, int]) -> dict[str, int]:
+    """All quotas by the share that the domain has which is shortest of its own."""
+    short, wanted = 1, 1
+    for domain, quota in quotas.items():
+        have = min(had.get(domain, 0), quota)
+        if quota and have * wanted < short * quota:
+            short, wanted = have, quota
+    return {domain: quota * short // wanted for domain, quota in quotas.items()}
