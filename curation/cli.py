@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from curation.asking import differences, explained, status_of
 from curation.errors import AccountingError, UsageError
 from curation.executors.local import RunPlan, RunReport, run
+from curation.presets import preset, preset_names
 from curation.progress import shard_progress
 from curation.recipe import Recipe, load_recipe
 from curation.report import funnel, troubles
@@ -87,6 +90,70 @@ def run_command(  # noqa: PLR0917 - click passes them by name
         _complain(["interrupted; run the same command again to go on"])
         sys.exit(_INTERRUPTED)
     sys.exit(_tell(plan, report))
+
+
+@main.command("explain")
+@click.argument("wanted", metavar="ID")
+@click.argument("directory", type=click.Path(path_type=Path))
+def explain_command(wanted: str, directory: Path) -> None:
+    """Tells what happened to a prompt (its group_id) and each of its completions, or to one completion (its id).
+
+    DIRECTORY is the output of a run.
+    """
+    with _told_of_mistakes():
+        for line in explained(directory, wanted):
+            click.echo(line)
+
+
+@main.command("status")
+@click.argument("directory", type=click.Path(path_type=Path))
+def status_command(directory: Path) -> None:
+    """Tells how far the run on DIRECTORY is, also from another terminal."""
+    with _told_of_mistakes():
+        click.echo(status_of(directory))
+
+
+@main.command("diff")
+@click.argument("one", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path))
+def diff_command(one: Path, other: Path) -> None:
+    """Tells which samples came to another end in OTHER than in ONE, and why."""
+    with _told_of_mistakes():
+        moves = differences(one, other)
+        for move in moves:
+            click.echo(f"{move.samples:>9,}  {move.before}  ->  {move.after}  (such as {', '.join(move.examples)})")
+        if not moves:
+            click.echo("no sample came to another end")
+
+
+@main.group("presets")
+def presets_command() -> None:
+    """Recipes that come with the package."""
+
+
+@presets_command.command("list")
+def list_presets() -> None:
+    """Lists them."""
+    for name in preset_names():
+        click.echo(name)
+
+
+@presets_command.command("show")
+@click.argument("name")
+def show_preset(name: str) -> None:
+    """Prints one, to be written to a file and changed."""
+    with _told_of_mistakes():
+        click.echo(preset(name), nl=False)
+
+
+@contextmanager
+def _told_of_mistakes() -> Iterator[None]:
+    """Ends with status 2 and a line where the user asked for what is not there."""
+    try:
+        yield
+    except UsageError as error:
+        _complain([str(error)])
+        sys.exit(_USAGE)
 
 
 def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries_failed: bool) -> RunPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,15 @@ class ByBackend(LoadScopeScheduling):
         parameters = name.partition("[")[2]
         backends = [backend for backend in MAKERS if parameters.startswith((f"{backend}-", f"{backend}]"))]
         return f"{path} {max(backends, key=len, default='')}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the verdict store of who runs it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ASSAY_VERDICT_STORE", str(tmp_path_factory.mktemp("store") / "verdicts.sqlite"))
+    yield
+    patch.undo()
 
 
 @pytest.hookimpl(optionalhook=True)
