@@ -125,6 +125,8 @@ class ShardReader:
         self._rewrite = rewrite
         self._cache_bytes = cache_bytes
         self._frames: list[pl.DataFrame] | None = None
+        self.kept_bytes = 0
+        """Size of the samples that are kept in memory."""
         try:
             self._state = _state(shard.path)
             with pq.ParquetFile(shard.path) as file:
@@ -157,8 +159,8 @@ class ShardReader:
             if kept is not None:
                 kept.append(frame)
             yield frame
-        if keeps:
-            self._frames = kept
+        if kept is not None:
+            self._frames, self.kept_bytes = kept, size
 
     def _read(self) -> Iterator[pl.DataFrame]:
         first_row = 0

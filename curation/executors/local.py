@@ -36,6 +36,8 @@ from curation.steps.base import Step
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 
+_CACHE_BYTES = 256 << 20
+"""Samples that stay in memory from the first pass to the last."""
 EngineOpener = Callable[[], AbstractAsyncContextManager[Engine]]
 
 
@@ -146,6 +148,7 @@ class _Known:
     verdicts_key: str = ""
     verdicts: pl.DataFrame | None = None
     error: str = ""
+    reader: ShardReader | None = None
 
 
 class _Passes:
@@ -160,6 +163,7 @@ class _Passes:
         self._identity = identity
         self._work = work
         self._observer = observer
+        self._cache_left = _CACHE_BYTES
 
     async def run(self, verify: Verify | None) -> RunReport:
         """All of them; stops before the files where the engine goes away."""
@@ -187,6 +191,7 @@ class _Passes:
             known.facts = self._state.read("facts", shard.name, known.facts_key)
             if known.facts is None:
                 known.facts = annotate_shard(self._reader(known), self._work)
+                self._read_once(known)
                 self._state.write("facts", shard.name, known.facts_key, known.facts)
         except OSError as error:
             known.error = f"cannot be read: {error.strerror}"
@@ -206,10 +211,13 @@ class _Passes:
                 known.verdicts = found
                 self._observer.advanced(int(live.sum()))
                 continue
+            is_first = known.reader is None
             try:
                 known.verdicts = await judge_shard(self._reader(known), self._work, verify, live)
             except EngineStoppedError as error:
                 return str(error)
+            if is_first:
+                self._read_once(known)
             self._state.write("verdicts", known.shard.name, known.verdicts_key, known.verdicts)
         return ""
 
@@ -240,10 +248,13 @@ class _Passes:
         try:
             reader = self._reader(known)
             fates = Fates(facts=facts, verdicts=verdicts, ledger=ledger)
-            return write_shard(shard, reader, directory, fates, key=key, sha256=known.sha256), True
+            entry = write_shard(shard, reader, directory, fates, key=key, sha256=known.sha256)
         except ShardError as error:
             known.error = str(error)
             return self._failed(known), True
+        finally:
+            known.reader = None
+        return entry, True
 
     def _is_judged_anew(self, entry: ShardEntry) -> bool:
         return self._plan.retries_failed and bool(entry.failed)
@@ -262,9 +273,24 @@ class _Passes:
         return entry
 
     def _reader(self, known: _Known) -> ShardReader:
-        rewrite = partial(rewritten, steps=self._plan.steps)
-        recipe = self._plan.recipe
-        return ShardReader(known.shard, recipe.columns, sha256=known.sha256, rows=recipe.rows, rewrite=rewrite)
+        """The reader of a shard, which keeps its samples for the next pass while there is room for them."""
+        if known.reader is None:
+            recipe = self._plan.recipe
+            known.reader = ShardReader(
+                known.shard,
+                recipe.columns,
+                sha256=known.sha256,
+                rows=recipe.rows,
+                rewrite=partial(rewritten, steps=self._plan.steps),
+                cache_bytes=self._cache_left,
+            )
+        return known.reader
+
+    def _read_once(self, known: _Known) -> None:
+        """Takes what a reader keeps off the room that is left; one that keeps nothing goes."""
+        if known.reader is not None:
+            self._cache_left -= known.reader.kept_bytes
+            known.reader = known.reader if known.reader.kept_bytes else None
 
     def _report(self, entries: list[ShardEntry], unfinished: list[str], stopped: str) -> RunReport:
         self._directory.write_manifest(manifest_of(self._identity, entries, unfinished))
