@@ -87,7 +87,8 @@ _MATH_SIGNS = re.compile(r"[=+*/^<>|'_]|\\(?!text|mathrm|\s)|-")
 def read_gold(text: str) -> Gold | None:
     """Reads a gold answer; None where it says nothing."""
     boxed = boxed_in(text)
-    normal = normalise(boxed or text)
+    # A reference of GSM8K is a solution with its answer after the last such sign.
+    normal = normalise(boxed or text.rpartition("####")[2] or text)
     whole_text = normalise(text) if boxed else ""
     if not any(character.isalnum() for character in normal) and "\\" not in normal:
         return None

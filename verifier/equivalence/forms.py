@@ -133,6 +133,8 @@ def _compare_said(gold: str, answer: str) -> bool | None:
 def _said(text: str) -> str | None:
     start = _YES_OR_NO.fullmatch(text)
     if start is not None:
+        if any(sign.isdigit() or sign in "\\$" for sign in start[2]):
+            return None  # it says more than that
         word, rest = start[1].casefold(), frozenset(re.findall(r"[^\W\d_]+", start[2].casefold()))
         known = _AGREEING if word == "yes" else _AGREEING - {"correct", "true", "right"} | _DISAGREEING
         is_denied = word == "no" and rest.isdisjoint(_DISAGREEING)
@@ -150,7 +152,8 @@ def _compare_dates(gold: str, answer: str) -> bool | None:
     """Days of the year, in either order; a year may be left out."""
     one, other = _date(opened(gold)), _date(opened(answer))
     if one is None or other is None:
-        return None
+        is_number = read_number(answer if one else gold) is not None
+        return False if (one or other) and is_number else None
     return one[:2] == other[:2] and (one[2] == other[2] or not (one[2] and other[2]))
 
 
@@ -303,5 +306,5 @@ COMPARERS = (
     _compare_amounts,
 )
 """In the order in which they are asked."""
-COMPARERS_OF_WHOLE = (_compare_spelled, _compare_times, _compare_congruences)
+COMPARERS_OF_WHOLE = (_compare_spelled, _compare_dates, _compare_times, _compare_congruences)
 """Those that say anything where the gold is a whole number."""

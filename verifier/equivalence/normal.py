@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from verifier.equivalence.units import read_unit
+
 _CHARACTERS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-",
     "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*",
@@ -43,7 +45,10 @@ _RENAMED = (
     (re.compile(r"\\[dt]binom(?![a-zA-Z])"), r"\\binom"),
     (re.compile(r"\\leq(?:q|slant)?(?![a-zA-Z])"), r"\\le"),
     (re.compile(r"\\geq(?:q|slant)?(?![a-zA-Z])"), r"\\ge"),
-    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
+    (re.compile(r"\\neq(?![a-zA-Z])|\\not\s?="), r"\\ne"),
+    (re.compile(r"\\not\s?\\in(?![a-zA-Z])"), r"\\notin"),
+    (re.compile(r"(?<=\.)(\d{0,40})\\(?:overline|bar)\s?(\d)"), r"\1\\overline{\2}"),
+    (re.compile(r"\\dot\s?\{?\s?(\d)\s?\}?(\d{0,20})\\dot\s?\{?\s?(\d)\s?\}?"), r"\\overline{\1\2\3}"),
     (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
     (re.compile(r"\^\s?\{?\s?\\textcirc\s?\}?"), r"^\\circ"),
@@ -90,6 +95,16 @@ _RENAMED = (
     (re.compile(r"\\rbrace"), r"\\}"),
 )
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_MAX_UNITS = 6
+_UNIT_WORDS = r"\s?\{[ ~]*((?:[a-zA-Zμ°Ω/ .]|\^\{-?\d\}){1,40})[ ~]*\}"
+_UNITS = re.compile(
+    rf"(\d\}}?\s?(?:\\[,;: ]|~)?\s?)\\(?:text|mathrm){_UNIT_WORDS}(?:\s?\^\s?\{{?\s?(-?\d)\s?\}}?)?"
+    rf"(\s?(?:\\cdot(?![a-z])|\\times(?![a-z])|[/*]|\\[,;: ]|~)?\s?)"
+    rf"\\(?:text|mathrm){_UNIT_WORDS}(?:\s?\^\s?\{{?\s?(-?\d)\s?\}}?)?"
+)
+_MAX_OVERS = 8
+_OVER = re.compile(r"\{((?:[^{}]|\{[^{}]*\})*?)\\over(?![a-zA-Z])\s?((?:[^{}]|\{[^{}]*\})*)\}")
+_OVER_ALONE = re.compile(r"(-?)\s?([^{}=,\\]{1,80})\\over(?![a-zA-Z])\s?([^{}=,\\]{1,80})")
 _OF_ONE_SPELLING = frozenset({"frac", "sqrt", "pi", "cdot", "times", "infty", "cup", "in", "log", "ln", "binom"})
 """Commands of which nothing above is a spelling."""
 _CUBE_ROOT = re.compile(r"∛\s?(?:\(([^()]{1,60})\)|\{([^{}]{1,60})\}|(\d{1,30}|[a-zA-Z]))")
@@ -116,6 +131,7 @@ _CHOOSE = re.compile(
 )
 _SIGNED_MONEY = re.compile(r"^(?:US|USD)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
 _CODE_MONEY = re.compile(r"^US\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
+_EUROPEAN = re.compile(r"-?\d{1,3}(?:\.\d{3}){2,10}(?:,\d{1,40})?")
 _BAR_CYCLE = re.compile(r"(?<=\.)(\d{0,40})(?:\\bar\s?\{?\s?(\d{1,40})\s?\}?|\((\d{1,40})\)(?!\d))")
 _BASED_IN_BRACKETS = re.compile(r"^\(\s?([0-9A-F]{1,40})\s?\)\s?_\s?\{?\s?(\d{1,2})\s?\}?$")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
@@ -156,6 +172,8 @@ def normalise(text: str) -> str:
     text = text.strip()
     if is_plain(text):
         return text
+    if text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1].rstrip()  # of a space
     text = _repaired(text)
     if "\\" in text or "," in text:
         text = _THOUSANDS.sub(",", text)
@@ -184,9 +202,42 @@ def _of_one_spelling(text: str) -> str:
         if "=" in text or not _OF_ONE_SPELLING.issuperset(_COMMAND.findall(text)):
             for pattern, replacement in _RENAMED:
                 text = pattern.sub(replacement, text)
+        if "\\over" in text:
+            text = _without_over(text)
+        if "\\text" in text or "\\mathrm" in text:
+            text = _with_one_unit(text)
     if "\\" in text or "~" in text:
         text = _SPACES.sub(" ", text)
     return " ".join(text.split())
+
+
+def _with_one_unit(text: str) -> str:
+    r"""``\text{m}^3/\text{s}`` and ``\text{N}\cdot\text{m}`` as one text, where they stand after a number."""
+    for _ in range(_MAX_UNITS):
+        replaced = _UNITS.sub(_joined_units, text)
+        if replaced == text:
+            break
+        text = replaced
+    return text
+
+
+def _joined_units(found: re.Match[str]) -> str:
+    before, one, power, sign, other, last = found.groups()
+    sign = "/" if "/" in sign else " "
+    powers = [f"^{{{exponent}}}" if exponent else "" for exponent in (power, last)]
+    unit = f"{one.strip()}{powers[0]}{sign}{other.strip()}{powers[1]}"
+    return found[0] if read_unit(unit) is None else rf"{before}\text{{{unit}}}"
+
+
+def _without_over(text: str) -> str:
+    r"""``{a\over b}`` as a fraction, from the innermost on."""
+    for _ in range(_MAX_OVERS):
+        replaced = _OVER.sub(r"\\frac{\1}{\2}", text)
+        if replaced == text:
+            break
+        text = replaced
+    whole = _OVER_ALONE.fullmatch(text)
+    return rf"{whole[1]}\frac{{{whole[2]}}}{{{whole[3]}}}" if whole else text
 
 
 def _rewritten(text: str) -> str:
@@ -219,6 +270,8 @@ def _rewritten_number(text: str) -> str:
     """With one spelling of money, repeating decimals and bases."""
     if not text[:1].isdigit():
         text = _CODE_MONEY.sub("", _SIGNED_MONEY.sub(r"-\1", text))
+    if text.count(".") > 1 and _EUROPEAN.fullmatch(text):
+        text = text.replace(".", "").replace(",", ".")
     if "." in text:
         text = _BAR_CYCLE.sub(lambda cycle: rf"{cycle[1]}\overline{{{cycle[2] or cycle[3]}}}", text)
     if "_" in text:

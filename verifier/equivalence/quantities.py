@@ -21,13 +21,15 @@ _MAX_CHARS = 240
 
 _MEASURE = re.compile(
     r"(?P<number>.*?[\d}%.])\s?"
-    r"(?:\\(?:text|mathrm)\s?\{(?P<boxed>[^{}]{1,80})\}|\{(?P<braced>[a-zA-Z]{1,20})\}"
+    r"(?:\\(?:text|mathrm)\s?\{(?P<boxed>(?:[^{}]|\^ ?\{-?\d\}){1,80})\}|\{(?P<braced>[a-zA-Z]{1,20})\}"
     r"|(?P<bare>\s[a-zA-Z]{2,20}(?:[ /-][a-zA-Z]{1,20}){0,5}|\s?[a-zA-Z]{0,4}/[a-zA-Z]{1,20}|[\u4e00-\u9fff]{1,8}"
     r"(?:/[\u4e00-\u9fff]{1,4})?))"
-    r"(?:\s?\^\s?\{?(?P<power>[23])\}?)?"
+    r"(?:\s?\^\s?\{?(?P<power>-?[1-4])\}?)?"
 )
 _DEGREES = re.compile(r"(?P<number>.*?[\d}.])\s?\^\\circ\s?(?:\\(?:text|mathrm)\{\s?)?(?P<scale>[CF]?)\s?\}?")
-_WORDS = re.compile(r"/?[^\W\d_]+(?:(?:[ /.·-]|\\cdot ?| per )+[^\W\d_]+(?: ?\^ ?\{?\d\}?)?)*(?: ?\^ ?\{?\d\}?)?\.?")
+_WORDS = re.compile(
+    r"/?[^\W\d_]+(?: ?\^ ?\{?-?\d\}?)?(?:(?:[ /.·-]|\\cdot ?| per )+[^\W\d_]+(?: ?\^ ?\{?-?\d\}?)?)*\.?"
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _MAGNITUDES = {
     "hundred": 10**2,
@@ -52,6 +54,7 @@ _CHANGING_LINES = (
     "upper lower isn isnt nicht falsch vielleicht possibly however although though instead rather double triple also",
     "actually wrongly correct false hardly scarcely excluded excluding minus discarded retracted nein non pas kein ou",
     "well as peut être нет не возможно ではない никак",
+    "january february march april june july august september october november december",
     "incorrect score gross tens hundreds thousands millions lakh crore bn mil fold mille basis tenth tenths hundredths",
 )
 CHANGING_WORDS = frozenset(word for line in _CHANGING_LINES for word in line.split()).union(_MAGNITUDES)
@@ -178,7 +181,7 @@ def _quantity(number_text: str, words: str, power: int) -> Quantity | None:
         return None
     if "次方" in words or "百分点" in words:
         return None
-    return Quantity(number=number, words=words.casefold())
+    return Quantity(number=number, words=f"{words.casefold()}^{power}" if power != 1 else words.casefold())
 
 
 def restated(normal: str) -> str:

@@ -127,6 +127,8 @@ def tokens_of(text: str) -> list[Token]:
                 value = "="
             found.append(Token(_PLAIN_SIGNS.get(value, value), value, is_apart))
         elif kind == "num":
+            if value.startswith(".") and found and found[-1].kind == "num" and not is_apart:
+                raise NotReadError("a number with two points")
             found.append(Token("num", _number(value), is_apart))
         else:
             found += _READERS[kind](value, is_apart, found)

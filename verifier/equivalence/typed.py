@@ -188,7 +188,7 @@ class _Comparison:
             return self._percent_and_plain(gold, answer)
         if (gold.unit == DEGREE) != (answer.unit == DEGREE) and not (gold.unit and answer.unit):
             turned, plain = (gold, answer) if gold.unit == DEGREE else (answer, gold)
-            if has_kind(plain.node, ("const",)):
+            if has_kind(plain.node, ("const",)) or _is_angle(plain.node):
                 return self._same(("degree", turned.node), plain.node)
             return self._same(gold.node, answer.node)
         return self._same(gold.node, answer.node)
@@ -482,6 +482,9 @@ class _Comparison:
                 self._same(("prod", (first, theirs)), ("prod", (one, ours)))
                 for ours, theirs in zip(golds, answers, strict=True)
             )
+        ratio = gold if isinstance(gold, Ratio) else answer
+        if isinstance(ratio, Ratio) and any(exact(node) == 0 for node in ratio.items):
+            return False
         nodes = [
             ("div", *side.items) if isinstance(side, Ratio) and len(side.items) == 2 else getattr(side, "node", None)  # noqa: PLR2004
             for side in (gold, answer)
@@ -518,6 +521,13 @@ def _stated(equation: Relation) -> Node | None:
     names, value = (left, right[1]) if variables(left) else (right[1], left)
     is_plain = not has_kind(names, ("num", "pow", "root", "const", "abs")) and names[0] != "neg"
     return value if is_plain else None
+
+
+def _is_angle(node: Node) -> bool:
+    """Whether a number is given by the function of which it is the sine, cosine or the like."""
+    if node[0] == "call" and node[1].startswith("arc"):
+        return True
+    return any(_is_angle(part) for part in node if isinstance(part, tuple) and part and isinstance(part[0], str))
 
 
 def _points_of(node: Node) -> list[Node]:

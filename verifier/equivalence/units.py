@@ -14,7 +14,10 @@ _MAX_POWER = 4
 
 _BASES: dict[str, dict[str, str]] = {
     "length": {
+        "nm nanometer": "1/1000000000",
+        "μm micrometer micron 微米": "1/1000000",
         "mm millimeter millimetre 毫米": "1/1000",
+        "megameter": "1000000",
         "cm centimeter centimetre 厘米": "1/100",
         "dm decimeter decimetre 分米": "1/10",
         "m meter metre 米": "1",
@@ -33,26 +36,39 @@ _BASES: dict[str, dict[str, str]] = {
         "oz ounce": "45359237/1600000",
     },
     "time": {
+        "ms millisecond": "1/1000",
         "s sec second 秒": "1",
         "min minute 分钟": "60",
-        "h hr hour 小时": "3600",
+        "h hr hour 小时 时": "3600",
         "day 天": "86400",
         "week 周": "604800",
     },
     "month": {"month 个月": "1", "year yr 年": "12"},
     "volume": {
-        "ml milliliter millilitre 毫升": "1/1000000",
+        "ml milliliter millilitre cc 毫升": "1/1000000",
         "l liter litre 升": "1/1000",
         "gal gallon": "473176473/125000000000",
         "qt quart": "473176473/500000000000",
         "pint": "473176473/1000000000000",
     },
     "area": {"hectare ha 公顷": "10000", "acre": "316160658/78125", "亩": "2000/3"},
-    "force": {"n newton 牛": "1", "kn": "1000"},
-    "pressure": {"pa pascal": "1", "kpa": "1000", "megapascal": "1000000", "mpa": "1/1000"},
+    # Those made of others, in grams, metres, seconds and amperes.
+    "force": {"n newton 牛": "1000", "kn": "1000000"},
+    "pressure": {"pa pascal": "1000", "kpa": "1000000", "megapascal": "1000000000", "mpa": "1"},
     "frequency": {"hz hertz 赫兹": "1", "khz": "1000", "megahertz": "1000000", "mhz": "1/1000"},
-    "energy": {"j joule 焦耳": "1", "kj": "1000", "megajoule": "1000000"},
-    "power": {"w watt 瓦": "1", "kw": "1000", "megawatt": "1000000", "mw": "1/1000"},
+    "energy": {
+        "j joule 焦耳": "1000",
+        "kj": "1000000",
+        "megajoule": "1000000000",
+        "millijoule": "1",
+        "kwh": "3600000000",
+    },
+    "power": {"w watt 瓦": "1000", "kw": "1000000", "megawatt": "1000000000", "milliwatt mw": "1"},
+    "current": {"amp ampere 安": "1", "milliampere": "1/1000", "megaampere": "1000000"},
+    "charge": {"coulomb": "1", "millicoulomb": "1/1000", "μc": "1/1000000"},
+    "voltage": {"volt 伏": "1000", "kilovolt": "1000000", "millivolt": "1", "megavolt": "1000000000"},
+    "resistance": {"ω ohm 欧姆": "1000", "kω": "1000000"},
+    "temperature": {"kelvin": "1"},
     "amount": {"mol mole": "1", "mmol": "1/1000"},
     "speed": {"mph": "1397/3125", "kph kmh": "5/18"},
     "$": {"$ dollar usd 美元": "1", "cent ¢": "1/100"},
@@ -73,13 +89,33 @@ _KNOWN = {
     for word in words.split()
 }
 _HAN_POWERS = {"平方": 2, "立方": 3}
-_BY_CASE = {"MPa": "megapascal", "MW": "megawatt", "MHz": "megahertz", "MJ": "megajoule", "Mg": "megagram"}
-"""What differs from a thousandth part only by its case."""
-_MADE_OF = {"volume": (("length", 3),), "area": (("length", 2),), "speed": (("length", 1), ("time", -1))}
+_BY_CASE = {
+    "MPa": "megapascal", "MW": "megawatt", "MHz": "megahertz", "MJ": "megajoule", "Mg": "megagram", "MG": "megagauss",
+    "Mm": "megameter", "MA": "megaampere", "MV": "megavolt", "K": "kelvin", "kB": "kilobyte", "kb": "kilobit",
+    "A": "ampere", "mA": "milliampere", "V": "volt", "mV": "millivolt", "kV": "kilovolt", "C": "coulomb",
+    "mC": "millicoulomb", "mJ": "millijoule", "mW": "milliwatt", "\\Omega": "ohm", "\\mu m": "micrometer",
+}  # fmt: skip
+"""What differs from another unit only by its case."""
+_CASED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(map(re.escape, _BY_CASE))})(?![A-Za-z])")
+_MADE_OF = {
+    "volume": (("length", 3),),
+    "area": (("length", 2),),
+    "speed": (("length", 1), ("time", -1)),
+    "force": (("mass", 1), ("length", 1), ("time", -2)),
+    "pressure": (("mass", 1), ("length", -1), ("time", -2)),
+    "frequency": (("time", -1),),
+    "energy": (("mass", 1), ("length", 2), ("time", -2)),
+    "power": (("mass", 1), ("length", 2), ("time", -3)),
+    "charge": (("current", 1), ("time", 1)),
+    "voltage": (("mass", 1), ("length", 2), ("time", -3), ("current", -1)),
+    "resistance": (("mass", 1), ("length", 2), ("time", -3), ("current", -2)),
+}
+_PRODUCT = re.compile(r"\s?(?:\\cdot(?![a-z])|\\times(?![a-z])|\\ ?,|[·*⋅])\s?|\s+")
 _FILLERS = frozenset({"of", "a", "an", "the"})
 _OF_DEGREES = re.compile(r"^degrees? (?=celsius|fahrenheit)")
 _PER = re.compile(r"\s?/\s?|\sper\s|\sa\s")
-_POWERED = re.compile(r"(?P<word>[^\W\d_]+|[$€£¥₹%¢])(?: ?\^? ?\{?(?P<power>\d)\}?)?")
+_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
+_POWERED = re.compile(r"(?P<word>[^\W\d_]+|[$€£¥₹%¢])(?: ?\^? ?\{?(?P<power>-?\d)\}?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +136,33 @@ def read_unit(text: str, *, power: int = 1) -> Unit | None:
 
     Args:
         text: such as ``cm``, ``square feet``, ``miles per hour``, ``m/s^2``.
-        power: of the whole.
+        power: of the last unit in it.
     """
-    for written, said in _BY_CASE.items():
-        text = text.replace(written, said)
+    text = _CASED.sub(lambda cased: _BY_CASE[cased[0]], text)
     parts = _PER.split(_OF_DEGREES.sub("", text.strip().strip(".").casefold()))
     bases: dict[str, int] = {}
     factor = Fraction(1)
     for index, part in enumerate(parts):
-        single = _single(part)
-        if single is None:
+        pieces = _pieces(part)
+        if pieces is None:
             return None
-        base, amount, exponent = single
-        exponent *= power * (-1 if index else 1)
-        for name, times in _MADE_OF.get(base, ((base, 1),)):
-            bases[name] = bases.get(name, 0) + times * exponent
-        factor *= amount**exponent
+        for at, (base, amount, exponent) in enumerate(pieces):
+            is_last = index == len(parts) - 1 and at == len(pieces) - 1
+            times = exponent * (power if is_last else 1) * (-1 if index else 1)
+            for name, count in _MADE_OF.get(base, ((base, 1),)):
+                bases[name] = bases.get(name, 0) + count * times
+            factor *= amount**times
     return Unit(bases=_sorted(bases.items()), factor=factor)
+
+
+def _pieces(text: str) -> list[tuple[str, Fraction, int]] | None:
+    """Base, amount and power of each of the units in a product; one mostly."""
+    single = _single(text)
+    if single is not None:
+        return [single]
+    found = [_single(piece) for piece in _PRODUCT.split(text.strip()) if piece]
+    known = [piece for piece in found if piece is not None]
+    return known if known and len(known) == len(found) else None
 
 
 def _single(text: str) -> tuple[str, Fraction, int] | None:
@@ -124,7 +170,7 @@ def _single(text: str) -> tuple[str, Fraction, int] | None:
     han = text[:2] if text[:2] in _HAN_POWERS else ""
     if han:
         text = text[2:]
-    words = [word for word in text.replace("-", " ").split() if word not in _FILLERS]
+    words = [word.rstrip(".") for word in _HYPHEN.sub(" ", text).split() if word not in _FILLERS]
     power = _HAN_POWERS.get(han, 1)
     for names, value in ((("square", "sq", "squared"), 2), (("cubic", "cu", "cubed"), 3)):
         if len(words) > 1 and (words[0] in names or words[-1] in names):
@@ -139,7 +185,7 @@ def _single(text: str) -> tuple[str, Fraction, int] | None:
         power = int(found["power"])
     word = found["word"]
     known = _KNOWN.get(word) or _KNOWN.get(word.removesuffix("s"))
-    return None if known is None or not 0 < power <= _MAX_POWER else (known[0], known[1], power)
+    return None if known is None or not 0 < abs(power) <= _MAX_POWER else (known[0], known[1], power)
 
 
 def _sorted(items: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

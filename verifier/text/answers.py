@@ -80,6 +80,7 @@ _BLANK = re.compile(
     r"\\(?:text|textbf|mathrm|mathbf|quad|qquad|hspace|phantom|ldots|dots|underline|[ ,;:!])(?![a-zA-Z])"
 )
 _BLANK_CHARS = frozenset(" \t\r\n_.-?*$~{}()[]:,;…—–\u200b\u00a0\u3000。，、？！!\\")
+_EMPTY_SET = re.compile(r"\\\{\s*(?:\\right)?\\\}")
 _PLACEHOLDERS = frozenset({"answer", "your answer", "final answer", "the answer", "the final answer", "ans"})
 _SPOKEN_OF = re.compile(
     r"(?<![A-Za-z])(?:in|inside|within|into|using|with|by|of)(?: (?:a|the|an))?[ `$]{1,3}$|[用在到入][ `$]{0,3}$"
@@ -233,7 +234,7 @@ def is_blank(text: str) -> bool:
     """Whether a box says nothing: empty, dots, underscores, a question mark."""
     if any(character.isalnum() for character in text) and "\\" not in text:
         return False
-    return all(character in _BLANK_CHARS for character in _BLANK.sub("", text))
+    return all(character in _BLANK_CHARS for character in _BLANK.sub("", text)) and not _EMPTY_SET.search(text)
 
 
 def _unwrapped(content: str) -> str:
