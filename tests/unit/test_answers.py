@@ -63,7 +63,7 @@ def test_an_unfinished_last_box_is_no_answer(text: str) -> None:
         ("The answer is 42 apples. They are red.", AnswerKind.PHRASE, ("42 apples",)),
         ("the answer is 3.14", AnswerKind.PHRASE, ("3.14",)),
         ("Answer: $x=1$ or $x=2$", AnswerKind.PHRASE, ("x=1", "x=2")),
-        ("Answer: 1\n\nAnswer: 2", AnswerKind.PHRASE, ("2",)),
+        ("Answer: 1\n\nAnswer: 2", AnswerKind.PHRASE, ("1", "2")),
         ("**Final Answer:** \\[\n5\n\\]", AnswerKind.PHRASE, ("5",)),
         ("Final Answer: The final answer is $7$. I hope it is correct.", AnswerKind.PHRASE, ("7",)),
         ("综上，答案为：12。", AnswerKind.PHRASE, ("12",)),

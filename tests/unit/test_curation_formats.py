@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -92,7 +93,7 @@ def test_invalid_text_in_a_column_of_the_tests_is_told():
 def test_completions_that_continue_the_prompt_go_to_the_engine_as_programs():
     case = json.loads((CASES / "humaneval.jsonl").read_text().splitlines()[0])
     rows = [case["row"] | {"completions": ["    return 1\n", "```python\ndef total(xs): ...\n```"]}]
-    frame = samples(rows, RowFormat(name="humaneval", fields={})).with_row_index("place")
+    frame = samples(rows, RowFormat(name="humaneval", fields={})).with_row_index("place").with_columns(key=pl.lit(b""))
     [request] = requests_of(frame, first_place=0, recipe="")
     assert isinstance(request, Request)
     first, second = request.group.completions

@@ -12,6 +12,7 @@ from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
 from verifier.equivalence.normal import is_plain, normalise, peel
 from verifier.equivalence.numbers import read_number
 from verifier.equivalence.policy import Need, Order, Percent, Policy
+from verifier.equivalence.quantities import unit_after
 from verifier.equivalence.simplest import is_simplest
 from verifier.equivalence.structure import is_derivation, is_list, is_prose, sides_of
 from verifier.equivalence.typed import is_within
@@ -54,4 +55,5 @@ __all__ = [
     "read_gold",
     "read_number",
     "sides_of",
+    "unit_after",
 ]

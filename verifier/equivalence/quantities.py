@@ -109,6 +109,22 @@ def measured_by_letter(normal: str, unit: Unit) -> Quantity | None:
     return quantity if quantity is not None and quantity.unit and quantity.unit.bases == unit.bases else None
 
 
+def unit_after(text: str) -> str:
+    r"""The unit with which a text goes on after a number, as LaTeX: ``\text{kg}``, ``\%``; empty for none."""
+    found = _UNIT_AFTER.match(text)
+    if found is None:
+        return ""
+    if found["sign"]:
+        return "\\%" if "%" in found["sign"] else "^\\circ"
+    unit = (found["boxed"] or found["bare"]) + (found["power"] or "").replace(" ", "")
+    return rf"\text{{{unit}}}" if read_unit(unit) is not None else ""
+
+
+_UNIT_AFTER = re.compile(
+    r"[\s$]{0,3}(?:\\[,;: ]|~)?\s?(?:(?P<sign>\\?%|\^\s?\{?\s?\\circ\s?\}?|°)"
+    r"|(?:\\(?:text|mathrm)\s?\{\s*(?P<boxed>[^{}]{1,20}?)\s*\}|(?!in[ .])(?P<bare>[A-Za-z]{1,12}(?:/[A-Za-z]{1,6})?))"
+    r"(?P<power>\s?\^\s?\{?[23]\}?)?(?=[\s.,;$)]|$))"
+)
 _BY_LETTER = re.compile(r"(-?[\d.,]{1,40}) ?([a-zA-Z])(?: ?\^ ?\{? ?([23]) ?\}?)?")
 
 

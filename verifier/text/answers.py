@@ -52,6 +52,7 @@ class FoundAnswer(NamedTuple):
     Args:
         kind: how it was marked.
         texts: the answer; several where the completion marked several that differ in their text. Empty for NONE.
+        after: what stands right after the only box.
         reason: for NONE, why: ``no_answer`` (nothing was marked, or a box never ends), ``empty_answer``,
             ``part_of_expression`` (the box is a part of something larger) or ``denied_answer`` (the words beside it say
             that it is not the answer, or offer another).
@@ -60,6 +61,7 @@ class FoundAnswer(NamedTuple):
     kind: AnswerKind
     texts: tuple[str, ...] = ()
     reason: str = ""
+    after: str = ""
 
 
 class Box(NamedTuple):
@@ -97,12 +99,14 @@ _JOINED_BEFORE = re.compile(
     r"|pi)\s?|(?<![A-Za-z])[a-zA-Z]\(|\{)$"
     r"|(?:^|[=(,+*/^$<>\d]|\\[a-z]+|[\w)}])\s?[-−]$|(?:[=(,+*/^]|\d)\s*[-−]\s$"
 )
+_LISTED_AFTER = re.compile(r"\s?,\s?-?\d")
+_LISTED_BEFORE = re.compile(r"(?:\(|\\\{)\s?-?\d[\d.]*,\s?$")
 _BULLET = re.compile(r"^[ \t>]*(?:[-*+•]|\d{1,2}[.)])[ \t]+$")
 _JOINED_AFTER = re.compile(
     r"[+/^](?!\s?\{?\s?\\circ)\s?[\d\\a-z({]|\s[+/]\s[\d\\a-z]|\s?[-−]\s?[\d\\](?=[^$]*\$)|!\s*(?:\$|\\\))"
     r"|[.,]?\d|\s?\+\s?[A-Za-z\d\\](?=[^$\n]{0,40}\$)"
     r"|\s?\\(?:times|cdot|div|pm|mp|sqrt|frac|dfrac|bmod|mod)(?![a-zA-Z])|\s?\\(?:pi|ne|neq)(?![a-zA-Z])"
-    r"|\s[xyzni]\s?\$|[xyzni](?![A-Za-z])"
+    r"|\s?_\s?\{?\d|\$?\s?[π√]|\s[xyzni]\s?\$|[xyzni](?![A-Za-z])"
     r"|(?:\s|\$|\\text\{)*(?:thousand|million|billion|trillion|hundred|dozen)(?![a-z])"
 )
 _DISPLAY_BRACES = re.compile(
@@ -333,15 +337,17 @@ def _from_boxes(text: str) -> FoundAnswer | None:
         return FoundAnswer(kind=AnswerKind.NONE, reason="denied_answer")
     texts = [box.content for box in said if not is_blank(box.content)]
     line = text[max(last.start - _NEAR_CHARS, 0) : last.start]
-    is_alone = not text[last.end :].strip(_ENDS) and not line.rstrip(" $\n").endswith(("or", "或", "或者"))
+    beside = alternatives(before, after)
+    is_alone = not text[last.end :].strip(_ENDS) and not beside
     if is_alone and not _NAMING.search(line):
-        return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(texts))
+        return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct(texts), after=after[:_BESIDE_CHARS])
     line = line if _BOX.search(line) is None else ""
     others = answer_after(spoken(f"{line.rstrip(' $*([')}{OF_BOX}{text[last.end :].lstrip('$ ')}"))
-    others = (*(one for one in others if is_choice(one) == is_choice(last.content)), *alternatives(before, after))
+    others = (*others, *beside)
+    others = tuple(one for one in others if _is_of_kind(one, last.content))
     if _SAID.findall(" ".join(others)) == _SAID.findall(last.content):
         others = ()  # a list, said again
-    return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct([*texts, *others]))
+    return FoundAnswer(kind=AnswerKind.BOX, texts=_distinct([*texts, *others]), after=after[:_BESIDE_CHARS])
 
 
 def _is_mention(box: Box, text: str) -> bool:
@@ -351,11 +357,19 @@ def _is_mention(box: Box, text: str) -> bool:
     return not box.content and _SPOKEN_OF.search(text[max(box.start - _BESIDE_CHARS, 0) : box.start]) is not None
 
 
+def _is_of_kind(one: str, content: str) -> bool:
+    """Whether both are choices, both words, or both neither."""
+    if is_choice(one) != is_choice(content):
+        return False
+    return is_choice(one) or _WORD_ALONE.fullmatch(one) is None or _WORD_ALONE.fullmatch(content) is not None
+
+
 def is_choice(text: str) -> bool:
     """Whether a text is the letter of an option, with or without its text."""
     return _CHOICE.match(text) is not None
 
 
+_WORD_ALONE = re.compile(r"(?:\\text\s?\{)?\s?[A-Za-z]{2,20}\s?\}?")
 _CHOICE = re.compile(r"(?:\\text(?:bf)?\s?\{)?\s?\(?[A-H](?:\)|[.:、]|\}|$)")
 
 
@@ -367,6 +381,8 @@ def is_part(before: str, after: str) -> bool:
     if opener:
         near = before.rstrip()[: -len(opener)]
         is_joined = bool(near) and (near[-1] in "-−+/^√" or near[-1].isdigit()) and _BULLET.match(near) is None
+    elif (before.rstrip().endswith(("(", "\\{")) and _LISTED_AFTER.match(after)) or _LISTED_BEFORE.search(before):
+        is_joined = True
     elif _BULLET.match(before) or _DISPLAY_BRACES.search(before) or before.endswith("**"):
         is_joined = False
     else:

@@ -73,12 +73,32 @@ def named_answers(text: str) -> tuple[str, ...] | None:
         found = list(pattern.finditer(text))[-_LAST_PHRASES:]
         if not found:
             continue
-        for match in reversed(found):
+        for at in range(len(found) - 1, -1, -1):
+            match = found[at]
             named = _named(text, match.end())
             if any(map(_is_value, named)):
-                return () if _is_denied(text, match.start()) else named
+                return () if _is_denied(text, match.start()) else (*_said_before(text, found, at), *named)
         return () if _is_denied(text, found[-1].start()) else _named(text, found[-1].end())
     return None
+
+
+def _said_before(text: str, found: list[re.Match[str]], at: int) -> tuple[str, ...]:
+    """What the phrase right before another one names: "The answer is 6. The answer is 5." names both."""
+    if at == 0:
+        return ()
+    before = found[at - 1]
+    between = text[before.end() : found[at].start()]
+    if len(between) > _BETWEEN_CHARS or _CORRECTING.search(between) or _is_denied(text, before.start()):
+        return ()
+    named = _named(text, before.end())
+    return named if any(map(_is_value, named)) else ()
+
+
+_BETWEEN_CHARS = 24
+_CORRECTING = re.compile(
+    r"[?？]|(?<![A-Za-z])(?:wait|no|not|actually|however|but|wrong|incorrect|sorry|so|thus)(?![A-Za-z])|不|错",
+    re.IGNORECASE,
+)
 
 
 def hashed(text: str) -> tuple[str, ...]:
@@ -99,7 +119,7 @@ def answer_after(text: str) -> tuple[str, ...]:
     nothing but a value.
     """
     is_said = "nswer" in text or "答案" in text
-    found = [match[1] for match in list(_SAID_TO_BE.finditer(text))[-_LAST_PHRASES:]] if is_said else []
+    found = [_first_of(match) for match in list(_SAID_TO_BE.finditer(text))[-_LAST_PHRASES:]] if is_said else []
     found += _HASHES.findall(text) if "####" in text else []
     last = text.rstrip().rpartition("\n")[2].strip()
     bare = plain(last)
@@ -131,12 +151,18 @@ def is_number(text: str) -> bool:
 def alternatives(before: str, after: str) -> tuple[str, ...]:
     r"""Values that "or" puts beside an answer, such as 43 in ``\boxed{42} or 43``; they must be right as well."""
     matches = [_OR_AFTER.match(after)]
-    if before.rstrip(" $\\(\n").casefold().endswith(("or", "或", "或者")):
+    if before.rstrip(" $\\(\n").casefold().endswith(_LINKING):
         matches.append(_OR_BEFORE.search(before[-_NEAR_CHARS:]))
-    found = [match[1] for match in matches if match]
-    return tuple(plain(one) for one in found)
+    return tuple(plain(_first_of(match)) for match in matches if match)
 
 
+def _first_of(match: re.Match[str]) -> str:
+    """The one of its groups that took part."""
+    return next(group for group in match.groups() if group)
+
+
+_LINKING = ("or", "或", "或者", "and", "=", ",")
+"""With one of these a text ends that puts a value beside what follows."""
 OF_BOX = "\0"
 """Stands for a box in a text in which phrases are looked for."""
 _LAST_PHRASES = 20
@@ -152,6 +178,8 @@ _ONE_VALUE = (
     r"(\$?-?\\?\$?\d++(?:[.,]\d++)*+(?:/\d++)?(?:\\?%)?\$?"
     r"|\$-?\\[dt]?frac\s?\{?\d+\}?\s?\{?\d+\}?\$|\$[^$\n]{1,40}\$|\\\(.{1,40}?\\\))"
 )
+_ONE_SAID = rf"(?:{_ONE_VALUE}|(\(?[A-H]\)?|yes|no|true|false)(?![A-Za-z]))"
+"""A value, a choice, or a word that answers."""
 _DENIAL = re.compile(
     r"(?:(?<![A-Za-z])(?:is|are|was|be|it['’]?s|equals?)\s(?:certainly\s|definitely\s)?(?:not|never)"
     r"(?:\sequal\sto|\sthe)?"
@@ -178,16 +206,22 @@ _CORRECTED = re.compile(
     r"|应该是)[\s,:：,*]{1,4}[^.\n]{0,40}\d",
     re.IGNORECASE,
 )
+_OR_WORDS = r"(?:\\text\{\s*(?:or|and)\s*\}|\\lor(?![a-z])|or|alternatively|或者?|也可能是|oder|ou|или)"
 _OR_AFTER = re.compile(
-    rf"[\s$)\]\\]{{0,4}}[,.;]?\s*\(?(?:\\text\{{\s*or\s*\}}|or|或者?|也可能是|oder|ou|или)(?:\s(?:maybe"
-    rf"|possibly|perhaps|even))?\s*{_ONE_VALUE}"
-    r"(?=[\s.。,;!)]*(?:$|\n|[.。,;!)]))",
+    rf"[\s$)\]\\]{{0,4}}[,.;]?\s*\(?{_OR_WORDS}(?:\s(?:maybe|possibly|perhaps|even))?\s*(?:{_ONE_SAID}|([A-Z][a-z]{{1,20}}))"
+    r"(?=[\s.。,;!)$]*(?:$|\n|[.。,;!)]|\s(?:if|when|depending|unless)\s))"
+    rf"|\s?\$?,\s?\$?{_ONE_VALUE}\$?[\s.。]*(?:$|\n)|\$?\s?=\s?\$?{_ONE_VALUE}(?=[\s.。,;!)$]*(?:$|\n))",
     re.IGNORECASE,
 )
-_OR_BEFORE = re.compile(rf"(?<![\w$]){_ONE_VALUE},?\s*(?:or|或者?)\s*\$?(?:\\\()?$", re.IGNORECASE)
+_OR_BEFORE = re.compile(
+    rf"(?<![\w$]){_ONE_SAID},?\s*(?:or|或者?)\s*\$?(?:[a-z]\s?=\s?)?(?:\\\()?\$?$"
+    rf"|(?:^|\n|\sare\s)[\s$]*{_ONE_VALUE},?\s(?:and\s)?\$?$|(?:^|[$\n=])\s*{_ONE_VALUE}\s?=\s?\$?$",
+    re.IGNORECASE,
+)
 _SAID_TO_BE = re.compile(
-    r"(?<!approximate )(?<!decimal )(?<!numerical )(?:(?<![A-Za-z])answer(?:\sis|:)|答案[是为:：])"
-    rf"[\s:*]*(?:therefore\s|thus\s|actually\s|simply\s)?{_ONE_VALUE}(?=[\s.。!*]*(?:$|\n)|[.。!]\s)",
+    r"(?<!approximate )(?<!decimal )(?<!numerical )(?:(?<![A-Za-z])answer(?:\s(?:is|should\sbe|must\sbe)|:)"
+    r"|答案(?:应该?|应当)?[是为:：])"
+    rf"[\s:*]*(?:therefore\s|thus\s|actually\s|simply\s)?{_ONE_SAID}(?=[\s.。!*]*(?:$|\n|\0)|[.。!]\s)",
     re.IGNORECASE,
 )
 _NUMBER_ALONE = re.compile(r"-?[$€£¥]?\d[\d,.]*(?:/\d+)?%?|[a-z]\s?=\s?-?\d[\d.,]*")

@@ -11,8 +11,10 @@ from itertools import islice
 
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|\\begin\{comment\}.*?"
-    r"(?:\\end\{comment\}|\Z)|<(?P<struck>del|s|strike)>.{0,2000}?</(?P=struck)>",
-    re.DOTALL | re.IGNORECASE,
+    r"(?:\\end\{comment\}|\Z)|^[ \t]*%[^\n]*(?:boxed|fbox)[^\n]*$|^\[//\]: # [^\n]*$"
+    r"|<(?P<unshown>script|style|template)(?:\s[^<>]{0,80})?>.*?(?:</(?P=unshown)>|\Z)"
+    r"|<(?P<kept>[a-z]{1,10})\s[^<>]{0,40}(?:hidden|display:\s?none)[^<>]{0,40}>.{0,2000}?(?:</(?P=kept)>|\Z)|<(?P<struck>del|s|strike)>.{0,2000}?</(?P=struck)>",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _REASONING = re.compile(
     r"<\s?(?P<tag>[a-z_]{0,20}(?:think|thought|reason|scratch|reflect|monologue|rationale"
@@ -24,6 +26,7 @@ _REASONING = re.compile(
 _MAX_COMMANDS = 50
 """Looked at in one text: each may hold all that follows it."""
 _COMMAND = re.compile(r"\\(?:[hv]?phantom|cancel|bcancel|xcancel|sout|st)\s?\{")
+_COMMENT = re.compile(r"^(?:[ \t]*%[^\n]*box|\[//\]:)", re.MULTILINE)
 _TAG = re.compile(r"</?(?:b|strong|i|em|u|p|br|div|span|center|sup|sub|code|pre|li|ul|ol|hr)\s?/?>", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[a-zA-Z]{0,12}[ \t]*$", re.MULTILINE)
 _BRACKET = re.compile(r"\[(?:think|reasoning)", re.IGNORECASE)
@@ -47,7 +50,7 @@ def hides(text: str) -> bool:
 
 def has_comments(text: str) -> bool:
     """Whether a part of a text may be struck out, or is a comment of LaTeX."""
-    return "~~" in text or "\\iffalse" in text or "{comment}" in text
+    return "~~" in text or "\\iffalse" in text or "{comment}" in text or _COMMENT.search(text) is not None
 
 
 def has_marks(text: str) -> bool:

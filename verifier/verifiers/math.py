@@ -40,6 +40,7 @@ from verifier.equivalence import (
     read_gold,
     read_number,
     sides_of,
+    unit_after,
 )
 from verifier.errors import InvalidRequestError, UnknownNameError, UnscorableError
 from verifier.text.answers import MAX_TEXTS, AnswerKind, FoundAnswer, find_answer, only_box, search_answer
@@ -193,7 +194,7 @@ class MathJudge:
             found = self._search(parts)
             if found.kind is AnswerKind.NONE:
                 return Verdict.incorrect(NAME, found.reason, _NO_ANSWER[found.reason])
-            marked = found.texts
+            marked = self._with_unit(found)
         else:
             marked = (content,)
         if len(marked) == 1 and is_plain(marked[0]):
@@ -203,6 +204,19 @@ class MathJudge:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
         answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
         return answers or Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
+
+    def _with_unit(self, found: FoundAnswer) -> tuple[str, ...]:
+        """The answers, a number with the unit that stands behind its box, where the gold answer has one."""
+        if not found.after or len(found.texts) != 1 or read_number(found.texts[0]) is None:
+            return found.texts
+        unit = unit_after(found.after)
+        is_asked = unit == "\\%" or any(gold.quantity is not None and gold.quantity.unit for gold in self._golds)
+        return (f"{found.texts[0]} {unit}",) if unit and (is_asked or self._is_letter(unit)) else found.texts
+
+    def _is_letter(self, unit: str) -> bool:
+        """Whether a gold answer ends in the letters of this unit."""
+        letters = unit.removeprefix("\\text{").rstrip("}")
+        return any(gold.normal.endswith(letters) for gold in self._golds)
 
     def _repeats(self, answers: tuple[str, ...], parts: Reasoned) -> bool:
         """Whether a right answer is nothing but the question, asked in the prompt or quoted before the answer."""
