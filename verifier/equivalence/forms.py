@@ -151,13 +151,16 @@ def has_form(normal: str) -> bool:
 def _compare_dates(gold: str, answer: str) -> bool | None:
     """Days of the year, in either order; a year may be left out."""
     one, other = _date(opened(gold)), _date(opened(answer))
+    if one is None and other is None:
+        return None
     if one is None or other is None:
-        is_number = read_number(answer if one else gold) is not None
-        return False if (one or other) and is_number else None
+        return False if read_number(answer if one else gold) is not None else None
     return one[:2] == other[:2] and (one[2] == other[2] or not (one[2] and other[2]))
 
 
 def _date(text: str) -> tuple[str, int, str] | None:
+    if not (text[:1].isalpha() or text[-1:].isalpha() or text[-1:] in ".0123456789") or text.isdecimal():
+        return None
     found = _DATE.fullmatch(text)
     return found and ((found[1] or found[4])[:3].casefold(), int(found[2] or found[3]), found[5] or "")
 
@@ -241,6 +244,8 @@ _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf) ?\{([^{}]*)\}")
 
 def _compare_spelled(gold: str, answer: str) -> bool | None:
     """A whole number in words against one in digits or words: forty-two and 42. None where neither is in words."""
+    if not any(side[:1].isalpha() or side[:5] == "\\text" for side in (gold, answer)):
+        return None
     words = [_spelled(opened(side)) for side in (gold, answer)]
     if words[0] is None and words[1] is None:
         return None

@@ -50,7 +50,11 @@ def hides(text: str) -> bool:
 
 def has_comments(text: str) -> bool:
     """Whether a part of a text may be struck out, or is a comment of LaTeX."""
-    return "~~" in text or "\\iffalse" in text or "{comment}" in text or _COMMENT.search(text) is not None
+    return "~~" in text or "\\iffalse" in text or "{comment}" in text or _has_line_comments(text)
+
+
+def _has_line_comments(text: str) -> bool:
+    return ("%" in text or "[//]" in text) and _COMMENT.search(text) is not None
 
 
 def has_marks(text: str) -> bool:
