@@ -11,6 +11,7 @@ from curation.errors import RecipeError, near
 from curation.recipe import Option, Recipe
 from curation.steps.base import GroupStep, RewriteStep, Step, TextStep, step_from_options
 from curation.steps.code_in_reasoning import CodeInReasoning
+from curation.steps.decontaminate import Decontaminate
 from curation.steps.dedup import Dedup
 from curation.steps.format import Format
 from curation.steps.language_mix import LanguageMix
@@ -18,8 +19,12 @@ from curation.steps.length import Length
 from curation.steps.long_paragraph import LongParagraph
 from curation.steps.normalise import Normalise
 from curation.steps.pass_rate import PassRate
+from curation.steps.private_data import PrivateData
 from curation.steps.quota import Quota
+from curation.steps.refusal import Refusal
+from curation.steps.repetition import Repetition
 from curation.steps.select import Select
+from curation.steps.truncated import Truncated
 from curation.steps.validate import Validate
 from curation.steps.verify import Verify
 
@@ -31,6 +36,11 @@ STEPS: Mapping[str, type[Step]] = {
     "language_mix": LanguageMix,
     "long_paragraph": LongParagraph,
     "code_in_reasoning": CodeInReasoning,
+    "repetition": Repetition,
+    "truncated": Truncated,
+    "refusal": Refusal,
+    "private_data": PrivateData,
+    "decontaminate": Decontaminate,
     "dedup": Dedup,
     "verify": Verify,
     "pass_rate": PassRate,
@@ -82,10 +92,10 @@ def facts_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
 
 
 def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
-    """What of a recipe the output depends on: columns and steps, with all defaults written out."""
+    """What of a recipe the output depends on: columns, steps with all defaults written out, and the files they read."""
     parts = {
         "columns": dict(recipe.columns),
         "rows": None if recipe.rows is None else dataclasses.asdict(recipe.rows),
-        "steps": [{"name": step.name, **dataclasses.asdict(step)} for step in steps],
+        "steps": [{"name": step.name, **dataclasses.asdict(step), "inputs": dict(step.inputs())} for step in steps],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

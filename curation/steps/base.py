@@ -37,6 +37,17 @@ class Step:
 
     name: ClassVar[str]
 
+    def check(self, where: str) -> None:
+        """Whether the options go together.
+
+        Raises:
+            RecipeError: they do not, or a file that they name cannot be used; ``where`` is the step's place.
+        """
+
+    def inputs(self) -> Mapping[str, str]:
+        """The sha256 of each file that the step reads, by option: what changes with it changes the output."""
+        return {}
+
 
 @dataclass(frozen=True)
 class RewriteStep(Step, ABC):
@@ -108,14 +119,17 @@ def step_from_options(kind: type[StepT], options: Mapping[str, Option], *, where
     """The step with these options.
 
     Raises:
-        RecipeError: an option that it does not have, or of the wrong type or size; names the field and the remedy.
+        RecipeError: an option that it does not have, of the wrong type or size, or one that ``Step.check`` refuses;
+            names the field and the remedy.
     """
     fields = {item.name: item for item in dataclasses.fields(kind)}
     for key, value in options.items():
         if key not in fields:
             raise RecipeError(f"{where}.{key}", f"unknown option; {near(key, fields)}")
         _check(fields[key], value, where=f"{where}.{key}")
-    return kind(**options)
+    step = kind(**options)
+    step.check(where)
+    return step
 
 
 def _check(field: dataclasses.Field[object], value: Option, *, where: str) -> None:

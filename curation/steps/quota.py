@@ -51,9 +51,13 @@ class Quota(GroupStep):
     when_short: str = option("take_all", choices=("take_all", "scale"))
     seed: int = option(0, least=0)
 
-    def __post_init__(self) -> None:
-        if not self.quotas() and (self.preset or self.domains):
-            raise RecipeError("quota.domains", f'{self.domains!r} is no list; write "math = 3000, code = 2000"')
+    def check(self, where: str) -> None:
+        """Whether there is any quota."""
+        if not self.quotas():
+            raise RecipeError(
+                f"{where}.domains",
+                f'{self.domains!r} gives no quota; write "math = 3000, code = 200", or preset = "r1"',
+            )
 
     def quotas(self) -> dict[str, int]:
         """Domain -> samples; empty where ``domains`` cannot be read."""

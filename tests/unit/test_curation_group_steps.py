@@ -62,7 +62,9 @@ def test_select_at_random_follows_from_seed_and_group_alone():
 
 
 def test_quota_takes_whole_prompts_in_an_order_that_does_not_depend_on_the_input():
-    rows = [{"group_key": group(at // 2), "domain": "math" if at < 20 else "code_python"} for at in range(40)]
+    rows: list[dict[str, object]] = [
+        {"group_key": group(at // 2), "domain": "math" if at < 20 else "code_python"} for at in range(40)
+    ]
     step = Quota(domains="math = 4, code = 6", seed=3)
     found = step.reasons(facts(*rows))
     ends = {(row["group_key"], row["domain"]) for row, reason in zip(rows, found, strict=True) if reason is None}
@@ -73,7 +75,9 @@ def test_quota_takes_whole_prompts_in_an_order_that_does_not_depend_on_the_input
 
 
 def test_quota_tells_of_domains_that_have_none_and_of_domains_that_run_short():
-    rows = [{"group_key": group(at), "domain": domain} for at, domain in enumerate(["math"] * 8 + ["code", "poetry"])]
+    rows: list[dict[str, object]] = [
+        {"group_key": group(at), "domain": domain} for at, domain in enumerate(["math"] * 8 + ["code", "poetry"])
+    ]
     step = Quota(domains="math = 4, code = 2")
     assert step.reasons(facts(*rows)).to_list().count(None) == 5
     assert step.reasons(facts(*rows))[-1] == "no_quota"
@@ -84,8 +88,9 @@ def test_quota_tells_of_domains_that_have_none_and_of_domains_that_run_short():
 def test_quota_has_the_table_of_r1():
     assert sum(PRESETS["r1"].values()) == 804_745
     assert Quota(preset="r1", domains="math = 7").quotas()["math"] == 7
-    with pytest.raises(RecipeError, match="write"):
-        Quota(domains="math: 3")
+    for options in ('domains = "math: 3"', ""):
+        with pytest.raises(RecipeError, match="gives no quota"):
+            build_steps(parse_recipe(f'[[steps]]\nname = "quota"\n{options}\n'))
 
 
 def test_the_order_is_fixed_by_content_and_not_by_the_version_of_a_library():

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.errors import OutputError, RunLockedError
+from curation.html_report import write_report
+from curation.html_report.charts import DROPPED, Bar, columns_chart, rows_chart
+from curation.html_report.excerpts import EXCERPT_CHARS, excerpt, visible
+from curation.html_report.survey import in_order, read_manifest, survey
+from curation.manifest import KINDS, open_directory
+from tests.fakes_curation import FakeEngine, read_all, run_fake, think, write_rows
+
+HOSTILE = "</pre></script><script>window.pwned = 1</script><img src=x onerror='pwned = 1'>{{ 7 * 7 }}"
+FILTERS = '[[steps]]\nname = "validate"\n[[steps]]\nname = "format"\n'
+
+
+class Tables(HTMLParser):
+    """The cells of all rows, and the names of all elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.elements: Counter[str] = Counter()
+        self._is_cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements[tag] += 1
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+        self._is_cell = tag in {"td", "th"} or (self._is_cell and tag not in {"table", "p"})
+
+    def handle_endtag(self, tag):
+        self._is_cell = self._is_cell and tag not in {"td", "th"}
+
+    def handle_data(self, data):
+        if self._is_cell:
+            self.rows[-1][-1] += data
+
+    def row(self, name):
+        return next(row for row in self.rows if row and row[0].strip() == name)
+
+
+def tiles(page):
+    found = re.findall(r"<dt>(rows|samples|kept|rejected|failed)</dt><dd>([\d,]+)</dd>", page)
+    return {name: int(count.replace(",", "")) for name, count in found}
+
+
+def rows(count=6):
+    completions = [think(1), think(2), think(1), "no tags", think("broken"), "<think>我们想一想。</think> answer: 1"]
+    return [
+        {"id": str(n), "prompt": f"p{n}", "completions": completions, "answer": "1", "domain": "a" if n % 2 else "b"}
+        for n in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    write_rows(folder / "one.parquet", rows(), group=2)
+    write_rows(folder / "two.parquet", [{**row, "id": f"x{row['id']}", "prompt": "q" + row["id"]} for row in rows(3)])
+    run_fake([str(folder / "*.parquet")], folder / "out")
+    return folder / "out"
+
+
+def samples(directory, kind) -> list[dict[str, Any]]:
+    return [dict(row) for row in read_all(directory, kind)]
+
+
+def page_of(directory):
+    return write_report(directory).read_text(encoding="utf-8")
+
+
+def test_the_headline_and_the_funnel_are_those_of_the_manifest(finished):
+    totals = json.loads((finished / "manifest.json").read_text())["totals"]
+    page = page_of(finished)
+    assert tiles(page) == {name: totals[name] for name in ("rows", "samples", "kept", "rejected", "failed")}
+    assert f"<dd>{100 * totals['kept'] / totals['samples']:.1f} %</dd>" in page
+    tables = Tables(page)
+    assert tables.row("no_think" if len(totals["dropped"]["format"]) > 1 else "format no_think")[1] == "9"
+    assert totals["failures"] == {"worker_lost": 9}
+    assert tables.row("worker_lost")[1] == "9"
+
+
+def test_domains_and_files_add_up_to_the_manifest(finished):
+    totals = json.loads((finished / "manifest.json").read_text())["totals"]
+    tables = Tables(page_of(finished))
+    for names in (("a", "b"), ("one.parquet", "two.parquet")):
+        found = [next(row for row in tables.rows if row and row[0].strip().endswith(name)) for name in names]
+        sums = [sum(int(row[column]) for row in found) for column in range(1, 5)]
+        assert sums == [totals[name] for name in ("samples", "kept", "rejected", "failed")]
+
+
+def test_pass_rates_are_those_of_the_judged_completions(finished):
+    found = survey(finished, read_manifest(finished))
+    expected: dict[str, list[bool]] = {}
+    for kind in ("data", "rejected"):
+        for row in samples(finished, kind):
+            if row["verdicts"]:
+                expected.setdefault(row["group_id"], []).append(row["verdicts"][0]["outcome"] == "CORRECT")
+    assert found.pass_rates == Counter((sum(rights), len(rights)) for rights in expected.values())
+    assert sum(found.pass_rates.values()) == 9
+
+
+def test_equal_ids_of_other_prompts_are_other_prompts(tmp_path):
+    for name in ("one", "two"):
+        write_rows(
+            tmp_path / f"{name}.parquet", [{"id": "1", "prompt": name, "completions": [think(1)], "answer": "1"}]
+        )
+    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out")
+    assert survey(tmp_path / "out", read_manifest(tmp_path / "out")).pass_rates == {(1, 1): 2}
+
+
+def test_a_prompt_whose_samples_stand_in_two_files_counts_once(tmp_path):
+    for name, answer in (("one", 1), ("two", 2)):
+        write_rows(tmp_path / f"{name}.parquet", [{"prompt": "p", "completion": think(answer), "answer": "1"}])
+    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out")
+    assert survey(tmp_path / "out", read_manifest(tmp_path / "out")).pass_rates == {(1, 2): 1}
+
+
+def test_lengths_and_scripts_are_those_of_the_texts(finished):
+    found = survey(finished, read_manifest(finished))
+    kept = Counter(len(row["completion"]) for row in samples(finished, "data"))
+    assert sum(found.lengths.values(), Counter()) == kept
+    for kind in KINDS:
+        texts = [row["completion"] for row in samples(finished, kind)]
+        assert found.scripts[kind]["CJK (Han, kana, Hangul)"] == sum("我" in text for text in texts)
+        assert found.scripts[kind]["Latin"] == len(texts)
+
+
+def test_the_same_run_gives_the_same_bytes_wherever_it_stands(finished, tmp_path):
+    first = write_report(finished).read_bytes()
+    moved = finished.rename(finished.with_name("moved"))
+    try:
+        assert write_report(moved, target=tmp_path / "page.html").read_bytes() == first
+    finally:
+        moved.rename(finished)
+    assert str(finished.parent.parent).encode() not in first.replace(str(finished.parent).encode(), b"")
+
+
+def test_hostile_texts_become_no_elements(tmp_path):
+    kept = f"<think>{HOSTILE}</think> {HOSTILE} answer: 1"
+    row = {"id": HOSTILE, "prompt": HOSTILE, "completions": [kept, HOSTILE], "answer": "1", "domain": HOSTILE}
+    write_rows(tmp_path / "a <b>.parquet", [row])
+    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out")
+    page = page_of(tmp_path / "out")
+    elements = Tables(page).elements
+    assert not {"script", "img", "iframe", "object"} & set(elements)
+    assert "window.pwned" in page
+    assert page.count("{{ 7 * 7 }}") > 5
+
+
+def test_the_page_asks_for_nothing_outside(finished):
+    page = page_of(finished)
+    assert "default-src 'none'" in page
+    assert re.findall(r'(?:src|href)="(?!#|data:,)', page) == []
+    assert "url(" not in re.sub(r"url\(#\w+\)", "", page)
+    assert "@import" not in page
+    assert len(set(re.findall(r' id="([^"]+)"', page))) == len(re.findall(r' id="([^"]+)"', page))
+
+
+def test_a_run_without_verdicts_says_so(tmp_path):
+    write_rows(tmp_path / "a.parquet", rows(2))
+    run_fake([str(tmp_path / "a.parquet")], tmp_path / "out", recipe=FILTERS)
+    page = page_of(tmp_path / "out")
+    assert "No completion was judged" in page
+    assert "There are no verdicts." in page
+    assert tiles(page)["kept"] == 10
+
+
+def test_an_empty_run_gives_a_page(tmp_path):
+    write_rows(tmp_path / "a.parquet", rows(1))
+    write_rows(tmp_path / "a.parquet", [], schema=pq.read_schema(tmp_path / "a.parquet"))
+    run_fake([str(tmp_path / "a.parquet")], tmp_path / "out")
+    page = page_of(tmp_path / "out")
+    assert tiles(page) == dict.fromkeys(("rows", "samples", "kept", "rejected", "failed"), 0)
+    assert "No sample was read." in page
+    assert "There is no sample to show." in page
+
+
+def test_a_run_of_failures_alone_gives_a_page(tmp_path):
+    row = {"prompt": "p", "completions": [think("broken"), think("broken 2")], "answer": "1"}
+    write_rows(tmp_path / "a.parquet", [row])
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 this is no Parquet")
+    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out")
+    page = page_of(tmp_path / "out")
+    assert tiles(page)["failed"] == 2
+    assert "--retry-failed" in page
+    assert "cannot be read as Parquet" in page
+    assert "No sample was kept." in page
+    assert ">partial<" in page
+
+
+def test_a_run_that_stopped_tells_what_was_not_reached(tmp_path):
+    for name in ("a", "b"):
+        write_rows(tmp_path / f"{name}.parquet", [{**row, "id": name + row["id"]} for row in rows(3)])
+    report = run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", engine=FakeEngine(dies_after=1))
+    assert report.stopped
+    page = page_of(tmp_path / "out")
+    assert ">partial<" in page
+    assert "not reached" in page
+
+
+def test_what_is_no_run_is_told_with_the_remedy(finished, tmp_path):
+    with pytest.raises(OutputError, match="no directory"):
+        write_report(tmp_path / "none")
+    with pytest.raises(OutputError, match=r"has no manifest\.json.*curate run RECIPE"):
+        write_report(tmp_path)
+    for text in ("{", "[]", '{"shards": 1}', '{"shards": [{"outputs": 3}]}'):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(OutputError, match="is no manifest"):
+            write_report(tmp_path)
+
+
+def test_outputs_that_the_manifest_does_not_know_are_refused(tmp_path):
+    write_rows(tmp_path / "a.parquet", rows(2))
+    run_fake([str(tmp_path / "a.parquet")], tmp_path / "out")
+    data = tmp_path / "out/data/a.parquet"
+    data.write_bytes((tmp_path / "out/rejected/a.parquet").read_bytes())
+    with pytest.raises(OutputError, match="where the manifest says"):
+        write_report(tmp_path / "out")
+    data.write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match="cannot be read"):
+        write_report(tmp_path / "out")
+    data.unlink()
+    with pytest.raises(OutputError, match="cannot be read"):
+        write_report(tmp_path / "out")
+
+
+def test_a_directory_on_which_a_run_is_at_work_is_left_alone(finished):
+    with open_directory(finished), pytest.raises(RunLockedError):
+        write_report(finished)
+    write_report(finished)
+
+
+def test_steps_stand_in_their_usual_order_and_unknown_ones_last():
+    names = dict.fromkeys(["zzz", "verify", "length", "read", "aaa"])
+    assert in_order(names) == ["read", "length", "verify", "aaa", "zzz"]
+
+
+def marked(completion, step, reason="", prompt="What is it?"):
+    return [piece.text for piece in excerpt(completion, prompt, step, reason) if piece.kind == "mark"]
+
+
+@pytest.mark.parametrize(
+    ("completion", "step", "reason", "expected"),
+    [
+        ("<think>so ```py\nx\n``` it</think> ```no```", "code_in_reasoning", "code_in_reasoning", ["```py\nx\n```"]),
+        ("<think>so ```py\nx</think> 4", "code_in_reasoning", "code_in_reasoning", ["```py\nx"]),
+        ("<think>a\n\nlong one\n\nb</think> longest of all", "long_paragraph", "long_paragraph", ["long one"]),
+        ("<think>I add 两个数字, 然后 get</think> 好", "language_mix", "mixed_languages", ["两个数字, 然后"]),
+        ("<think>4</think> \\boxed{5}.", "verify", "math:not_equal", ["5"]),
+        ("<think>```a```</think>\n```py\nx\n```\n", "verify", "code:WA", ["```py\nx\n```"]),
+        ("4", "verify", "code:NO_CODE", []),
+        ("Well. <think>a</think> 4", "format", "text_before_think", ["Well. "]),
+        ("<think> </think> 4", "format", "empty_think", ["<think> </think>"]),
+        ("<think>a</think> ", "format", "empty_answer", ["</think>"]),
+        ("<think>a<think>b</think> 4", "format", "repeated_think", ["<think>", "<think>", "</think>"]),
+        ("no tag", "format", "no_think", []),
+        ("<think>a</think> 4", "dedup", "duplicate", []),
+        ("I say it here now. I say it here now. Else.", "repetition", "repeated_sentences", ["I say it here now."] * 2),
+        ("<think>4</think> \\boxed{4}", "", "", ["4"]),
+    ],
+)
+def test_the_part_that_a_reason_is_about_is_marked(completion, step, reason, expected):
+    assert marked(completion, step, reason) == expected
+
+
+def test_latin_words_are_marked_under_a_chinese_prompt():
+    completion = "<think>我们 add them together 得到 \\frac{1}{2}</think> 4"
+    assert marked(completion, "language_mix", "mixed_languages", prompt="小明有几个苹果?") == ["add them together"]
+
+
+def test_a_long_completion_is_cut_around_the_mark_and_says_how_much_is_left_out():
+    completion = "<think>" + "x " * 5000 + "</think> so \\boxed{77} it is" + " y" * 5000
+    pieces = excerpt(completion, "", "verify", "math:not_equal")
+    assert [piece.text for piece in pieces if piece.kind == "mark"] == ["77"]
+    shown = sum(len(piece.text) for piece in pieces if piece.kind != "gap")
+    assert EXCERPT_CHARS // 2 < shown <= EXCERPT_CHARS + 80
+    left_out = sum(int(piece.text.split()[0].replace(",", "")) for piece in pieces if piece.kind == "gap")
+    assert shown + left_out == len(completion)
+
+
+def test_of_a_long_mark_both_ends_are_shown():
+    completion = "<think>short\n\n" + "a" + "b" * 3000 + "c" + "\n\nend</think> 4"
+    marks = marked(completion, "long_paragraph", "long_paragraph")
+    assert marks[0].startswith("ab")
+    assert marks[-1].endswith("bc")
+
+
+@given(
+    st.text(max_size=2000),
+    st.sampled_from(["", "verify", "format", "language_mix", "long_paragraph", "code_in_reasoning", "repetition", "x"]),
+    st.sampled_from(
+        ["", "code:WA", "repeated_lines", "repeated_sentences", "looped_tail", "empty_think", "empty_answer"]
+    ),
+    st.booleans(),
+)
+def test_an_excerpt_accounts_for_every_character(text, step, reason, is_tagged):
+    completion = f"<think>{text}</think>{text}" if is_tagged else text
+    pieces = excerpt(completion, "p", step, reason)
+    gaps = [int(piece.text.split()[0].replace(",", "")) for piece in pieces if piece.kind == "gap"]
+    shown = "".join(piece.text for piece in pieces if piece.kind != "gap")
+    hidden = visible(completion)
+    if not gaps:
+        assert shown == hidden
+    assert all(gap > 0 for gap in gaps)
+
+
+def test_what_cannot_be_seen_is_written_out():
+    assert visible("a\x00b\u202ec\u200bd\r") == "a⟨U+0000⟩b⟨U+202E⟩c⟨U+200B⟩d⟨U+000D⟩"
+    assert visible("क्‍ष é 中\t\n") == "क्‍ष é 中\t\n"
+
+
+def test_names_in_a_chart_are_text_and_colours_are_the_pages():
+    chart = rows_chart("x", "a < b", [Bar(name="<b>$x$", value=3, more=2), Bar(name="d", value=0, role=DROPPED)])
+    for drawing in (chart.wide, chart.narrow):
+        assert "&lt;b&gt;$x$" in drawing
+        assert "a &lt; b" in drawing
+        assert "var(--rejected)" in drawing
+        assert "#0" not in drawing.replace("url(#", "")
+        assert "<b>" not in drawing
+        assert "font-family" not in drawing
+    assert columns_chart("x", "t", [Bar(name="d", value=0)], axis="a").wide.count("<svg") == 1
