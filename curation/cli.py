@@ -126,6 +126,21 @@ def diff_command(one: Path, other: Path) -> None:
             click.echo("no sample came to another end")
 
 
+@main.command("report")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The page; DIRECTORY/report.html.")
+def report_command(directory: Path, output: Path | None) -> None:
+    """Writes one HTML page on the run in DIRECTORY, which needs no network."""
+    from curation.html_report import write_report  # noqa: PLC0415 - no other command waits for the drawing library
+
+    with _told_of_mistakes():
+        try:
+            click.echo(write_report(directory, target=output))
+        except OSError as error:
+            _complain([f"cannot write the report: {error}"])
+            sys.exit(_TROUBLE)
+
+
 @main.group("presets")
 def presets_command() -> None:
     """Recipes that come with the package."""
