@@ -70,11 +70,13 @@ class RunIdentity:
     """What all shards of a run share.
 
     Args:
+        steps: names of the recipe's steps, in order.
         engine_hash: of the engine's configuration; empty where no step verifies.
         versions: of the packages that decide or write; what is kept between runs depends on that of ``assay``.
     """
 
     recipe_hash: str
+    steps: tuple[str, ...]
     engine_hash: str
     versions: Mapping[str, str]
 
@@ -193,6 +195,7 @@ def manifest_of(identity: RunIdentity, entries: list[ShardEntry], unfinished: li
     return {
         "versions": dict(identity.versions),
         "recipe_sha256": identity.recipe_hash,
+        "steps": list(identity.steps),
         "engine_config_hash": identity.engine_hash,
         "is_complete": not unfinished and len(done) == len(entries),
         "totals": {

@@ -127,6 +127,7 @@ async def _identity(plan: RunPlan, verify: Verify | None, engine: Engine | None)
         engine_hash = info.config_hash
     return RunIdentity(
         recipe_hash=recipe_hash(plan.recipe, plan.steps),
+        steps=tuple(step.name for step in plan.steps),
         engine_hash=engine_hash,
         versions={name: version(name) for name in ("assay", "polars", "pyarrow")},
     )

@@ -146,7 +146,7 @@ def _funnel(manifest: Manifest, survey: Survey) -> list[Line]:
     failures = total_failures(list(manifest.done))
     left = manifest.total("samples")
     lines = []
-    for step in in_order({**dropped, **({"verify": None} if failures else {})}):
+    for step in in_order({**dropped, **({"verify": None} if failures else {})}, manifest):
         reasons = [(False, reason, count) for reason, count in dropped.get(step, {}).items()]
         if step == "verify":
             reasons += [(True, reason, count) for reason, count in failures.items()]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from curation.errors import OutputError, RunLockedError
 from curation.manifest import KINDS, Output, ShardEntry
-from curation.steps import READ, STEPS
+from curation.steps import READ
 
 SCRIPTS: Mapping[str, str] = {
     "Latin": "[A-Za-z]",
@@ -47,6 +47,7 @@ class Manifest:
 
     versions: Mapping[str, str]
     recipe_sha256: str
+    steps: tuple[str, ...]
     engine_config_hash: str
     is_complete: bool
     shards: tuple[ShardEntry, ...]
@@ -108,12 +109,15 @@ def read_manifest(directory: Path) -> Manifest:
 def _manifest(fields: Mapping[str, object]) -> Manifest:
     shards = fields["shards"]
     unfinished = fields["unfinished_shards"]
-    versions = fields["versions"]
-    if not (isinstance(shards, list) and isinstance(unfinished, list) and isinstance(versions, dict)):
-        raise TypeError("shards, unfinished_shards, versions")
+    versions, steps = fields["versions"], fields["steps"]
+    if not (isinstance(shards, list) and isinstance(unfinished, list) and isinstance(steps, list)) or not isinstance(
+        versions, dict
+    ):
+        raise TypeError("shards, unfinished_shards, steps, versions")
     return Manifest(
         versions={str(name): str(version) for name, version in sorted(versions.items())},
         recipe_sha256=str(fields["recipe_sha256"]),
+        steps=tuple(map(str, steps)),
         engine_config_hash=str(fields["engine_config_hash"]),
         is_complete=bool(fields["is_complete"]),
         shards=tuple(_entry(dict(shard)) for shard in shards),
@@ -156,9 +160,9 @@ def output_file(directory: Path, kind: str, shard: ShardEntry) -> Path | None:
     return directory / kind / f"{shard.name}.parquet" if kind in shard.outputs else None
 
 
-def in_order(steps: Mapping[str, object]) -> list[str]:
-    """Names of steps as they mostly stand in recipes; the manifest does not tell their order."""
-    known = [READ, *STEPS]
+def in_order(steps: Mapping[str, object], manifest: Manifest) -> list[str]:
+    """Names of steps in the order of the recipe."""
+    known = [READ, *manifest.steps]
     return sorted(steps, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
