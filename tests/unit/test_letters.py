@@ -38,6 +38,8 @@ class Pair:
                 told = action(self.receiver.enter(0, serial))
             except OSError as error:
                 told = {"errno": error.errno}
+            except BaseException as error:  # noqa: BLE001 - the parent tells it
+                told = {"raised": repr(error)}
             finally:
                 os.write(write, json.dumps(told).encode())
                 os._exit(0)
