@@ -179,10 +179,12 @@ def tree(output: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    recipe, glob, output, latency_s = sys.argv[1:]
+    recipe, glob, output, latency_s, store = sys.argv[1:]
     text = Path(recipe).read_text(encoding="utf-8")
     load_recipe(Path(recipe))
-    report = run_fake([glob], Path(output), recipe=text, engine=FakeEngine(latency_s=float(latency_s)))
+    report = run_fake(
+        [glob], Path(output), recipe=text, engine=FakeEngine(latency_s=float(latency_s)), store=Path(store)
+    )
     sys.exit(1 if report.stopped else 0)
 
 

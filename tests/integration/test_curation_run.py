@@ -278,19 +278,20 @@ def test_filters_alone_give_the_same_bytes_frame_by_frame_and_where_groups_reach
 
 
 @pytest.mark.slow
-def test_killed_at_random_instants_and_rerun_the_tree_is_that_of_an_undisturbed_run(tmp_path):
+def test_killed_at_fifty_random_instants_and_rerun_the_tree_is_that_of_an_undisturbed_run(tmp_path):
     for index in range(6):
         write_rows(tmp_path / f"in/s{index}.parquet", prompts(120, first=1000 * index), group=40)
     (tmp_path / "recipe.toml").write_text(RECIPE + "[verify]\nin_flight = 16\n")
     draw = random.Random(5)  # noqa: S311 - instants, not secrets
-    for attempt in range(8):
-        with _start(tmp_path, "killed", latency_s=0.003, threads=1 + attempt % 2) as child:
-            time.sleep(0.7 + draw.random() * 1.3)
+    for attempt in range(50):
+        with _start(tmp_path, "killed", latency_s=0.03, threads=1 + attempt % 2) as child:
+            # Start-up is most of a run here, so that kills meet each pass and the moments between them.
+            time.sleep(0.4 + draw.random() * 0.9)
             child.kill()
             child.wait()
     with _start(tmp_path, "killed", latency_s=0.0, threads=2) as child:
         assert child.wait() == 0
-    with _start(tmp_path, "calm", latency_s=0.0, threads=1) as child:
+    with _start(tmp_path, "calm", latency_s=0.0, threads=4) as child:
         assert child.wait() == 0
     assert tree(tmp_path / "calm") == tree(tmp_path / "killed")
     assert counts(tmp_path / "killed")["samples"] == 6 * 120 * 4
@@ -299,7 +300,7 @@ def test_killed_at_random_instants_and_rerun_the_tree_is_that_of_an_undisturbed_
 def _start(folder: Path, output: str, *, latency_s: float, threads: int) -> subprocess.Popen[bytes]:
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "tests.fakes_curation", str(folder / "recipe.toml")]
-    command += [str(folder / "in/*.parquet"), str(folder / output), str(latency_s)]
+    command += [str(folder / "in/*.parquet"), str(folder / output), str(latency_s), str(folder / f"{output}.sqlite")]
     return subprocess.Popen(command, cwd=root, env={"POLARS_MAX_THREADS": str(threads), "PATH": "/usr/bin:/bin"})
 
 
