@@ -85,8 +85,8 @@ def _reason(step: TextStep) -> pl.Expr:
 
 def _digests(completions: pl.Series, steps: Sequence[Step]) -> pl.Series:
     """A digest of each completion, where a step compares them."""
-    is_wanted = any(isinstance(step, GroupStep) and step.needs_digest for step in steps)
-    found = [
-        xxhash.xxh3_128_hexdigest(text.encode()) if is_wanted and text is not None else None for text in completions
-    ]
+    if not any(isinstance(step, GroupStep) and step.needs_digest for step in steps):
+        return pl.Series("digest", [None] * completions.len(), dtype=pl.String)
+    # As bytes, which spares making text of them only to encode it again.
+    found = [None if text is None else xxhash.xxh3_128_hexdigest(text) for text in completions.cast(pl.Binary)]
     return pl.Series("digest", found, dtype=pl.String)
