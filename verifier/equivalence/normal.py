@@ -32,6 +32,7 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=Tr
 _RUNS = ((_SUPERSCRIPTS, "^"), (_SUBSCRIPTS, "_"))
 
 _PLAIN = re.compile(r"[-+]?\$?[0-9]{1,100}(?:,[0-9]{3}){0,30}(?:[./][0-9]{1,100})?|[A-Za-z]")
+_DIGITS = 100
 _DROPPED = re.compile(
     r"\\(?:left|right|displaystyle|textstyle|limits|bigl?|bigr?|Bigl?|Bigr?|biggl?|biggr?|Biggl?|Biggr?)(?![a-zA-Z])\s?"
     r"|(?<!\\)\\!"
@@ -164,7 +165,7 @@ _SHORT_FRACTION = re.compile(r"\\frac\s?(\d)\s?(\d)(?!\d)")
 
 def is_plain(text: str) -> bool:
     """Whether a text is a plain number or letter, as most answers are, which is in the one spelling already."""
-    return _PLAIN.fullmatch(text) is not None
+    return (len(text) <= _DIGITS and text.isdecimal() and text.isascii()) or _PLAIN.fullmatch(text) is not None
 
 
 def normalise(text: str) -> str:

@@ -66,7 +66,7 @@ class PlainNumber:
 
 def read_number(normal: str) -> PlainNumber | None:
     """The number that a normalised text is, or None."""
-    if not normal or len(normal) > _MAX_CHARS:
+    if not normal or len(normal) > _MAX_CHARS or normal[:2].isalpha():  # a name has one letter
         return None
     name, text = "", normal
     named = _NAMED.fullmatch(text)

@@ -84,7 +84,7 @@ class Quantity:
 @lru_cache(maxsize=4096)
 def read_quantity(normal: str) -> Quantity | None:
     """The quantity that a normalised text is, or None."""
-    if not normal or len(normal) > _MAX_CHARS:
+    if not normal or len(normal) > _MAX_CHARS or normal[:2].isalpha():  # a name has one letter
         return None
     number = read_number(normal)
     if number is not None:

@@ -153,15 +153,19 @@ def only_box(text: str) -> str | None:
     if start < 0 or has_marks(text):
         return None
     line = text.rfind("\n", 0, start) + 1
-    found = _LAST_LINE.fullmatch(text, line)
-    if found is None:
+    if text.startswith(_USUAL, line) and text.find("}", start) == len(text) - len(_USUAL_END) == text.rfind("}"):
+        content = text[start + len(_BEGIN) : -len(_USUAL_END)].strip() if text.endswith(_USUAL_END) else ""
+        content = "" if "{" in content else content
+    else:
+        found = _LAST_LINE.fullmatch(text, line)
+        content = found[1].strip() if found is not None else ""
+    if not content:
         return None
-    content = found[1].strip()
     before = text[max(start - _NEAR_CHARS, 0) : line].rstrip()
     last = before[-1:]
     if last in _OPEN_ENDS or (last.isalpha() and leads_on(before)):
         return None
-    if not _PLAIN.fullmatch(content) and not _is_sole(content):
+    if not (content.isdecimal() or _PLAIN.fullmatch(content) or _is_sole(content)):
         return None
     has_commands = text.find("\\", 0, start) >= 0
     if has_commands and (has_comments(text) or not _is_only(text, start, content)):
@@ -185,6 +189,7 @@ def _is_sole(content: str) -> bool:
     return content.casefold() not in _PLACEHOLDERS
 
 
+_USUAL, _USUAL_END = "The final answer is $\\boxed{", "}$."
 _LAST_LINE = re.compile(
     r"\s{0,80}(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s{0,9}\$?\$?\\boxed\{"
     r"((?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.)*+\})*+\})*+)\}[ .。$\n)\]}*\\]*",
