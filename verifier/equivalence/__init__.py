@@ -5,7 +5,7 @@ Nothing here starts a process; ``MATH_TASKS`` names what a worker pool runs.
 
 from __future__ import annotations
 
-from verifier.equivalence.exact import Gold, GoldKind, can_ask_algebra, decide, is_the_whole, is_unreadable, read_gold
+from verifier.equivalence.exact import Gold, GoldKind, can_ask_algebra, decide, is_unreadable, read_gold
 from verifier.equivalence.forms import has_form
 from verifier.equivalence.kinds import is_read, is_same_formula
 from verifier.equivalence.limits import MAX_ANSWER_CHARS, is_too_complex
@@ -46,7 +46,6 @@ __all__ = [
     "is_read",
     "is_same_formula",
     "is_simplest",
-    "is_the_whole",
     "is_too_complex",
     "is_unreadable",
     "is_within",

@@ -6,6 +6,7 @@ A continued fraction of a few hundred levels is cheap to compute but not to read
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 _DEEP = 40
@@ -21,11 +22,18 @@ def flattened(text: str) -> str:
     """The text with the innermost fractions of plain numbers worked out, as often as it is nested too deeply."""
     if text.count("{") < 2 * _DEEP:
         return text
-    for _ in range(_MAX_ROUNDS):
-        shorter = _INNERMOST.sub(_worked_out, text)
-        if shorter == text:
+    return settled(_INNERMOST, _worked_out, text, rounds=_MAX_ROUNDS)
+
+
+def settled(
+    pattern: re.Pattern[str], replacement: str | Callable[[re.Match[str]], str], text: str, *, rounds: int
+) -> str:
+    """The text with what a pattern finds replaced until nothing changes, or so many times over."""
+    for _ in range(rounds):
+        replaced = pattern.sub(replacement, text)
+        if replaced == text:
             break
-        text = shorter
+        text = replaced
     return text
 
 

@@ -104,7 +104,7 @@ def decide(gold: Gold, answer: str, policy: Policy = DEFAULT) -> bool | None:
     """Whether a normalised answer is equal to the gold; None where only an algebra system can say."""
     if answer in (gold.normal, gold.whole_text):
         return True
-    if gold.whole is not None and (is_whole := is_the_whole(gold.whole, answer)) is not None:
+    if gold.whole is not None and (is_whole := _is_the_whole(gold.whole, answer)) is not None:
         return is_whole
     if (is_equal := _compare_quantities(gold, answer, policy)) is not None:
         return is_equal
@@ -154,7 +154,7 @@ def _is_restated(gold: Gold, answer: str, policy: Policy) -> bool:
     return one is not None and decide(one, answer, policy) is True
 
 
-def is_the_whole(whole: int, answer: str) -> bool | None:
+def _is_the_whole(whole: int, answer: str) -> bool | None:
     """Whether a number such as 28, -28, $28.00 or 2,800 is this whole number; None for anything else."""
     plain = _DECIMAL.fullmatch(answer)
     if plain is None:

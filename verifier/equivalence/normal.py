@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from verifier.equivalence.deep import settled
 from verifier.equivalence.units import read_unit
 
 _CHARACTERS = {
@@ -48,7 +49,6 @@ _RENAMED = (
     (re.compile(r"\\geq(?:q|slant)?(?![a-zA-Z])"), r"\\ge"),
     (re.compile(r"\\neq(?![a-zA-Z])|\\not\s?="), r"\\ne"),
     (re.compile(r"\\not\s?\\in(?![a-zA-Z])"), r"\\notin"),
-    (re.compile(r"(?<=\.)(\d{0,40})\\(?:overline|bar)\s?(\d)"), r"\1\\overline{\2}"),
     (re.compile(r"\\dot\s?\{?\s?(\d)\s?\}?(\d{0,20})\\dot\s?\{?\s?(\d)\s?\}?"), r"\\overline{\1\2\3}"),
     (re.compile(r"\\(?:var)?nothing(?![a-zA-Z])"), r"\\emptyset"),
     (re.compile(r"\^\{\s?\\circ\s?\}|\^\s?\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])"), r"^\\circ"),
@@ -133,7 +133,7 @@ _CHOOSE = re.compile(
 _SIGNED_MONEY = re.compile(r"^(?:US|USD)?\s?(\\?[$£€¥])\s?-\s?(?=\d)")
 _CODE_MONEY = re.compile(r"^US\s?(?=\\?\$\s?\d)|^(?:USD|Rs\.?|RM|INR)\s?(?=\d)")
 _EUROPEAN = re.compile(r"-?\d{1,3}(?:\.\d{3}){2,10}(?:,\d{1,40})?")
-_BAR_CYCLE = re.compile(r"(?<=\.)(\d{0,40})(?:\\bar\s?\{?\s?(\d{1,40})\s?\}?|\((\d{1,40})\)(?!\d))")
+_BAR_CYCLE = re.compile(r"(?<=\.)(\d{0,40})(?:\\(?:bar|overline)\s?\{?\s?(\d{1,40})\s?\}?|\((\d{1,40})\)(?!\d))")
 _BASED_IN_BRACKETS = re.compile(r"^\(\s?([0-9A-F]{1,40})\s?\)\s?_\s?\{?\s?(\d{1,2})\s?\}?$")
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ('"', '"'), ("`", "`"))
 _SET_OF = re.compile(r"\\\{ ?([a-zA-Z]) ?(?:\\mid(?![a-zA-Z])|\||:) ?([^|:{}]*(?:<|>|\\[lg]e(?![a-zA-Z]))[^|:{}]*)\\\}")
@@ -206,23 +206,14 @@ def _of_one_spelling(text: str) -> str:
         if "\\over" in text:
             text = _without_over(text)
         if "\\text" in text or "\\mathrm" in text:
-            text = _with_one_unit(text)
+            text = settled(_UNITS, _joined_units, text, rounds=_MAX_UNITS)
     if "\\" in text or "~" in text:
         text = _SPACES.sub(" ", text)
     return " ".join(text.split())
 
 
-def _with_one_unit(text: str) -> str:
-    r"""``\text{m}^3/\text{s}`` and ``\text{N}\cdot\text{m}`` as one text, where they stand after a number."""
-    for _ in range(_MAX_UNITS):
-        replaced = _UNITS.sub(_joined_units, text)
-        if replaced == text:
-            break
-        text = replaced
-    return text
-
-
 def _joined_units(found: re.Match[str]) -> str:
+    r"""``\text{m}^3/\text{s}`` and ``\text{N}\cdot\text{m}`` as one text, where they stand after a number."""
     before, one, power, sign, other, last = found.groups()
     sign = "/" if "/" in sign else " "
     powers = [f"^{{{exponent}}}" if exponent else "" for exponent in (power, last)]
@@ -232,11 +223,7 @@ def _joined_units(found: re.Match[str]) -> str:
 
 def _without_over(text: str) -> str:
     r"""``{a\over b}`` as a fraction, from the innermost on."""
-    for _ in range(_MAX_OVERS):
-        replaced = _OVER.sub(r"\\frac{\1}{\2}", text)
-        if replaced == text:
-            break
-        text = replaced
+    text = settled(_OVER, r"\\frac{\1}{\2}", text, rounds=_MAX_OVERS)
     whole = _OVER_ALONE.fullmatch(text)
     return rf"{whole[1]}\frac{{{whole[2]}}}{{{whole[3]}}}" if whole else text
 

@@ -681,7 +681,7 @@ class _Parser:
         return self._read_cases() if self._tokens[self._at].value in _CASES else self._read_matrix()
 
     def _read_cases(self) -> Node:
-        r"""Values with the conditions under which they hold; the last may have none but "otherwise"."""
+        """Values with the conditions under which they hold; the last may have none but "otherwise"."""
         self._next()
         rows: list[tuple[Node, ...]] = []
         while self.kind != "end":

@@ -52,10 +52,10 @@ class FoundAnswer(NamedTuple):
     Args:
         kind: how it was marked.
         texts: the answer; several where the completion marked several that differ in their text. Empty for NONE.
-        after: what stands right after the only box.
         reason: for NONE, why: ``no_answer`` (nothing was marked, or a box never ends), ``empty_answer``,
             ``part_of_expression`` (the box is a part of something larger) or ``denied_answer`` (the words beside it say
             that it is not the answer, or offer another).
+        after: what stands right after the last box.
     """
 
     kind: AnswerKind
@@ -153,12 +153,7 @@ def only_box(text: str) -> str | None:
     if start < 0 or has_marks(text):
         return None
     line = text.rfind("\n", 0, start) + 1
-    if text.startswith(_USUAL, line) and text.find("}", start) == len(text) - len(_USUAL_END) == text.rfind("}"):
-        content = text[start + len(_BEGIN) : -len(_USUAL_END)].strip() if text.endswith(_USUAL_END) else ""
-        content = "" if "{" in content else content
-    else:
-        found = _LAST_LINE.fullmatch(text, line)
-        content = found[1].strip() if found is not None else ""
+    content = _in_last_line(text, line, start)
     if not content:
         return None
     before = text[max(start - _NEAR_CHARS, 0) : line].rstrip()
@@ -172,6 +167,16 @@ def only_box(text: str) -> str | None:
         return None
     is_named = "nswer" in before or "答案" in before or "####" in before
     return None if is_named and set(answer_after(before)) - {content} else content
+
+
+def _in_last_line(text: str, line: int, start: int) -> str:
+    """What the box that begins at ``start`` holds, where its line ends the text and says nothing else; else empty."""
+    if text.endswith(_USUAL_END) and text.startswith(_USUAL, line):  # a search is dearer
+        content = text[start + len(_BEGIN) : -len(_USUAL_END)]
+        if "{" not in content and "}" not in content:
+            return content.strip()
+    found = _LAST_LINE.fullmatch(text, line)
+    return found[1].strip() if found is not None else ""
 
 
 def _is_only(text: str, start: int, content: str) -> bool:

@@ -73,21 +73,19 @@ def named_answers(text: str) -> tuple[str, ...] | None:
         found = list(pattern.finditer(text))[-_LAST_PHRASES:]
         if not found:
             continue
-        for at in range(len(found) - 1, -1, -1):
-            match = found[at]
+        for before, match in zip([*found[-2::-1], None], reversed(found), strict=True):
             named = _named(text, match.end())
             if any(map(_is_value, named)):
-                return () if _is_denied(text, match.start()) else (*_said_before(text, found, at), *named)
+                return () if _is_denied(text, match.start()) else (*_said_before(text, before, match), *named)
         return () if _is_denied(text, found[-1].start()) else _named(text, found[-1].end())
     return None
 
 
-def _said_before(text: str, found: list[re.Match[str]], at: int) -> tuple[str, ...]:
+def _said_before(text: str, before: re.Match[str] | None, match: re.Match[str]) -> tuple[str, ...]:
     """What the phrase right before another one names: "The answer is 6. The answer is 5." names both."""
-    if at == 0:
+    if before is None:
         return ()
-    before = found[at - 1]
-    between = text[before.end() : found[at].start()]
+    between = text[before.end() : match.start()]
     if len(between) > _BETWEEN_CHARS or _CORRECTING.search(between) or _is_denied(text, before.start()):
         return ()
     named = _named(text, before.end())

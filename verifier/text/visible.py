@@ -13,7 +13,8 @@ _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|\\iffalse(?![a-z]).*?(?:\\fi(?![a-z])|\Z)|~~[^~\n]{1,400}~~|\\begin\{comment\}.*?"
     r"(?:\\end\{comment\}|\Z)|^[ \t]*%[^\n]*(?:boxed|fbox)[^\n]*$|^\[//\]: # [^\n]*$"
     r"|<(?P<unshown>script|style|template)(?:\s[^<>]{0,80})?>.*?(?:</(?P=unshown)>|\Z)"
-    r"|<(?P<kept>[a-z]{1,10})\s[^<>]{0,40}(?:hidden|display:\s?none)[^<>]{0,40}>.{0,2000}?(?:</(?P=kept)>|\Z)|<(?P<struck>del|s|strike)>.{0,2000}?</(?P=struck)>",
+    r"|<(?P<kept>[a-z]{1,10})\s[^<>]{0,40}(?:hidden|display:\s?none)[^<>]{0,40}>.{0,2000}?(?:</(?P=kept)>|\Z)"
+    r"|<(?P<struck>del|s|strike)>.{0,2000}?</(?P=struck)>",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _REASONING = re.compile(
