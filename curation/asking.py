@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from curation.errors import UsageError
-from curation.manifest import KINDS, STATE
+from curation.errors import RunLockedError, UsageError
+from curation.finished import held_still, read_manifest
+from curation.manifest import KINDS, MANIFEST, STATE
 
 _SHOWN_CHARS = 160
 _EXAMPLES = 3
@@ -112,12 +111,12 @@ def status_of(directory: Path) -> str:
         UsageError: the directory is no run's.
     """
     _files(directory, "data")
-    manifest = directory / "manifest.json"
-    if manifest.is_file():
-        totals = json.loads(manifest.read_text(encoding="utf-8"))["totals"]
-        done = f"{totals['shards_done']} of {totals['shards']} shards"
-        counts = f"{totals['kept']:,} kept, {totals['rejected']:,} rejected, {totals['failed']:,} failed"
-        return f"done: {done}; {totals['samples']:,} samples: {counts}"
+    if (directory / MANIFEST).is_file():
+        manifest = read_manifest(directory)
+        done = f"{len(manifest.done)} of {len(manifest.shards) + len(manifest.unfinished_shards)} shards"
+        counts = ", ".join(f"{manifest.total(end):,} {end}" for end in ("kept", "rejected", "failed"))
+        word = "done" if manifest.is_complete else "not complete"
+        return f"{word}: {done}; {manifest.total('samples'):,} samples: {counts}"
     state = directory / STATE
     facts, verdicts = (len(list(state.glob(f"*.{kind}.parquet"))) for kind in ("facts", "verdicts"))
     entries = len(list((directory / "shards").glob("*.json")))
@@ -128,10 +127,7 @@ def status_of(directory: Path) -> str:
 def _is_held(directory: Path) -> bool:
     """Whether a run is at work on the directory."""
     try:
-        with (directory / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with held_still(directory):
+            return False
+    except RunLockedError:
         return True
-    except OSError:
-        return False
-    return False

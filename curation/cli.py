@@ -70,8 +70,8 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     Stop it at any time; the same command goes on with what is left.
     """
     try:
-        plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed)
-        plan = replace(plan, store=None if no_store else store or _default_store())
+        kept = None if no_store else store or _default_store()
+        plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
         report = _run(plan, server=server, sandbox=sandbox)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
@@ -171,14 +171,23 @@ def _told_of_mistakes() -> Iterator[None]:
         sys.exit(_USAGE)
 
 
-def _plan(recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries_failed: bool) -> RunPlan:
+def _plan(
+    recipe: Recipe, globs: tuple[str, ...], output: str | None, *, retries_failed: bool, store: Path | None
+) -> RunPlan:
     steps = build_steps(recipe)
     recipe = replace(recipe, globs=globs or recipe.globs, output=output or recipe.output)
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
     shards = find_shards(recipe.globs)
     check_columns(shards, recipe.columns, recipe.rows)
-    return RunPlan(recipe=recipe, steps=steps, shards=shards, output=Path(recipe.output), retries_failed=retries_failed)
+    return RunPlan(
+        recipe=recipe,
+        steps=steps,
+        shards=shards,
+        output=Path(recipe.output),
+        retries_failed=retries_failed,
+        store=store,
+    )
 
 
 def _default_store() -> Path:

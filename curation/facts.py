@@ -11,7 +11,6 @@ FACTS = pl.Schema(
         "group_key": pl.String,
         "domain": pl.String,
         "chars": pl.UInt32,
-        "bytes": pl.UInt32,
         "text_step": pl.Int32,
         "text_reason": pl.String,
         "digest": pl.String,

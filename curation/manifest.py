@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from curation.errors import OutputError, RunLockedError
+from curation.files import TEMPORARY, sync, whole_file
 from curation.shards import Shard, file_sha256
 
 KINDS = ("data", "rejected", "failed")
@@ -24,8 +25,8 @@ KINDS = ("data", "rejected", "failed")
 STATE = "state"
 """Folder of what a run knows between its passes."""
 _ENTRIES = "shards"
-_MANIFEST = "manifest.json"
-_TEMPORARY = ".tmp"
+MANIFEST = "manifest.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +94,12 @@ class Directory:
 
     def temporary(self, kind: str, name: str) -> Path:
         """Name under which that file is written before it is whole."""
-        return self.path / kind / f"{name}.parquet{_TEMPORARY}"
+        return self.path / kind / f"{name}.parquet{TEMPORARY}"
 
     def entry(self, name: str) -> ShardEntry | None:
         """The entry of a shard whose outputs stand as it says; None where there is no such."""
         try:
-            entry = _entry_from_json((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8"))
+            entry = entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError):
             return None
         for kind in KINDS:
@@ -115,11 +116,11 @@ class Directory:
         self.forget_manifest()
         (self.path / _ENTRIES / f"{name}.json").unlink(missing_ok=True)
         for folder in (self.path, self.path / _ENTRIES):
-            _sync(folder)
+            sync(folder)
 
     def forget_manifest(self) -> None:
         """Takes back that the run is done."""
-        (self.path / _MANIFEST).unlink(missing_ok=True)
+        (self.path / MANIFEST).unlink(missing_ok=True)
 
     def publish(self, entry: ShardEntry) -> None:
         """Puts the temporary files of a shard in place, then says that it is done."""
@@ -129,12 +130,12 @@ class Directory:
                 self.temporary(kind, entry.name).replace(target)
             else:
                 target.unlink(missing_ok=True)
-            _sync(target.parent)
+            sync(target.parent)
         _write(self.path / _ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
 
     def write_manifest(self, text: Mapping[str, object]) -> None:
         """Writes ``manifest.json``."""
-        _write(self.path / _MANIFEST, _json(text))
+        _write(self.path / MANIFEST, _json(text))
 
     def refuse_strangers(self, shards: tuple[Shard, ...]) -> None:
         """Refuses a directory with results of shards that are not of this run.
@@ -171,7 +172,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
     try:
         for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
             folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise OutputError(f"{path} cannot be used: {error.strerror}") from error
     try:
@@ -182,7 +183,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
                 f"another run is at work on {path}; wait for it, or choose another --output"
             ) from error
         for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
-            for leftover in folder.glob(f"*{_TEMPORARY}"):
+            for leftover in folder.glob(f"*{TEMPORARY}"):
                 leftover.unlink()
         yield Directory(path)
     finally:
@@ -232,29 +233,24 @@ def total_failures(entries: list[ShardEntry]) -> dict[str, int]:
     return totals
 
 
-def _entry_from_json(text: str) -> ShardEntry:
-    fields = json.loads(text)
-    outputs = {kind: Output(**output) for kind, output in fields.pop("outputs").items()}
-    return ShardEntry(**fields, outputs=outputs)
+def entry_from_fields(fields: Mapping[str, object]) -> ShardEntry:
+    """The entry that was written as these fields.
+
+    Raises:
+        TypeError: they are those of no entry.
+        KeyError: likewise.
+    """
+    outputs = fields["outputs"]
+    if not isinstance(outputs, dict):
+        raise TypeError("outputs")
+    made = {kind: Output(**output) for kind, output in outputs.items()}
+    return ShardEntry(**{**fields, "outputs": made})  # type: ignore[arg-type]
 
 
-def _json(value: Mapping[str, object]) -> str:
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def _json(value: Mapping[str, object]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + _TEMPORARY)
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as stream:
+        stream.write(content)

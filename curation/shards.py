@@ -24,7 +24,6 @@ from curation.rows import samples_from_rows
 
 _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 2048
-_CACHE_BYTES = 256 << 20
 _BUFFER_BYTES = 1 << 20
 
 
@@ -118,7 +117,7 @@ class ShardReader:
         sha256: str,
         rows: RowFormat | None = None,
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
-        cache_bytes: int = _CACHE_BYTES,
+        cache_bytes: int,
     ) -> None:
         self._shard = shard
         self._tag = sha256[:16]

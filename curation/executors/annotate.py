@@ -63,7 +63,6 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         "group_key",
         "domain",
         pl.col("completion").str.len_chars().alias("chars"),
-        pl.col("completion").str.len_bytes().alias("bytes"),
         _digests(indexed["completion"], steps),
     ).join(fates, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])

@@ -229,10 +229,10 @@ class Judge:
             live = frame.with_row_index("place").filter(alive.slice(first_place, frame.height))
             live = live.with_columns(key=self._keys(live))
             known = {} if self._store is None else self._store.find(live["key"].to_list())
-            for place, key in live.select("place", "key").filter(pl.col("key").is_in(list(known))).iter_rows():
+            is_known = live["key"].is_in(list(known))
+            for place, key in live.select("place", "key").filter(is_known).iter_rows():
                 yield first_place + place, known[key]
-            live = live.filter(~pl.col("key").is_in(list(known))) if known else live
-            for request in requests_of(live, first_place=first_place, recipe=self._recipe):
+            for request in requests_of(live.filter(~is_known), first_place=first_place, recipe=self._recipe):
                 yield request
             first_place += frame.height
 

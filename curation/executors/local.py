@@ -23,11 +23,12 @@ import polars as pl
 from curation.errors import EngineStoppedError, RecipeError, ShardError, near
 from curation.executors.annotate import rewritten
 from curation.executors.corpus import Corpus
-from curation.executors.judging import Bounds
+from curation.executors.judging import Bounds, verdict_frame
 from curation.executors.ledger import Ledger
-from curation.executors.shard import Fates, ShardWork, annotate_shard, judge_shard, unjudged, write_shard
+from curation.executors.shard import JUDGEMENTS, Fates, ShardWork, annotate_shard, judge_shard, write_shard
 from curation.executors.state import State
 from curation.executors.store import VerdictStore
+from curation.facts import FACTS
 from curation.manifest import STATE, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
 from curation.recipe import Recipe
 from curation.shards import Shard, ShardReader, file_sha256
@@ -165,6 +166,7 @@ class _Passes:
         self._work = work
         self._observer = observer
         self._cache_left = _CACHE_BYTES
+        self._facts_hash = facts_hash(plan.recipe, plan.steps)
 
     async def run(self, verify: Verify | None) -> RunReport:
         """All of them; stops before the files where the engine goes away."""
@@ -174,22 +176,31 @@ class _Passes:
         for known in shards:
             self._annotate(known)
             self._observer.advanced(1)
-        good = [known for known in shards if known.facts is not None]
-        corpus = Corpus([known.facts for known in good if known.facts is not None], self._plan.steps)
-        corpus.decide_before_verdicts()
-        if verify is not None:
-            stopped = await self._judge(good, corpus, verify)
-            if stopped:
-                return self._report([], [known.shard.name for known in shards], stopped)
-            corpus.decide_after([known.verdicts for known in good if known.verdicts is not None])
+        try:
+            corpus = await self._decide(shards, verify)
+        except EngineStoppedError as error:
+            return self._report([], [known.shard.name for known in shards], str(error))
         return self._report(self._write(shards, corpus), [], "")
+
+    async def _decide(self, shards: list[_Known], verify: Verify | None) -> Corpus:
+        """Decides on the samples of all shards that can be read; anew without one that no longer can when judged."""
+        while True:
+            good = [known for known in shards if known.facts is not None]
+            corpus = Corpus([known.facts for known in good if known.facts is not None], self._plan.steps)
+            corpus.decide_before_verdicts()
+            if verify is None:
+                return corpus
+            await self._judge(good, corpus, verify)
+            if all(known.facts is not None for known in good):
+                corpus.decide_after([known.verdicts for known in good if known.verdicts is not None])
+                return corpus
 
     def _annotate(self, known: _Known) -> None:
         shard = known.shard
         try:
             known.sha256 = file_sha256(shard.path)
-            known.facts_key = _key(known.sha256, facts_hash(self._plan.recipe, self._plan.steps), self._version)
-            known.facts = self._state.read("facts", shard.name, known.facts_key)
+            known.facts_key = _key(known.sha256, self._facts_hash, self._identity.versions["assay"])
+            known.facts = self._state.read("facts", shard.name, known.facts_key, FACTS)
             if known.facts is None:
                 known.facts = annotate_shard(self._reader(known), self._work)
                 self._read_once(known)
@@ -199,15 +210,19 @@ class _Passes:
         except ShardError as error:
             known.error = str(error)
 
-    async def _judge(self, shards: list[_Known], corpus: Corpus, verify: Verify) -> str:
-        """Fetches the verdicts of all shards; why it stopped early, or empty."""
+    async def _judge(self, shards: list[_Known], corpus: Corpus, verify: Verify) -> None:
+        """Fetches the verdicts of all shards; one that cannot be read any more loses its facts.
+
+        Raises:
+            EngineStoppedError: the engine went away.
+        """
         alive = corpus.alive()
         self._observer.stage_started("judging", sum(int(series.sum()) for series in alive))
         options = json.dumps([verify.name, dataclasses.asdict(verify), self._work.context])
         for known, live in zip(shards, alive, strict=True):
             mask = hashlib.sha256(live.to_numpy().tobytes()).hexdigest()
             known.verdicts_key = _key(known.facts_key, options, mask)
-            found = self._state.read("verdicts", known.shard.name, known.verdicts_key)
+            found = self._state.read("verdicts", known.shard.name, known.verdicts_key, JUDGEMENTS)
             if found is not None and not (self._plan.retries_failed and found["is_failed"].any()):
                 known.verdicts = found
                 self._observer.advanced(int(live.sum()))
@@ -215,12 +230,12 @@ class _Passes:
             is_first = known.reader is None
             try:
                 known.verdicts = await judge_shard(self._reader(known), self._work, verify, live)
-            except EngineStoppedError as error:
-                return str(error)
+            except ShardError as error:
+                known.facts, known.error = None, str(error)
+                continue
             if is_first:
                 self._read_once(known)
             self._state.write("verdicts", known.shard.name, known.verdicts_key, known.verdicts)
-        return ""
 
     def _write(self, shards: list[_Known], corpus: Corpus) -> list[ShardEntry]:
         self._observer.stage_started("writing", len(shards))
@@ -242,10 +257,11 @@ class _Passes:
         shard, directory = known.shard, self._directory
         key = _key(shard.path, known.facts_key, known.verdicts_key, ledger.digest())
         entry = directory.entry(shard.name)
-        if entry is not None and entry.key == key and not entry.error and not self._is_judged_anew(entry):
+        is_anew = entry is not None and self._plan.retries_failed and entry.failed
+        if entry is not None and entry.key == key and not entry.error and not is_anew:
             return entry, False
         directory.forget(shard.name)
-        verdicts = unjudged(facts.height) if known.verdicts is None else known.verdicts
+        verdicts = verdict_frame({}, facts.height) if known.verdicts is None else known.verdicts
         try:
             reader = self._reader(known)
             fates = Fates(facts=facts, verdicts=verdicts, ledger=ledger)
@@ -256,9 +272,6 @@ class _Passes:
         finally:
             known.reader = None
         return entry, True
-
-    def _is_judged_anew(self, entry: ShardEntry) -> bool:
-        return self._plan.retries_failed and bool(entry.failed)
 
     def _failed(self, known: _Known) -> ShardEntry:
         self._directory.forget(known.shard.name)
@@ -296,10 +309,6 @@ class _Passes:
     def _report(self, entries: list[ShardEntry], unfinished: list[str], stopped: str) -> RunReport:
         self._directory.write_manifest(manifest_of(self._identity, entries, unfinished))
         return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
-
-    @property
-    def _version(self) -> str:
-        return self._identity.versions["assay"]
 
 
 def _key(*parts: str) -> str:

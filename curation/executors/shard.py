@@ -25,6 +25,9 @@ from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 from verifier.types import Outcome, Scored
 
+JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
+"""One row a sample: its verdicts, and what ``verify`` makes of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardWork:
@@ -57,7 +60,7 @@ def annotate_shard(reader: ShardReader, work: ShardWork) -> pl.DataFrame:
 
 
 async def judge_shard(reader: ShardReader, work: ShardWork, step: Verify, alive: pl.Series) -> pl.DataFrame:
-    """The verdicts of a shard and what comes of them; columns of ``VERDICTS`` and ``DECISIONS``, one row a sample.
+    """The verdicts of a shard and what comes of them; columns of ``JUDGEMENTS``, one row a sample.
 
     Raises:
         ShardError: it cannot be read.
@@ -101,11 +104,6 @@ def _decisions(step: Verify, found: dict[int, Scored], samples: int) -> pl.DataF
 def _is_unscorable(scored: Scored) -> bool:
     outcomes = {verdict.outcome for verdict in scored.verdicts}
     return Outcome.INCORRECT not in outcomes and (not outcomes or Outcome.UNSCORABLE in outcomes)
-
-
-def unjudged(samples: int) -> pl.DataFrame:
-    """What stands for the verdicts where no step verifies."""
-    return verdict_frame({}, samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ made again. Files are put in place whole, and the same content gives the same by
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from curation.files import whole_file
 
 _KEY = b"assay.key"
 _GROUP_ROWS = 100_000
@@ -23,27 +24,24 @@ class State:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, kind: str, name: str, key: str) -> pl.DataFrame | None:
-        """What was written of a shard under this key; None where there is no such."""
+    def read(self, kind: str, name: str, key: str, schema: pl.Schema) -> pl.DataFrame | None:
+        """What was written of a shard under this key and has these columns; None where there is no such."""
         path = self._path(kind, name)
         try:
             if (pq.read_schema(path).metadata or {}).get(_KEY) != key.encode():
                 return None
-            return pl.read_parquet(path)
+            found = pl.read_parquet(path)
         except (OSError, pa.ArrowException, pl.exceptions.PolarsError):
             return None
+        return found if found.schema == schema else None
 
     def write(self, kind: str, name: str, key: str, frame: pl.DataFrame) -> None:
         """Puts a frame in place of what was there of the shard."""
         path = self._path(kind, name)
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         table = table.replace_schema_metadata({_KEY: key.encode()})
-        temporary = path.with_name(f"{path.name}.tmp")
-        with temporary.open("wb") as stream:
+        with whole_file(path) as stream:
             pq.write_table(table, stream, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
 
     def forget(self, name: str) -> None:
         """Takes away what is known of a shard."""

@@ -27,7 +27,7 @@ class SampleFile:
     """
 
     def __init__(self, directory: Directory, kind: str, shard: Shard) -> None:
-        self._directory, self._kind, self._shard = directory, kind, shard
+        self._shard = shard
         self._path = directory.temporary(kind, shard.name)
         self._schema = OUTPUT if kind == "data" else OUTPUT_DROPPED
         self._writer: pq.ParquetWriter | None = None

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curation.files import whole_file
+from curation.finished import held_still, read_manifest
 from curation.html_report.examples import find_examples
 from curation.html_report.page import render
-from curation.html_report.survey import held_still, read_manifest, survey
+from curation.html_report.survey import survey
 
 __all__ = ["write_report"]
 
 _NAME = "report.html"
-_TEMPORARY = ".tmp"
 
 
 def write_report(directory: Path, *, target: Path | None = None) -> Path:
@@ -37,7 +38,6 @@ def write_report(directory: Path, *, target: Path | None = None) -> Path:
         manifest = read_manifest(directory)
         text = render(manifest, survey(directory, manifest), find_examples(directory, manifest))
         target = target or directory / _NAME
-        temporary = target.with_name(target.name + _TEMPORARY)
-        temporary.write_text(text, encoding="utf-8", newline="")
-        temporary.replace(target)
+        with whole_file(target) as stream:
+            stream.write(text.encode())
     return target

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import OutputError
+from curation.finished import Manifest, outputs_of
 from curation.html_report.excerpts import Piece, cut, excerpt
-from curation.html_report.survey import Manifest, output_file
 
 _EACH = 2
 _KEPT_EACH = 2
@@ -65,10 +65,7 @@ def find_examples(directory: Path, manifest: Manifest) -> list[Examples]:
     """
     found: dict[_Key, list[Example]] = {}
     for shard in manifest.done:
-        for kind in ("data", "rejected", "failed"):
-            file = output_file(directory, kind, shard)
-            if file is None:
-                continue
+        for kind, file in outputs_of(directory, shard).items():
             try:
                 _take(found, kind, file)
             except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from curation.steps.language_mix import CJK_PROMPT_PERCENT
 from verifier.text.answers import find_answer
 from verifier.text.think import CLOSE_TAG, OPEN_TAG
 
@@ -34,7 +35,6 @@ _PIECES = {
     "repeated_sentences": re.compile(r"[^\s.!?。！？][^\n.!?。！？]{5,}[.!?。！？\n]"),
 }
 _PASSAGE_CHARS = 80
-_CJK_PROMPT_PERCENT = 30
 _HEAD_CHARS = 120
 _MOST_SPANS = 200
 _ENDS_CHARS = 40
@@ -155,7 +155,7 @@ def _paragraph(completion: str, prompt: str, reason: str) -> list[Span]:  # noqa
 
 def _other_script(completion: str, prompt: str, reason: str) -> list[Span]:  # noqa: ARG001
     cjk, letters = len(_CJK_CHAR.findall(prompt)), len(_LETTER.findall(prompt))
-    is_asked_in_cjk = cjk > 0 and 100 * cjk >= _CJK_PROMPT_PERCENT * (cjk + letters)
+    is_asked_in_cjk = cjk > 0 and 100 * cjk >= CJK_PROMPT_PERCENT * (cjk + letters)
     pattern = _LATIN_WORD if is_asked_in_cjk else _CJK_RUN
     return [found.span() for found in pattern.finditer(completion, *_reasoning(completion))]
 

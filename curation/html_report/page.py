@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from curation.finished import Manifest
 from curation.html_report.charts import DROPPED, KEPT, QUIET, Bar, Chart, columns_chart, rows_chart
 from curation.html_report.examples import Examples
 from curation.html_report.excerpts import cut
-from curation.html_report.survey import SCRIPTS, Manifest, Survey, in_order
+from curation.html_report.survey import SCRIPTS, Survey, in_order
 from curation.manifest import KINDS, total_dropped, total_failures
 
 _MOST_DOMAINS = 20

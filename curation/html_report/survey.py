@@ -1,4 +1,4 @@
-"""What the report counts: a manifest, and sums over the Parquet outputs that it names.
+"""What the report counts: sums over the Parquet outputs that a manifest names.
 
 Each output is scanned lazily, for a few columns at a time, and is turned into counts before the next is opened, so
 texts never pile up. What stays is a counter a length and domain, and one a pass rate.
@@ -6,12 +6,8 @@ texts never pile up. What stays is a counter a length and domain, and one a pass
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,13 +15,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.errors import OutputError, RunLockedError
-from curation.manifest import KINDS, Output, ShardEntry
+from curation.errors import OutputError
+from curation.finished import Manifest, outputs_of
+from curation.manifest import KINDS
 from curation.steps import READ
+from curation.steps.language_mix import CJK
 
 SCRIPTS: Mapping[str, str] = {
     "Latin": "[A-Za-z]",
-    "CJK (Han, kana, Hangul)": r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]",
+    "CJK (Han, kana, Hangul)": CJK,
     "Cyrillic": r"\p{Cyrillic}",
     "Greek": r"\p{Greek}",
     "Arabic": r"\p{Arabic}",
@@ -37,30 +35,6 @@ SCRIPTS: Mapping[str, str] = {
 
 _FORM = ("format", "language")
 _JUDGED = ("CORRECT", "INCORRECT")
-_MANIFEST = "manifest.json"
-_LOCK = ".lock"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """``manifest.json`` as read."""
-
-    versions: Mapping[str, str]
-    recipe_sha256: str
-    steps: tuple[str, ...]
-    engine_config_hash: str
-    is_complete: bool
-    shards: tuple[ShardEntry, ...]
-    unfinished_shards: tuple[str, ...]
-
-    @property
-    def done(self) -> tuple[ShardEntry, ...]:
-        """The shards that could be read."""
-        return tuple(shard for shard in self.shards if not shard.error)
-
-    def total(self, name: str) -> int:
-        """Sum of a count (``rows``, ``samples``, ``kept``, ``rejected``, ``failed``) over the shards."""
-        return sum(getattr(shard, name) for shard in self.done)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,82 +58,6 @@ class Survey:
     prompts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a run.
-
-    Raises:
-        OutputError: there is none, or it is not one; with the remedy.
-    """
-    path = directory / _MANIFEST
-    if not directory.is_dir():
-        raise OutputError(f"{directory} is no directory; give the output directory of `curate run`")
-    try:
-        return _manifest(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise OutputError(
-            f"{directory} has no {_MANIFEST}, so no run has come to its end there; "
-            f"run `curate run RECIPE --output {directory}` (again), then report"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise OutputError(f"{path} is no manifest of this version of curate; run `curate run` again") from error
-
-
-def _manifest(fields: Mapping[str, object]) -> Manifest:
-    shards = fields["shards"]
-    unfinished = fields["unfinished_shards"]
-    versions, steps = fields["versions"], fields["steps"]
-    if not (isinstance(shards, list) and isinstance(unfinished, list) and isinstance(steps, list)) or not isinstance(
-        versions, dict
-    ):
-        raise TypeError("shards, unfinished_shards, steps, versions")
-    return Manifest(
-        versions={str(name): str(version) for name, version in sorted(versions.items())},
-        recipe_sha256=str(fields["recipe_sha256"]),
-        steps=tuple(map(str, steps)),
-        engine_config_hash=str(fields["engine_config_hash"]),
-        is_complete=bool(fields["is_complete"]),
-        shards=tuple(_entry(dict(shard)) for shard in shards),
-        unfinished_shards=tuple(map(str, unfinished)),
-    )
-
-
-def _entry(fields: dict[str, object]) -> ShardEntry:
-    outputs = fields.pop("outputs")
-    if not isinstance(outputs, dict):
-        raise TypeError("outputs")
-    return ShardEntry(**fields, outputs={kind: Output(**output) for kind, output in outputs.items()})  # type: ignore[arg-type]
-
-
-@contextmanager
-def held_still(directory: Path) -> Iterator[None]:
-    """Keeps runs away from a directory while it is read, where it still has its lock.
-
-    Raises:
-        RunLockedError: a run is at work on it.
-    """
-    try:
-        lock = os.open(directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        # A copy of a run may have come without its lock, and then no run works on it.
-        yield
-        return
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunLockedError(f"a run is at work on {directory}; report when it has ended") from error
-        yield
-    finally:
-        os.close(lock)
-
-
-def output_file(directory: Path, kind: str, shard: ShardEntry) -> Path | None:
-    """A shard's file of one end; None where it sent nothing there."""
-    return directory / kind / f"{shard.name}.parquet" if kind in shard.outputs else None
-
-
 def in_order(steps: Mapping[str, object], manifest: Manifest) -> list[str]:
     """Names of steps in the order of the recipe."""
     known = [READ, *manifest.steps]
@@ -175,7 +73,7 @@ def survey(directory: Path, manifest: Manifest) -> Survey:
     found = Survey()
     judged: list[pl.DataFrame] = []
     for shard in manifest.done:
-        files = {kind: file for kind in KINDS if (file := output_file(directory, kind, shard)) is not None}
+        files = outputs_of(directory, shard)
         for kind, file in files.items():
             _check(file, shard.outputs[kind].samples)
         try:

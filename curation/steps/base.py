@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -97,6 +97,16 @@ class GroupStep(Step, ABC):
             alive: columns of ``facts.FACTS`` of the samples that no earlier step dropped, in the order of shards and
                 rows: a sample's place in it is the last tie-break.
         """
+
+
+def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], dtype: pl.DataType) -> pl.Series:
+    """What is found in the texts that are there, one each; null where there is no text.
+
+    For what Python must look at: an expression leaves null for all the texts that need no look.
+    """
+    places = texts.is_not_null().arg_true()
+    result = pl.repeat(None, texts.len(), dtype=dtype, eager=True)
+    return result.scatter(places, pl.Series(find(texts.gather(places)), dtype=dtype))
 
 
 def is_blank(text: pl.Expr) -> pl.Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,8 +13,8 @@ import polars as pl
 
 from curation.contamination import KINDS, LEAST_N, ContaminationIndex, read_sets
 from curation.errors import InputError, RecipeError
+from curation.shards import file_sha256
 from curation.steps.base import Rule, TextStep, option
-from curation.steps.tokens import sha256_of
 
 _PARTS = ("prompt", "completion")
 
@@ -54,15 +54,15 @@ class Decontaminate(TextStep):
         if not self.sets.strip():
             raise RecipeError(f"{where}.sets", 'no evaluation set; give sets = "eval/*.jsonl"')
         try:
-            if not _files(self.sets):
+            if not self._files:
                 raise RecipeError(f"{where}.sets", f"no file matches {self.sets!r}; check the path")
-            _index(_files(self.sets), self.n)
+            _ = self._index
         except InputError as error:
             raise RecipeError(f"{where}.sets", str(error)) from error
 
     def inputs(self) -> Mapping[str, str]:
         """The files of the sets."""
-        return {f"sets:{path}": sha256_of(path) for path in _files(self.sets)}
+        return {f"sets:{path}": file_sha256(path) for path in self._files}
 
     def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
         """How an item was found in each part; a text that comes again is looked at once."""
@@ -77,16 +77,15 @@ class Decontaminate(TextStep):
 
     def _kinds(self, texts: pl.Series) -> pl.Series:
         once = texts.unique(maintain_order=True)
-        found = _index(_files(self.sets), self.n).hits(once)["kind"]
+        found = self._index.hits(once)["kind"]
         return texts.replace_strict(once, found, default=None, return_dtype=pl.String)
 
+    @cached_property
+    def _files(self) -> tuple[str, ...]:
+        patterns = [part.strip() for part in self.sets.split(",") if part.strip()]
+        found = {path for pattern in patterns for path in glob.glob(pattern, recursive=True)}  # noqa: PTH207 - absolute ones
+        return tuple(sorted(path for path in found if Path(path).is_file()))
 
-def _files(sets: str) -> tuple[str, ...]:
-    patterns = [part.strip() for part in sets.split(",") if part.strip()]
-    found = {path for pattern in patterns for path in glob.glob(pattern, recursive=True)}  # noqa: PTH207 - absolute ones
-    return tuple(sorted(path for path in found if Path(path).is_file()))
-
-
-@lru_cache(maxsize=4)
-def _index(paths: tuple[str, ...], n: int) -> ContaminationIndex:
-    return ContaminationIndex.build(read_sets(paths), n=n)
+    @cached_property
+    def _index(self) -> ContaminationIndex:
+        return ContaminationIndex.build(read_sets(self._files), n=self.n)

@@ -13,12 +13,12 @@ import polars as pl
 
 from curation.steps.base import Rule, TextStep, option
 
-_CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
+CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
 _LATIN = "[A-Za-z]"
 _LATIN_WORD = "[A-Za-z]{2,}"
 _COMMAND = r"\\[A-Za-z]{2,}"
 _CJK_LANGUAGES = ("zh", "ja", "ko", "yue")
-_CJK_PROMPT_PERCENT = 30
+CJK_PROMPT_PERCENT = 30
 _START_CHARS = 2_000
 
 
@@ -54,16 +54,14 @@ class LanguageMix(TextStep):
         text, prompt = pl.col("text_"), pl.col("prompt")
         language = pl.col("language").str.strip_chars().str.to_lowercase().str.slice(0, 3)
         is_named = language.str.split("-").list.first().is_in(_CJK_LANGUAGES)
-        by_prompt = 100 * pl.col("asked_cjk_") >= _CJK_PROMPT_PERCENT * (
-            pl.col("asked_cjk_") + pl.col("asked_letters_")
-        )
+        by_prompt = 100 * pl.col("asked_cjk_") >= CJK_PROMPT_PERCENT * (pl.col("asked_cjk_") + pl.col("asked_letters_"))
         is_cjk = pl.when(language.fill_null("") != "").then(is_named).otherwise((pl.col("asked_cjk_") > 0) & by_prompt)
         is_asked, cjk, chars = pl.col("is_asked_"), pl.col("cjk_"), pl.col("chars_")
         is_unclear = (cjk > 0) & (100 * cjk <= self.max_cjk_percent * chars)
         return (
             {
                 "text_": pl.coalesce("reasoning", "completion"),
-                "asked_cjk_": _count(prompt, _CJK, where=_most_cjk(prompt) > 0),
+                "asked_cjk_": _count(prompt, CJK, where=_most_cjk(prompt) > 0),
             },
             {
                 "asked_letters_": _count(prompt, _LATIN, where=pl.col("asked_cjk_") > 0),
@@ -71,7 +69,7 @@ class LanguageMix(TextStep):
                 "most_cjk_": _most_cjk(text),
             },
             {"is_asked_": is_cjk, "may_drop_": ~self._has_letters_enough(text, pl.col("most_cjk_"))},
-            {"cjk_": _count(text, _CJK, where=(pl.col("most_cjk_") > 0) & (is_asked | pl.col("may_drop_")))},
+            {"cjk_": _count(text, CJK, where=(pl.col("most_cjk_") > 0) & (is_asked | pl.col("may_drop_")))},
             {
                 # Where there are too many CJK characters even if all others were letters, letters need no count.
                 "letters_": _count(text, _LATIN, where=~is_asked & is_unclear),

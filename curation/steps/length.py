@@ -9,8 +9,9 @@ from typing import ClassVar
 import polars as pl
 
 from curation.errors import RecipeError
+from curation.shards import file_sha256
 from curation.steps.base import Rule, TextStep, option
-from curation.steps.tokens import check_tokenizer, count_tokens, sha256_of
+from curation.steps.tokens import check_tokenizer, count_tokens
 
 _MOST_TOKEN_BYTES = 64
 _MOST_GROWTH = 3
@@ -61,7 +62,7 @@ class Length(TextStep):
 
     def inputs(self) -> Mapping[str, str]:
         """The tokenizer's file."""
-        return {"tokenizer": sha256_of(self.tokenizer)} if self.tokenizer else {}
+        return {"tokenizer": file_sha256(self.tokenizer)} if self.tokenizer else {}
 
     def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
         """Tokens of the texts whose bytes leave a doubt."""

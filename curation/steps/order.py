@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Numbers = NDArray[np.uint64]
+from curation.words import Hashes, spread
 
+_STEP = np.uint64(0x9E3779B97F4A7C15)
 _HEX_DIGITS = 15
 
 
@@ -26,9 +26,6 @@ def shuffled(keys: pl.Series, seed: int) -> pl.Series:
     return pl.Series("order", mixed(numbers ^ salt), dtype=pl.UInt64)
 
 
-def mixed(numbers: Numbers) -> Numbers:
-    """Whole numbers of 64 bits, scattered."""
-    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+def mixed(numbers: Hashes) -> Hashes:
+    """Whole numbers of 64 bits, scattered; SplitMix64 as a whole, as 0 would stay 0 without its step."""
+    return spread(numbers + _STEP)

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import phonenumbers
@@ -27,7 +28,7 @@ from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
 
-from curation.steps.base import Rule, TextStep, option
+from curation.steps.base import Rule, TextStep, of_the_few, option
 
 _DETECTORS: Sequence[type[RegexBasedDetector]] = (
     AWSKeyDetector,
@@ -174,22 +175,23 @@ def _where(text: pl.Expr, hint: str) -> pl.Expr:
 def _found(few: pl.Expr, find: Callable[[str], Iterator[str]]) -> pl.Expr:
     """Whether something is found in the texts that are there."""
 
-    def judged(texts: pl.Series) -> pl.Series:
-        places = texts.is_not_null().arg_true()
-        found = [next(find(each), None) is not None for each in texts.gather(places)]
-        result = pl.repeat(value=False, n=texts.len(), dtype=pl.Boolean, eager=True)
-        return result.scatter(places, pl.Series(found, dtype=pl.Boolean))
+    def judged(texts: pl.Series) -> list[bool]:
+        return [next(find(each), None) is not None for each in texts]
 
-    return few.map_batches(judged, return_dtype=pl.Boolean)
+    return few.map_batches(lambda texts: of_the_few(texts, judged, pl.Boolean()), return_dtype=pl.Boolean)
 
 
 def _secrets(text: str) -> Iterator[str]:
-    patterns = [pattern for detector in _DETECTORS for pattern in detector().denylist]
-    for pattern in (*patterns, *_MORE_SECRETS):
+    for pattern in _secret_patterns():
         for match in pattern.finditer(text):
             secret = match.group()
             if len(set(secret)) >= _LEAST_DISTINCT and not _FAKE_SECRET.search(secret):
                 yield secret
+
+
+@cache
+def _secret_patterns() -> tuple[re.Pattern[str], ...]:
+    return (*(pattern for detector in _DETECTORS for pattern in detector().denylist), *_MORE_SECRETS)
 
 
 def _has_email(text: pl.Expr) -> pl.Expr:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polars as pl
 from tokenizers import Tokenizer
 
 from curation.errors import RecipeError
+from curation.steps.base import of_the_few
 
 _BATCH = 64
 
@@ -21,14 +21,16 @@ def count_tokens(texts: pl.Series, path: str) -> pl.Series:
         texts: with null for all that need no count; a tokenizer reads a few megabytes a second.
         path: of the tokenizer's file.
     """
-    wanted = texts.drop_nulls()
-    counts: list[int] = []
-    # An encoding takes many times the memory of its text.
-    for start in range(0, wanted.len(), _BATCH):
-        batch = wanted.slice(start, _BATCH).to_list()
-        counts.extend(len(code) for code in _tokenizer(path).encode_batch_fast(batch, add_special_tokens=False))
-    result = pl.repeat(None, texts.len(), dtype=pl.Int64, eager=True)
-    return result.scatter(texts.is_not_null().arg_true(), pl.Series(counts, dtype=pl.Int64))
+
+    def counts(wanted: pl.Series) -> list[int]:
+        found: list[int] = []
+        # An encoding takes many times the memory of its text.
+        for start in range(0, wanted.len(), _BATCH):
+            batch = wanted.slice(start, _BATCH).to_list()
+            found.extend(len(code) for code in _tokenizer(path).encode_batch_fast(batch, add_special_tokens=False))
+        return found
+
+    return of_the_few(texts, counts, pl.Int64())
 
 
 def check_tokenizer(path: str, *, where: str) -> None:
@@ -44,12 +46,6 @@ def check_tokenizer(path: str, *, where: str) -> None:
         _tokenizer(path)
     except Exception as error:  # the library raises nothing narrower
         raise RecipeError(where, f"{path!r} is no tokenizer ({error}); {remedy}") from error
-
-
-def sha256_of(path: str) -> str:
-    """Digest of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=4)

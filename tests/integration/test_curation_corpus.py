@@ -65,3 +65,27 @@ def test_pass_rates_count_all_samples_of_a_prompt_in_all_shards(tmp_path):
     assert [row["completion"] for row in read_all(tmp_path / "out", "data")] == [think(1)]
     reasons = [row["drop_reason"] for row in read_all(tmp_path / "out", "rejected")]
     assert reasons.count("too_easy") == 2  # two of three
+
+
+class Spoils(Silence):
+    """Cuts a shard short when judging begins."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+
+    def stage_started(self, stage, total):
+        super().stage_started(stage, total)
+        if stage == "judging":
+            self._path.write_bytes(self._path.read_bytes()[:100])
+
+
+def test_a_shard_that_goes_bad_between_two_passes_is_a_failed_shard_and_its_samples_decide_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("curation.executors.local._CACHE_BYTES", 0)
+    bad = write_rows(tmp_path / "a.parquet", rows(1))
+    write_rows(tmp_path / "b.parquet", rows(1, 2))
+    report = run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", observer=Spoils(bad))
+    assert [bool(entry.error) for entry in report.entries] == [True, False]
+    assert [row["completion"] for row in read_all(tmp_path / "out", "data")] == [think(1), think(2)]

@@ -251,7 +251,7 @@ def test_the_bytes_do_not_depend_on_latency_bounds_batches_or_cache(tmp_path, mo
     write_rows(tmp_path / "a.parquet", prompts(400), group=37)
     run_fake([str(tmp_path / "a.parquet")], tmp_path / "one")
     monkeypatch.setattr("curation.shards._BATCH_ROWS", 7)
-    monkeypatch.setattr("curation.shards.ShardReader.__init__.__kwdefaults__", {"cache_bytes": 0})
+    monkeypatch.setattr("curation.executors.local._CACHE_BYTES", 0)
     recipe = RECIPE + "[verify]\nin_flight = 5\nin_flight_bytes = 100\n"
     run_fake([str(tmp_path / "a.parquet")], tmp_path / "two", recipe=recipe, engine=FakeEngine(latency_s=0.0002))
     assert tree(tmp_path / "one") == tree(tmp_path / "two")

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import OutputError, RunLockedError
+from curation.finished import read_manifest
 from curation.html_report import write_report
 from curation.html_report.charts import DROPPED, Bar, columns_chart, rows_chart
 from curation.html_report.excerpts import EXCERPT_CHARS, excerpt, visible
-from curation.html_report.survey import in_order, read_manifest, survey
+from curation.html_report.survey import in_order, survey
 from curation.manifest import KINDS, open_directory
 from tests.fakes_curation import FakeEngine, read_all, run_fake, think, write_rows
 
