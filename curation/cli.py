@@ -24,7 +24,8 @@ from curation.presets import preset, preset_names
 from curation.progress import shard_progress
 from curation.recipe import Recipe, load_recipe
 from curation.report import funnel, troubles
-from curation.shards import check_columns, find_shards
+from curation.shards import check_columns, cut_into_shards
+from curation.sources import find_sources
 from curation.steps import READ, build_steps
 from verifier.engines.base import Engine
 from verifier.errors import InfrastructureError, InvalidRequestError
@@ -178,8 +179,9 @@ def _plan(
     recipe = replace(recipe, globs=globs or recipe.globs, output=output or recipe.output)
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
-    shards = find_shards(recipe.globs)
-    check_columns(shards, recipe.columns, recipe.rows)
+    sources = find_sources(recipe.globs, recipe.storage)
+    check_columns(sources, recipe.columns, recipe.rows)
+    shards = cut_into_shards(sources)
     return RunPlan(
         recipe=recipe,
         steps=steps,

@@ -1,4 +1,4 @@
-"""Facts about samples: the small table on which all decisions are made, without any text."""
+"""Facts about samples: the table on which all decisions are made, without any text of a sample."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import polars as pl
 
 FACTS = pl.Schema(
     {
+        "id": pl.String,
+        "group_id": pl.String,
         "input_row": pl.Int64,
         "completion_index": pl.Int32,
-        "group_key": pl.String,
+        "group": pl.UInt64,
+        "prompt": pl.UInt64,
         "domain": pl.String,
+        "prompt_chars": pl.UInt32,
         "chars": pl.UInt32,
         "text_step": pl.Int32,
         "text_reason": pl.String,
-        "digest": pl.String,
+        "text_value": pl.Float64,
+        "text_detail": pl.String,
+        "digest": pl.UInt64,
     }
 )
 """One row a sample, in row order.
 
-``text_step`` is the number of the first text step that would drop the sample (-1: it could not be read), null where
-none would; ``digest`` is of the completion, where a step of the recipe asks for it.
+``group`` and ``prompt`` are hashes: of all that makes a group, and of the prompt's text alone. ``text_step`` is the
+number of the first text step that would drop the sample (-1: it could not be read), null where none would;
+``text_value`` and ``text_detail`` are what that step measured and found. ``digest`` is of the completion.
 """
 
 JUDGED = pl.Schema({"judged": pl.UInt32, "right": pl.UInt32})

@@ -9,9 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from curation.errors import OutputError, RunLockedError
-from curation.manifest import KINDS, LOCK, MANIFEST, Directory, ShardEntry, entry_from_fields
+from curation.manifest import (
+    DATA,
+    DROPPED_KINDS,
+    LOCK,
+    MANIFEST,
+    DataEntry,
+    Directory,
+    Output,
+    ShardEntry,
+    data_entry_from_fields,
+    entry_from_fields,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +35,7 @@ class Manifest:
     steps: tuple[str, ...]
     engine_config_hash: str
     is_complete: bool
+    files: tuple[DataEntry, ...]
     shards: tuple[ShardEntry, ...]
     unfinished_shards: tuple[str, ...]
 
@@ -59,22 +72,26 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def _manifest(fields: Mapping[str, object]) -> Manifest:
-    shards = fields["shards"]
-    unfinished = fields["unfinished_shards"]
-    versions, steps = fields["versions"], fields["steps"]
-    if not (isinstance(shards, list) and isinstance(unfinished, list) and isinstance(steps, list)) or not isinstance(
-        versions, dict
-    ):
-        raise TypeError("shards, unfinished_shards, steps, versions")
+    versions = fields["versions"]
+    if not isinstance(versions, dict):
+        raise TypeError("versions")
     return Manifest(
         versions={str(name): str(version) for name, version in sorted(versions.items())},
         recipe_sha256=str(fields["recipe_sha256"]),
-        steps=tuple(map(str, steps)),
+        steps=tuple(map(str, _list(fields, "steps"))),
         engine_config_hash=str(fields["engine_config_hash"]),
         is_complete=bool(fields["is_complete"]),
-        shards=tuple(entry_from_fields(shard) for shard in shards),
-        unfinished_shards=tuple(map(str, unfinished)),
+        files=tuple(map(data_entry_from_fields, _list(fields, "files"))),
+        shards=tuple(map(entry_from_fields, _list(fields, "shards"))),
+        unfinished_shards=tuple(map(str, _list(fields, "unfinished_shards"))),
     )
+
+
+def _list(fields: Mapping[str, object], name: str) -> list[Any]:
+    value = fields[name]
+    if not isinstance(value, list):
+        raise TypeError(name)
+    return value
 
 
 @contextmanager
@@ -100,6 +117,12 @@ def held_still(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def outputs_of(directory: Path, shard: ShardEntry) -> dict[str, Path]:
-    """Folder -> file of a shard, for the ends that it sent samples to."""
-    return {kind: Directory(directory).output(kind, shard.name) for kind in KINDS if kind in shard.outputs}
+def outputs_of(directory: Path, manifest: Manifest) -> Iterator[tuple[str, Path, Output]]:
+    """Folder, path and entry of each file of samples that a manifest names."""
+    run = Directory(directory)
+    for file in manifest.files:
+        yield DATA, run.output(DATA, file.name), file.output
+    for shard in manifest.done:
+        for kind in DROPPED_KINDS:
+            if kind in shard.outputs:
+                yield kind, run.output(kind, shard.name), shard.outputs[kind]

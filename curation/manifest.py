@@ -10,22 +10,31 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from curation.errors import OutputError, RunLockedError
 from curation.files import TEMPORARY, sync, whole_file
-from curation.shards import Shard, file_sha256
+from curation.shards import Shard
+from curation.sources import file_sha256
 
-KINDS = ("data", "rejected", "failed")
+DATA = "data"
+"""Folder of kept samples."""
+DROPPED_KINDS = ("rejected", "failed")
+"""Folders of the account of the others."""
+KINDS = (DATA, *DROPPED_KINDS)
 """Folders of the three ends a sample can come to."""
 
 STATE = "state"
 """Folder of what a run knows between its passes."""
 _ENTRIES = "shards"
+_DATA_ENTRIES = "files"
+_FOLDERS = (*KINDS, _ENTRIES, _DATA_ENTRIES, STATE)
 MANIFEST = "manifest.json"
+RECIPE = "recipe.toml"
+"""The recipe of the run, as it was written."""
 LOCK = ".lock"
 
 
@@ -43,6 +52,7 @@ class ShardEntry:
     """What became of one shard.
 
     Args:
+        input_part: which part of its file it is.
         key: what the outputs depend on; a shard with another key is done again.
         error: why the shard could not be read; empty where it was done.
         samples: completions, and one for each row that had none.
@@ -53,6 +63,7 @@ class ShardEntry:
 
     name: str
     input_file: str
+    input_part: str
     input_sha256: str
     key: str
     error: str = ""
@@ -64,6 +75,21 @@ class ShardEntry:
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataEntry:
+    """One file of kept samples.
+
+    Args:
+        split: that it belongs to.
+        key: what its content follows from.
+    """
+
+    name: str
+    split: str
+    key: str
+    output: Output = Output(samples=0, bytes=0, sha256="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +128,26 @@ class Directory:
             entry = entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        for kind in KINDS:
-            file = self.output(kind, name)
+        for kind in DROPPED_KINDS:
             output = entry.outputs.get(kind)
-            if file.exists() != (output is not None):
+            if self.output(kind, name).exists() != (output is not None):
                 return None
-            if output is not None and (file.stat().st_size != output.bytes or file_sha256(file) != output.sha256):
+            if output is not None and not self._stands(kind, name, output):
                 return None
         return entry
+
+    def data_entry(self, name: str) -> DataEntry | None:
+        """The entry of a file of kept samples that stands as it says; None where there is no such."""
+        try:
+            fields = json.loads((self.path / _DATA_ENTRIES / f"{name}.json").read_text(encoding="utf-8"))
+            entry = data_entry_from_fields(fields)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return entry if self._stands(DATA, name, entry.output) else None
+
+    def _stands(self, kind: str, name: str, output: Output) -> bool:
+        file = self.output(kind, name)
+        return file.exists() and file.stat().st_size == output.bytes and file_sha256(file) == output.sha256
 
     def forget(self, name: str) -> None:
         """Takes back that a shard, and so the run, is done."""
@@ -122,9 +160,17 @@ class Directory:
         """Takes back that the run is done."""
         (self.path / MANIFEST).unlink(missing_ok=True)
 
+    def forget_data(self, stays: Collection[str]) -> None:
+        """Takes away the files of kept samples but for some, by name."""
+        for folder, ending in ((DATA, ".parquet"), (_DATA_ENTRIES, ".json")):
+            for file in sorted((self.path / folder).glob(f"*{ending}")):
+                if file.name.removesuffix(ending) not in stays:
+                    file.unlink()
+            sync(self.path / folder)
+
     def publish(self, entry: ShardEntry) -> None:
-        """Puts the temporary files of a shard in place, then says that it is done."""
-        for kind in KINDS:
+        """Puts the temporary files of a shard's account in place, then says that it is done."""
+        for kind in DROPPED_KINDS:
             target = self.output(kind, entry.name)
             if kind in entry.outputs:
                 self.temporary(kind, entry.name).replace(target)
@@ -133,30 +179,46 @@ class Directory:
             sync(target.parent)
         _write(self.path / _ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
 
+    def publish_data(self, entry: DataEntry) -> None:
+        """Puts the temporary file of kept samples in place, then says that it is done."""
+        self.temporary(DATA, entry.name).replace(self.output(DATA, entry.name))
+        sync(self.path / DATA)
+        _write(self.path / _DATA_ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
+
+    def write_recipe(self, text: str) -> None:
+        """Writes ``recipe.toml``."""
+        _write(self.path / RECIPE, text.encode())
+
     def write_manifest(self, text: Mapping[str, object]) -> None:
         """Writes ``manifest.json``."""
         _write(self.path / MANIFEST, _json(text))
 
-    def refuse_strangers(self, shards: tuple[Shard, ...]) -> None:
-        """Refuses a directory with results of shards that are not of this run.
+    def refuse_strangers(self, shards: Sequence[Shard]) -> None:
+        """Refuses a directory with results of files that are not of this run.
 
-        One that could not be read left none: it is forgotten, so that a user can take it away and go on.
+        One that could not be read left none, and one that is cut in another way than before is read anew: what is
+        there of both is forgotten.
 
         Raises:
             OutputError: naming them; to mix them in would make the manifest untrue.
         """
         names = {shard.name for shard in shards}
-        strangers = []
+        paths = {shard.path for shard in shards}
+        strangers: dict[str, None] = {}
         for name in sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json")):
-            entry = None if name in names else self.entry(name)
-            if entry is not None and entry.error:
+            if name in names:
+                continue
+            entry = self.entry(name)
+            if entry is not None and (entry.error or entry.input_file in paths):
                 self.forget(name)
-            elif name not in names:
-                strangers.append(name)
+                for kind in DROPPED_KINDS:
+                    self.output(kind, name).unlink(missing_ok=True)
+            else:
+                strangers[entry.input_file if entry is not None else name] = None
         if strangers:
-            listed = ", ".join(strangers[:5]) + (", ..." if len(strangers) > len(strangers[:5]) else "")
+            listed = ", ".join(list(strangers)[:5]) + (", ..." if len(strangers) > len(list(strangers)[:5]) else "")
             raise OutputError(
-                f"{self.path} holds results of {len(strangers)} shard(s) that are not in this input: {listed}; "
+                f"{self.path} holds results of {len(strangers)} file(s) that are not in this input: {listed}; "
                 f"give all inputs together, or choose another --output"
             )
 
@@ -170,7 +232,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
         OutputError: it cannot be made or written.
     """
     try:
-        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
+        for folder in (path, *(path / name for name in _FOLDERS)):
             folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -182,7 +244,7 @@ def open_directory(path: Path) -> Iterator[Directory]:
             raise RunLockedError(
                 f"another run is at work on {path}; wait for it, or choose another --output"
             ) from error
-        for folder in (path, *(path / kind for kind in KINDS), path / _ENTRIES, path / STATE):
+        for folder in (path, *(path / name for name in _FOLDERS)):
             for leftover in folder.glob(f"*{TEMPORARY}"):
                 leftover.unlink()
         yield Directory(path)
@@ -190,7 +252,9 @@ def open_directory(path: Path) -> Iterator[Directory]:
         os.close(lock)
 
 
-def manifest_of(identity: RunIdentity, entries: list[ShardEntry], unfinished: list[str]) -> dict[str, object]:
+def manifest_of(
+    identity: RunIdentity, entries: Sequence[ShardEntry], files: Sequence[DataEntry], unfinished: Sequence[str]
+) -> dict[str, object]:
     """The manifest of a run."""
     done = [entry for entry in entries if not entry.error]
     return {
@@ -208,12 +272,13 @@ def manifest_of(identity: RunIdentity, entries: list[ShardEntry], unfinished: li
             "dropped": total_dropped(done),
             "failures": total_failures(done),
         },
+        "files": [asdict(entry) for entry in files],
         "shards": [asdict(entry) for entry in entries],
-        "unfinished_shards": unfinished,
+        "unfinished_shards": list(unfinished),
     }
 
 
-def total_dropped(entries: list[ShardEntry]) -> dict[str, dict[str, int]]:
+def total_dropped(entries: Sequence[ShardEntry]) -> dict[str, dict[str, int]]:
     """Step -> reason -> samples over all entries."""
     totals: dict[str, dict[str, int]] = {}
     for entry in entries:
@@ -224,7 +289,7 @@ def total_dropped(entries: list[ShardEntry]) -> dict[str, dict[str, int]]:
     return totals
 
 
-def total_failures(entries: list[ShardEntry]) -> dict[str, int]:
+def total_failures(entries: Sequence[ShardEntry]) -> dict[str, int]:
     """Reason -> samples over all entries."""
     totals: dict[str, int] = {}
     for entry in entries:
@@ -245,6 +310,19 @@ def entry_from_fields(fields: Mapping[str, object]) -> ShardEntry:
         raise TypeError("outputs")
     made = {kind: Output(**output) for kind, output in outputs.items()}
     return ShardEntry(**{**fields, "outputs": made})  # type: ignore[arg-type]
+
+
+def data_entry_from_fields(fields: Mapping[str, object]) -> DataEntry:
+    """The entry that was written as these fields.
+
+    Raises:
+        TypeError: they are those of no entry.
+        KeyError: likewise.
+    """
+    output = fields["output"]
+    if not isinstance(output, dict):
+        raise TypeError("output")
+    return DataEntry(**{**fields, "output": Output(**output)})  # type: ignore[arg-type]
 
 
 def _json(value: Mapping[str, object]) -> bytes:

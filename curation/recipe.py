@@ -19,6 +19,9 @@ Option = str | int | float | bool
 
 _IN_FLIGHT_COMPLETIONS = 512
 _IN_FLIGHT_BYTES = 64 << 20
+_MAX_FAILED_PERCENT = 10.0
+_FILE_MB = 128
+_ALL_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +42,34 @@ class VerifySpec:
         options: options of the step ``verify``.
         in_flight: completions being judged at once.
         in_flight_bytes: their UTF-8 bytes in all.
+        max_failed_percent: share of FAILED verdicts above which the run stops.
     """
 
     options: Mapping[str, Option] = field(default_factory=dict)
     in_flight: int = _IN_FLIGHT_COMPLETIONS
     in_flight_bytes: int = _IN_FLIGHT_BYTES
+    max_failed_percent: float = _MAX_FAILED_PERCENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A recipe as written; ``curation.steps.build_steps`` turns its steps into objects."""
+    """A recipe as written; ``curation.steps.build_steps`` turns its steps into objects.
+
+    Args:
+        storage: options of the stores that inputs lie in, as fsspec takes them.
+        file_bytes: text that a file of the output holds, about.
+        text: as it was written.
+    """
 
     globs: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     rows: RowFormat | None = None
+    storage: Mapping[str, Option] = field(default_factory=dict)
     output: str = ""
+    file_bytes: int = _FILE_MB << 20
     steps: tuple[StepSpec, ...] = ()
     verify: VerifySpec = field(default_factory=VerifySpec)
+    text: str = ""
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -85,19 +99,25 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         raise RecipeError(name, f"is not TOML: {error}") from error
     _known(tables, ("input", "output", "steps", "verify"), where="")
     source = _table(tables, "input")
-    _known(source, ("globs", "columns", "format", "fields", "program_language"), where="input")
+    _known(source, ("globs", "columns", "format", "fields", "program_language", "storage"), where="input")
     columns = _table(source, "columns", where="input.columns")
     _known(columns, ROLES, where="input.columns")
     output = _table(tables, "output")
-    _known(output, ("dir",), where="output")
+    _known(output, ("dir", "file_mb"), where="output")
     steps = _steps(tables.get("steps", []))
     return Recipe(
         globs=_texts(source.get("globs", []), where="input.globs"),
         columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
         rows=_rows(source),
+        storage={
+            key: _option(value, where=f"input.storage.{key}")
+            for key, value in _table(source, "storage", where="input.storage").items()
+        },
         output=_text(output.get("dir", ""), where="output.dir"),
+        file_bytes=_count(output.get("file_mb", _FILE_MB), where="output.file_mb") << 20,
         steps=steps,
         verify=_verify(tables, steps),
+        text=text,
     )
 
 
@@ -143,8 +163,13 @@ def _verify(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> Verify
         raise RecipeError("verify", 'no step uses this table; add [[steps]] with name = "verify" where it belongs')
     in_flight = _count(table.pop("in_flight", _IN_FLIGHT_COMPLETIONS), where="verify.in_flight")
     in_flight_bytes = _count(table.pop("in_flight_bytes", _IN_FLIGHT_BYTES), where="verify.in_flight_bytes")
+    most = table.pop("max_failed_percent", _MAX_FAILED_PERCENT)
+    if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most <= _ALL_PERCENT:
+        raise RecipeError("verify.max_failed_percent", f"must be a number from 0 to 100, got {most!r}")
     options = {key: _option(value, where=f"verify.{key}") for key, value in table.items()}
-    return VerifySpec(options=options, in_flight=in_flight, in_flight_bytes=in_flight_bytes)
+    return VerifySpec(
+        options=options, in_flight=in_flight, in_flight_bytes=in_flight_bytes, max_failed_percent=float(most)
+    )
 
 
 def _known(table: Mapping[str, object], names: tuple[str, ...] | Mapping[str, object], *, where: str) -> None:

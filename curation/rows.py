@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -45,51 +45,19 @@ SAMPLES = pl.Schema(
 )
 """Columns of a frame of samples. ``messages`` is the prompt alone; ``group_key`` is equal for samples of one group."""
 
-OUTPUT = pa.schema(
-    [
-        ("id", pa.string()),
-        ("group_id", pa.string()),
-        ("domain", pa.string()),
-        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
-        ("completion", pa.string()),
-        ("answer", pa.string()),
-        ("reward", pa.float64()),
-        (
-            "verdicts",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("verifier", pa.string()),
-                        ("outcome", pa.string()),
-                        ("score", pa.float64()),
-                        ("reason", pa.string()),
-                    ]
-                )
-            ),
-        ),
-        ("input_file", pa.string()),
-        ("input_row", pa.int64()),
-        ("completion_index", pa.int32()),
-    ]
-)
-"""Columns of ``data/``."""
-
-OUTPUT_DROPPED = pa.schema(
-    [
-        *(field for field in OUTPUT if field.name != "messages"),
-        pa.field("prompt", pa.string()),
-        pa.field("drop_step", pa.string()),
-        pa.field("drop_reason", pa.string()),
-    ]
-)
-"""Columns of ``rejected/`` and ``failed/``: without ``messages``, which would hold each completion once more."""
-
 _FIELD = "field:"
 _LANGUAGE = "program_language"
 _CODE_DOMAINS = ("code", "coding", "program")
 
 
-def samples_from_rows(batch: pa.RecordBatch, layout: Layout, *, first_row: int, tag: str) -> pl.DataFrame:
+def samples_from_rows(
+    batch: pa.RecordBatch,
+    layout: Layout,
+    *,
+    first_row: int,
+    tag: str,
+    troubles: Mapping[str, Sequence[int]] | None = None,
+) -> pl.DataFrame:
     """The samples of some rows, in row order; columns of ``SAMPLES``.
 
     Args:
@@ -97,8 +65,9 @@ def samples_from_rows(batch: pa.RecordBatch, layout: Layout, *, first_row: int, 
         layout: of the shard.
         first_row: number of the first row in its file.
         tag: of the input file, for ids where the rows have none.
+        troubles: reason -> rows of the batch that could not be read.
     """
-    rows = _checked(batch, layout)
+    rows = _checked(batch, layout).with_columns(_row_troubles(batch.num_rows, troubles or {}))
     rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
     rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows, layout), *_texts(rows))
     rows = rows.with_columns(_domain(layout), _prompt(layout))
@@ -253,9 +222,19 @@ def _exploded(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.explode("completions", "bad_completions", "completion_index", empty_as_null=True, keep_nulls=True)
 
 
+def _row_troubles(rows: int, troubles: Mapping[str, Sequence[int]]) -> pl.Series:
+    reasons: list[str | None] = [None] * rows
+    for reason, numbers in troubles.items():
+        for number in numbers:
+            reasons[number] = reason
+    return pl.Series("row_trouble", reasons, dtype=pl.String)
+
+
 def _trouble() -> pl.Expr:
     return (
-        pl.when(pl.col("bad_row") | pl.col("bad_completion").fill_null(value=False))
+        pl.when(pl.col("row_trouble").is_not_null())
+        .then(pl.col("row_trouble"))
+        .when(pl.col("bad_row") | pl.col("bad_completion").fill_null(value=False))
         .then(pl.lit("invalid_utf8"))
         .when(pl.col("completion_index").is_null())
         .then(pl.lit("no_completions"))
@@ -274,31 +253,6 @@ def _ids(layout: Layout, tag: str) -> Iterable[pl.Expr]:
         return [base.alias("id"), pl.col("id").alias("given_id")]
     numbered = pl.coalesce(pl.format("{}-{}", base, "completion_index"), base)
     return [numbered.alias("id"), pl.col("id").alias("given_id")]
-
-
-def output_frame(samples: pl.DataFrame, schema: pa.Schema, *, input_file: str) -> pl.DataFrame:
-    """Samples with their fate, as columns of ``OUTPUT`` or ``OUTPUT_DROPPED``.
-
-    Args:
-        samples: columns of ``SAMPLES``, and ``reward``, ``verdicts``, ``drop_step``, ``drop_reason``.
-        schema: which of the two.
-        input_file: path of the shard, for lineage.
-    """
-    answers = pl.col("answers").list
-    # Several gold answers share the one text column a line each; an answer itself has no line break.
-    answer = pl.when(pl.col("answers").is_not_null()).then(answers.join("\n")).alias("answer")
-    frame = samples.with_columns(answer, pl.lit(input_file).alias("input_file"))
-    if "messages" in schema.names:
-        frame = frame.with_columns(_conversation())
-    return frame.select(schema.names)
-
-
-def _conversation() -> pl.Expr:
-    """The prompt's messages and the completion as the assistant's."""
-    reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
-    prompt = pl.coalesce("messages", pl.concat_list(reply).list.head(0))
-    is_answered = pl.col("completion").is_not_null()
-    return pl.when(is_answered).then(pl.concat_list(prompt, pl.concat_list(reply))).otherwise(prompt).alias("messages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

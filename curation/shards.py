@@ -1,112 +1,142 @@
-"""Shards: which files there are, and their rows as frames of samples in bounded memory.
+"""Shards: parts of input files of bounded size, and their rows as frames of samples in bounded memory.
 
-One input file is one shard, and the shard is the unit of work: it is done whole or not at all. Rows are read in
-batches of bounded bytes; a shard whose samples are small enough stays in memory between the passes over it, and
-a larger one is read again.
+A shard is a range of row groups of a Parquet file, or a range of bytes of a file of JSON lines. It is the unit of
+work: it is done whole or not at all. A file that cannot be cut (a single row group, compressed lines) is one shard,
+and is streamed all the same. Groups reach over shards: what belongs together is decided on all of them at once.
 """
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.columns import Layout, RowFormat, find_layout
-from curation.errors import InputError, ShardError
+from curation.errors import ShardError
+from curation.jsonl import batch_of, json_schema, read_lines
 from curation.rows import samples_from_rows
+from curation.sources import PARQUET, Content, Source
 
+_SHARD_BYTES = 128 << 20
 _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 2048
 _BUFFER_BYTES = 1 << 20
+_NAME_DIGITS = 5
+
+CUT_BYTES = 64 << 20
+"""Length of the parts of plain JSON lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """One input file.
+    """A part of an input file.
 
     Args:
         name: of its outputs; unique in the run.
-        path: as the glob gave it; stands in the lineage of each sample.
+        source: the file.
+        first: its first row group, or the byte at which it begins.
+        stop: the row group or byte at which the next begins; None for all that is left.
     """
 
     name: str
-    path: str
+    source: Source
+    first: int = 0
+    stop: int | None = None
+
+    @property
+    def path(self) -> str:
+        """Of the file, as it stands in the lineage of each sample."""
+        return self.source.path
+
+    @property
+    def part(self) -> str:
+        """Which part of the file it is, for keys."""
+        return f"{self.first}-{self.stop}"
 
 
-def find_shards(globs: tuple[str, ...]) -> tuple[Shard, ...]:
-    """The files that the globs match, sorted, each once.
-
-    Raises:
-        InputError: no globs, or one that matches no file.
-    """
-    if not globs:
-        raise InputError('no input; give --input GLOB, or [input] globs = ["..."] in the recipe')
-    paths: dict[Path, str] = {}
-    for pattern in globs:
-        matches = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
-        if not matches:
-            advice = f"write {pattern.rstrip('/')}/*.parquet" if Path(pattern).is_dir() else "check the path"
-            raise InputError(f"no file matches {pattern!r}; {advice}, and quote the glob in a shell")
-        for path in matches:
-            paths.setdefault(Path(path).resolve(), PurePath(path).as_posix())
-    found = sorted(paths.values())
-    for path in found:
-        if not path.isprintable():
-            raise InputError(
-                f"{path!r}: the name is not plain text, and stands in every row's lineage; rename the file"
-            )
-    stems = Counter(PurePath(path).stem for path in found)
-    return tuple(Shard(name=_name(path, is_unique=stems[PurePath(path).stem] == 1), path=path) for path in found)
-
-
-def _name(path: str, *, is_unique: bool) -> str:
-    stem = PurePath(path).stem
-    return stem if is_unique else f"{stem}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
-
-
-def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str], rows: RowFormat | None = None) -> None:
-    """Refuses shards without the columns that are needed, before any work.
-
-    A file that cannot be read at all is passed over here: it is one failed shard, not a mistake of the recipe.
-
-    Raises:
-        InputError: naming the shard, the part and the columns there are.
-    """
-    for shard in shards:
+def cut_into_shards(sources: Sequence[Source]) -> tuple[Shard, ...]:
+    """The shards of some files, in their order. A file that cannot be read is one shard, which will fail."""
+    parts: list[tuple[Source, int, int | None, int, bool]] = []
+    for source in sources:
         try:
-            schema = pq.read_schema(shard.path)
+            ranges = _ranges(source)
         except (OSError, pa.ArrowException):
-            continue
-        find_layout(schema, mapping, path=shard.path, rows=rows)
+            ranges = [(0, None)]
+        parts += [(source, first, stop, number, len(ranges) > 1) for number, (first, stop) in enumerate(ranges)]
+    names = [
+        f"{source.stem}-{number:0{_NAME_DIGITS}d}" if is_cut else source.stem for source, _, _, number, is_cut in parts
+    ]
+    uses = Counter(names)
+    return tuple(
+        Shard(name=name if uses[name] == 1 else f"{name}-{_digest(source.path)}", source=source, first=first, stop=stop)
+        for name, (source, first, stop, _, _) in zip(names, parts, strict=True)
+    )
 
 
-def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file's bytes.
+def _digest(path: str) -> str:
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _ranges(source: Source) -> list[tuple[int, int | None]]:
+    """First and stop of each shard of a file; the last has no stop."""
+    if source.format != PARQUET:
+        size = 0 if source.compression else source.size()
+        firsts = list(range(0, size, CUT_BYTES)) or [0]
+    else:
+        with source.open() as stream, pq.ParquetFile(stream) as file:
+            firsts, size = [0], 0
+            for number in range(file.metadata.num_row_groups):
+                group = int(file.metadata.row_group(number).total_byte_size)
+                if size and size + group > _SHARD_BYTES:
+                    firsts.append(number)
+                    size = 0
+                size += group
+    return list(zip(firsts, [*firsts[1:], None], strict=True))
+
+
+def schema_of(source: Source) -> pa.Schema:
+    """The columns of a file.
 
     Raises:
         OSError: it cannot be read.
+        pa.ArrowException: it is damaged.
     """
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    if source.format != PARQUET:
+        return json_schema(source)
+    with source.open() as stream:
+        return pq.read_schema(stream)
+
+
+def check_columns(sources: Sequence[Source], mapping: Mapping[str, str], rows: RowFormat | None = None) -> None:
+    """Refuses files without the columns that are needed, before any work.
+
+    A file that cannot be read at all is passed over here: its shards fail, which is not a mistake of the recipe.
+
+    Raises:
+        InputError: naming the file, the part and the columns there are.
+    """
+    for source in sources:
+        try:
+            schema = schema_of(source)
+        except (OSError, pa.ArrowException):
+            continue
+        find_layout(schema, mapping, path=source.path, rows=rows)
 
 
 class ShardReader:
-    """The samples of one shard, frame by frame, as often as asked, always cut at the same rows.
+    """The samples of one shard, frame by frame, as often as asked.
 
     Args:
-        shard: the file.
+        shard: which part of which file.
         mapping: part -> column, as the recipe says.
-        sha256: of the file.
+        content: what is known of the file.
         rows: how the tests of a row are read; None for the product's own JSON.
         rewrite: applied to each frame as it is read.
-        cache_bytes: size of samples up to which they stay in memory between passes.
     """
 
     def __init__(
@@ -114,90 +144,121 @@ class ShardReader:
         shard: Shard,
         mapping: Mapping[str, str],
         *,
-        sha256: str,
+        content: Content,
         rows: RowFormat | None = None,
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
-        cache_bytes: int,
     ) -> None:
         self._shard = shard
-        self._tag = sha256[:16]
+        self._tag = content.sha256[:16]
         self._rewrite = rewrite
-        self._cache_bytes = cache_bytes
-        self._frames: list[pl.DataFrame] | None = None
-        self.kept_bytes = 0
-        """Size of the samples that are kept in memory."""
+        source = shard.source
         try:
-            self._state = _state(shard.path)
-            with pq.ParquetFile(shard.path) as file:
-                self.rows = int(file.metadata.num_rows)
-                self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path, rows=rows)
-                self._bytes = _bytes(file, set(self.layout.names))
-            self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, self._bytes // max(1, self.rows))))
+            self._state = source.state()
+            self._file = _ParquetPart(shard) if source.format == PARQUET else _LinesPart(shard, content)
+            self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows)
         except (OSError, pa.ArrowException) as error:
-            raise ShardError(_message(error)) from error
+            raise ShardError(_message(error, source)) from error
 
-    def frames(self, *, keeps: bool = False) -> Iterator[pl.DataFrame]:
+    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         """Frames of ``SAMPLES``, in row order.
 
         Args:
-            keeps: whether they stay in memory for the next time, where they fit.
+            first: the first row, as ``input_row`` counts them, or any row before the shard.
+            stop: the row after the last; None for all.
 
         Raises:
             ShardError: the file is damaged, or changed since it was opened.
         """
-        if self._frames is not None:
-            yield from self._frames
-            return
-        keeps = keeps and self._bytes <= self._cache_bytes
-        kept: list[pl.DataFrame] | None = [] if keeps else None
-        size = 0
-        for frame in self._read():
-            size += int(frame.estimated_size())
-            if size > self._cache_bytes:
-                kept = None
-            if kept is not None:
-                kept.append(frame)
-            yield frame
-        if kept is not None:
-            self._frames, self.kept_bytes = kept, size
-
-    def _read(self) -> Iterator[pl.DataFrame]:
-        first_row = 0
         try:
-            # Without these two pyarrow holds all that it has read of the file, or a whole row group.
-            with pq.ParquetFile(self._shard.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                columns = list(self.layout.names)
-                for batch in file.iter_batches(batch_size=self._batch_rows, columns=columns, use_threads=False):
-                    samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag)
-                    yield self._rewrite(samples)
-                    first_row += batch.num_rows
-            is_changed = _state(self._shard.path) != self._state
+            for batch, first_row, troubles in self._file.batches(self.layout.names, first, stop):
+                samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag, troubles=troubles)
+                yield self._rewrite(samples)
+            is_changed = self._shard.source.state() != self._state
         except (OSError, pa.ArrowException) as error:
-            raise ShardError(_message(error)) from error
+            raise ShardError(_message(error, self._shard.source)) from error
         if is_changed:
             raise ShardError("the file changed while it was read; run again")
-        if first_row != self.rows:
-            raise ShardError(f"the file holds {first_row} rows where its footer says {self.rows}")
 
 
-def _state(path: str) -> tuple[int, int]:
-    stat = Path(path).stat()
-    return int(stat.st_size), int(stat.st_mtime_ns)
+_Batch = tuple[pa.RecordBatch, int, Mapping[str, tuple[int, ...]]]
+"""Rows, the number of the first one, and reason -> rows of the batch that cannot be read."""
 
 
-def _bytes(file: pq.ParquetFile, columns: set[str]) -> int:
-    """Size of the columns in memory, by the footer."""
-    metadata = file.metadata
-    size = 0
-    for group in range(metadata.num_row_groups):
-        chunks = metadata.row_group(group)
-        for index in range(chunks.num_columns):
-            chunk = chunks.column(index)
-            if chunk.path_in_schema.split(".")[0] in columns:
-                size += chunk.total_uncompressed_size
-    return int(size)
+class _ParquetPart:
+    """Row groups of a Parquet file."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._source = shard.source
+        with self._source.open() as stream, pq.ParquetFile(stream) as file:
+            self.schema: pa.Schema = file.schema_arrow
+            metadata = file.metadata
+            sizes = [int(metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)]
+            self._groups = range(shard.first, len(sizes) if shard.stop is None else shard.stop)
+            if self._groups.stop > len(sizes):
+                raise ShardError("the file changed since the run began; run again")
+            self._firsts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
+            byte_size = sum(int(metadata.row_group(number).total_byte_size) for number in self._groups)
+        rows = max(1, self._firsts[self._groups.stop] - self._firsts[self._groups.start])
+        self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, byte_size // rows)))
+
+    def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
+        end = self._firsts[self._groups.stop] if stop is None else stop
+        wanted = [group for group in self._groups if self._firsts[group] < end and first < self._firsts[group + 1]]
+        if not wanted:
+            return
+        # Without these two pyarrow holds all that it has read of the file, or a whole row group.
+        options = {"pre_buffer": False, "buffer_size": _BUFFER_BYTES}
+        with self._source.open() as stream, pq.ParquetFile(stream, **options) as file:
+            position = self._firsts[wanted[0]]
+            read = file.iter_batches(
+                batch_size=self._batch_rows, columns=list(columns), use_threads=False, row_groups=wanted
+            )
+            for batch in read:
+                after = position + batch.num_rows
+                if position < end and first < after:
+                    skipped = max(0, first - position)
+                    yield batch.slice(skipped, min(end, after) - position - skipped), position + skipped, {}
+                position = after
+            if position != self._firsts[wanted[-1] + 1]:
+                raise ShardError(f"the file ends at row {position}, short of what its footer says")
 
 
-def _message(error: Exception) -> str:
+class _LinesPart:
+    """Rows of a file of JSON lines."""
+
+    def __init__(self, shard: Shard, content: Content) -> None:
+        self._shard = shard
+        self.schema = json_schema(shard.source)
+        before = content.rows_before
+        self._first_row = before[min(shard.first // CUT_BYTES, len(before) - 1)] if before else 0
+
+    def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        lines: list[bytes] = []
+        size = 0
+        number = self._first_row
+        for line in read_lines(self._shard.source, first=self._shard.first, stop=self._shard.stop):
+            if stop is not None and number >= stop:
+                break
+            number += 1
+            if number <= first:
+                continue
+            lines.append(line)
+            size += len(line)
+            if size >= _BATCH_BYTES or len(lines) >= _BATCH_ROWS:
+                yield self._batch(lines, schema, number)
+                lines, size = [], 0
+        if lines:
+            yield self._batch(lines, schema, number)
+
+    @staticmethod
+    def _batch(lines: Sequence[bytes], schema: pa.Schema, stop: int) -> _Batch:
+        read = batch_of(lines, schema)
+        return read.batch, stop - len(lines), read.troubles
+
+
+def _message(error: Exception, source: Source) -> str:
     first = (str(error) or type(error).__name__).splitlines()[0]
-    return f"cannot be read as Parquet: {first}"
+    if isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
+        return f"cannot be read: {error.strerror or first}"
+    return f"cannot be read as {'Parquet' if source.format == PARQUET else 'JSON lines'}: {first}"

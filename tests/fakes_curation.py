@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from curation.executors.local import RunPlan, RunReport, run
 from curation.manifest import ShardEntry
 from curation.recipe import load_recipe, parse_recipe
-from curation.shards import check_columns, find_shards
+from curation.shards import check_columns, cut_into_shards
+from curation.sources import find_sources
 from curation.steps import build_steps
 from verifier.errors import OverloadedError, ServerUnavailableError
 from verifier.types import EngineInfo, Group, GroupResult, MathReference, Scored, Verdict
@@ -144,8 +145,9 @@ def run_fake(
     store: Path | None = None,
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
-    shards = find_shards(parsed.globs)
-    check_columns(shards, parsed.columns, parsed.rows)
+    sources = find_sources(parsed.globs, parsed.storage)
+    check_columns(sources, parsed.columns, parsed.rows)
+    shards = cut_into_shards(sources)
     plan = RunPlan(
         recipe=parsed,
         steps=build_steps(parsed),

@@ -13,7 +13,7 @@ import polars as pl
 import xxhash
 
 from curation.facts import FACTS
-from curation.steps.base import GroupStep, RewriteStep, Step, TextStep
+from curation.steps.base import RewriteStep, Step, TextStep
 from curation.steps.parts import PARTS, with_parts
 
 NOT_READ = -1
@@ -43,9 +43,8 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         )
     ]
     alive = indexed.filter(pl.col("trouble").is_null())
-    for number, step in enumerate(steps):
-        if not isinstance(step, TextStep):
-            continue
+    text_steps = (step for step in steps if isinstance(step, TextStep))
+    for number, step in enumerate(text_steps):
         if step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
         reasons = _reasons(alive, step)
@@ -58,12 +57,18 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     fates = pl.concat(dropped)
     facts = indexed.select(
         "place",
+        "id",
+        "group_id",
         "input_row",
         "completion_index",
-        "group_key",
+        pl.col("group_key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("group"),
+        _hashes(indexed["prompt"]).alias("prompt"),
         "domain",
+        pl.col("prompt").str.len_chars().alias("prompt_chars"),
         pl.col("completion").str.len_chars().alias("chars"),
-        _digests(indexed["completion"], steps),
+        pl.lit(None).alias("text_value"),
+        pl.lit(None).alias("text_detail"),
+        _hashes(indexed["completion"]).alias("digest"),
     ).join(fates, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
@@ -72,7 +77,10 @@ def _reasons(alive: pl.DataFrame, step: TextStep) -> pl.Series:
     measured = alive
     for columns in step.measures():
         measured = measured.with_columns(**columns)
-    return measured.select(_reason(step).alias("text_reason"))["text_reason"]
+    reason = _reason(step)
+    if (covers := step.covers(pl.col("domain"))) is not None:
+        reason = pl.when(covers).then(reason)
+    return measured.select(reason.alias("text_reason"))["text_reason"]
 
 
 def _reason(step: TextStep) -> pl.Expr:
@@ -82,10 +90,8 @@ def _reason(step: TextStep) -> pl.Expr:
     return reason
 
 
-def _digests(completions: pl.Series, steps: Sequence[Step]) -> pl.Series:
-    """A digest of each completion, where a step compares them."""
-    if not any(isinstance(step, GroupStep) and step.needs_digest for step in steps):
-        return pl.Series("digest", [None] * completions.len(), dtype=pl.String)
+def _hashes(texts: pl.Series) -> pl.Series:
+    """A hash of each text that no version changes; null where there is no text."""
     # As bytes, which spares making text of them only to encode it again.
-    found = [None if text is None else xxhash.xxh3_128_hexdigest(text) for text in completions.cast(pl.Binary)]
-    return pl.Series("digest", found, dtype=pl.String)
+    found = [None if text is None else xxhash.xxh3_64_intdigest(text) for text in texts.cast(pl.Binary)]
+    return pl.Series(found, dtype=pl.UInt64)

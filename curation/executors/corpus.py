@@ -6,37 +6,64 @@ same way. The steps before ``verify`` say what is to be judged, those after it w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Sequence
+from itertools import accumulate
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import AccountingError
 from curation.executors.annotate import NOT_READ
-from curation.executors.ledger import Ledger, scattered
+from curation.executors.ledger import Ledger
 from curation.facts import FACTS, JUDGED
-from curation.steps import READ
-from curation.steps.base import GroupStep, Step
+from curation.steps.base import ArrangeStep, GroupStep, Step, TextStep
 from curation.steps.verify import Verify
 
 DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_right": pl.Boolean})
 """What ``verify`` makes of a sample: why it is dropped, and whether it is right, wrong, or was not found to be either
 (null)."""
 
+_ALWAYS = ("group", "domain", "prompt_chars", "chars", "text_step", "text_reason")
+
+
+def columns_needed(steps: Sequence[Step]) -> list[str]:
+    """The facts that the decisions of a recipe read."""
+    asked = {name for step in steps if isinstance(step, GroupStep | ArrangeStep) for name in step.reads}
+    return [name for name in FACTS if name in asked.union(_ALWAYS)]
+
 
 class Corpus:
-    """The facts of all shards, and what has become of their samples so far."""
+    """The facts of all shards, and what has become of their samples so far.
+
+    Args:
+        facts: of each shard, with the columns of ``columns_needed``.
+        steps: of the recipe.
+    """
 
     def __init__(self, facts: Sequence[pl.DataFrame], steps: Sequence[Step]) -> None:
-        self._ends = list(accumulate((frame.height for frame in facts), initial=0))
-        self._facts = pl.concat([pl.DataFrame(schema=FACTS), *facts])
+        self.bounds = list(accumulate((frame.height for frame in facts), initial=0))
+        """Where each shard begins, and where the last ends."""
+        schema = {name: FACTS[name] for name in columns_needed(steps)}
+        # In the facts text steps are counted alone, so that they stay true when other steps come and go.
+        numbers = [number for number, step in enumerate(steps) if isinstance(step, TextStep)]
+        placed = {NOT_READ: NOT_READ} | dict(enumerate(numbers))
+        number = pl.col("text_step").replace_strict(placed, return_dtype=pl.Int32)
+        self._facts = pl.concat([pl.DataFrame(schema=schema), *facts]).with_columns(number)
         self._steps = steps
-        self._ledger = Ledger(self._facts.height)
+        self.ledger = Ledger(self._facts.height, steps)
         self._verify = next((number for number, step in enumerate(steps) if isinstance(step, Verify)), None)
 
     def decide_before_verdicts(self) -> None:
         """Does the steps that stand before ``verify``; all where there is none."""
         self._decide(0, len(self._steps) if self._verify is None else self._verify)
+
+    def to_judge(self) -> list[npt.NDArray[np.bool_]]:
+        """Of each shard, which samples ``verify`` is to judge."""
+        wanted = self.ledger.alive()
+        if self._verify is not None:
+            wanted &= self._covered(self._steps[self._verify])
+        return [wanted[first:stop] for first, stop in zip(self.bounds, self.bounds[1:], strict=False)]
 
     def decide_after(self, decisions: Sequence[pl.DataFrame]) -> None:
         """Does ``verify``, and the steps that stand after it.
@@ -46,42 +73,45 @@ class Corpus:
         """
         if self._verify is None:
             return
-        made = pl.concat([pl.DataFrame(schema=DECISIONS), *(frame.select(list(DECISIONS)) for frame in decisions)])
+        made = pl.concat([pl.DataFrame(schema=DECISIONS), *decisions])
         if made.height != self._facts.height:
             raise AccountingError(f"{made.height} decisions for {self._facts.height} samples")
-        self._ledger.drop(self._steps[self._verify].name, made["verify_reason"], is_failed=made["is_failed"])
+        self.ledger.drop(self._verify, made["verify_reason"], is_failed=made["is_failed"])
         is_right = pl.col("is_right")
-        counts = (is_right.is_not_null().sum().over("group_key"), is_right.sum().over("group_key"))
+        counts = (is_right.is_not_null().sum().over("group"), is_right.sum().over("group"))
         self._facts = self._facts.with_columns(made["is_right"]).with_columns(
             expression.cast(dtype).alias(name) for expression, (name, dtype) in zip(counts, JUDGED.items(), strict=True)
         )
         self._decide(self._verify + 1, len(self._steps))
 
-    def alive(self) -> list[pl.Series]:
-        """Of each shard, which samples no step has dropped."""
-        alive = self._ledger.alive()
-        return [alive.slice(start, end - start) for start, end in pairwise(self._ends)]
-
-    def parts(self) -> Iterator[tuple[pl.DataFrame, Ledger]]:
-        """Of each shard, its facts and fates."""
-        for start, end in pairwise(self._ends):
-            yield self._facts.slice(start, end - start), self._ledger.part(start, end - start)
+    def kept(self) -> pl.DataFrame:
+        """The facts of the samples that are alive, with their ``place`` among all."""
+        alive = self.ledger.alive()
+        places = pl.Series("place", np.flatnonzero(alive), dtype=pl.Int64)
+        return self._facts.filter(pl.Series(alive)).with_columns(places)
 
     def _decide(self, first: int, stop: int) -> None:
         for number in range(first, stop):
             step = self._steps[number]
             if isinstance(step, GroupStep):
                 self._drop_texts(before=number)
-                alive = self._ledger.alive()
-                self._ledger.drop(step.name, scattered(step.reasons(self._facts.filter(alive)), alive))
+                among = self.ledger.alive() & self._covered(step)
+                fates = step.fates(self._facts.filter(pl.Series(among)))
+                self.ledger.drop(number, fates.reasons, among=among, values=fates.values, details=fates.details)
         self._drop_texts(before=stop)
+
+    def _covered(self, step: Step) -> npt.NDArray[np.bool_]:
+        """Which samples are of the domains that a step looks at."""
+        covers = step.covers(pl.col("domain"))
+        return (
+            np.ones(self._facts.height, np.bool_)
+            if covers is None
+            else self._facts.select(covers).to_series().to_numpy()
+        )
 
     def _drop_texts(self, *, before: int) -> None:
         """Drops by all text steps before a step at once; those that stand before an earlier one were told then."""
-        names = {NOT_READ: READ} | {number: step.name for number, step in enumerate(self._steps)}
-        number = pl.col("text_step")
-        told = self._facts.select(
-            pl.when(number < before).then("text_reason").alias("reason"),
-            number.replace_strict(list(names), list(names.values()), return_dtype=pl.String).alias("step"),
+        found = self._facts.select(
+            pl.when(pl.col("text_step") < before).then("text_reason").alias("reason"), "text_step"
         )
-        self._ledger.drop(told["step"], told["reason"])
+        self.ledger.drop(found["text_step"], found["reason"])

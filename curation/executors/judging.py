@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import AccountingError, EngineStoppedError
@@ -18,6 +20,8 @@ from verifier.types import Group, Outcome, Scored, Verdict
 
 VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
 """One row a sample; both null where it was not judged."""
+
+Mask = npt.NDArray[np.bool_]
 
 _OF_REQUESTS = (
     *("place", "key", "group_key", "group_id", "domain", "language"),
@@ -90,19 +94,7 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
     """
     pending: list[dict[str, object]] = []
     size = 0
-    columns = (
-        "place",
-        "group_key",
-        "group_id",
-        "domain",
-        "language",
-        "prompt",
-        "answers",
-        "tests",
-        "completion",
-        "key",
-    )
-    for row in samples.select(columns).iter_rows(named=True):
+    for row in samples.select(_OF_REQUESTS).iter_rows(named=True):
         grown = size + len(row["completion"].encode())
         is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
         if pending and (row["group_key"] != pending[0]["group_key"] or is_full):
@@ -187,29 +179,20 @@ class Judge:
         self._gate = Gate(bounds)
         self._advance = advance
 
-    async def verdicts(self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series) -> dict[int, Scored]:
-        """Place in the shard -> verdicts, for the live samples. FAILED ones are asked for once more at the end.
+    async def verdicts(self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask) -> dict[int, Scored]:
+        """Place in the shard -> verdicts, for the samples that are wanted.
 
         Args:
-            frames: gives the samples of the whole shard; called again where something failed.
-            alive: which of them to judge.
+            frames: gives the samples of the whole shard.
+            wanted: which of them to judge.
 
         Raises:
             EngineStoppedError: the engine went away.
         """
-        found = await self._pass(frames, alive)
-        failed = sorted(place for place, scored in found.items() if _is_failed(scored))
-        if failed:
-            again = pl.Series([False] * alive.len(), dtype=pl.Boolean)
-            again = again.scatter(failed, True) if failed else again  # noqa: FBT003 - the value to set
-            found |= await self._pass(frames, again)
-        return found
-
-    async def _pass(self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series) -> dict[int, Scored]:
         found: dict[int, Scored] = {}
         try:
             async with asyncio.TaskGroup() as tasks:
-                async for request in self._requests(frames, alive):
+                async for request in self._requests(frames, wanted):
                     if isinstance(request, tuple):
                         found[request[0]] = request[1]
                         self._advance(1)
@@ -221,12 +204,13 @@ class Judge:
         return found
 
     async def _requests(
-        self, frames: Callable[[], Iterable[pl.DataFrame]], alive: pl.Series
+        self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask
     ) -> AsyncIterator[Request | tuple[int, Scored]]:
         first_place = 0
         iterator = iter(frames())
         while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
-            live = frame.with_row_index("place").filter(alive.slice(first_place, frame.height))
+            here = pl.Series(wanted[first_place : first_place + frame.height])
+            live = frame.with_row_index("place").filter(here)
             live = live.with_columns(key=self._keys(live))
             known = {} if self._store is None else self._store.find(live["key"].to_list())
             is_known = live["key"].is_in(list(known))
@@ -297,10 +281,6 @@ def _refuse_if_gone(scores: Sequence[Scored]) -> None:
 def _slim(scored: Scored) -> Scored:
     """Without what is not written: details are long, and a shard has many."""
     return replace(scored, verdicts=tuple(replace(verdict, detail="", tests=()) for verdict in scored.verdicts))
-
-
-def _is_failed(scored: Scored) -> bool:
-    return any(verdict.outcome is Outcome.FAILED for verdict in scored.verdicts)
 
 
 def verdict_frame(found: dict[int, Scored], samples: int) -> pl.DataFrame:

@@ -1,113 +1,130 @@
-"""What has become of each sample of a shard so far: alive, dropped by a step, or failed."""
+"""What has become of each sample so far: alive, dropped by a step, or failed; in some bytes a sample."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import AccountingError
+from curation.steps import READ
+from curation.steps.base import Step
 
-FATES = pl.Schema({"drop_step": pl.String, "drop_reason": pl.String, "is_failed": pl.Boolean})
+FATES = pl.Schema(
+    {
+        "drop_step": pl.String,
+        "drop_reason": pl.String,
+        "drop_value": pl.Float64,
+        "drop_detail": pl.String,
+        "is_failed": pl.Boolean,
+    }
+)
 """One row a sample; ``drop_step`` is null while it is alive."""
+
+_ALIVE = -2
+_READ = -1
 
 
 class Ledger:
-    """The fates of the samples of one shard, in row order. A fate is final: the first to drop a sample names it."""
+    """The fates of samples, in the order of shards and rows. A fate is final: the first to drop a sample names it."""
 
-    def __init__(self, samples: int) -> None:
-        self._fates = pl.DataFrame(
-            {"drop_step": [None] * samples, "drop_reason": [None] * samples, "is_failed": [False] * samples},
-            schema=FATES,
-        )
+    def __init__(self, samples: int, steps: Sequence[Step]) -> None:
+        self._names = {_READ: READ} | {number: step.name for number, step in enumerate(steps)}
+        self._steps: npt.NDArray[np.int16] = np.full(samples, _ALIVE, np.int16)
+        self._reasons: npt.NDArray[np.int32] = np.zeros(samples, np.int32)
+        self._values: npt.NDArray[np.float64] = np.full(samples, np.nan)
+        self._failed: npt.NDArray[np.bool_] = np.zeros(samples, np.bool_)
+        self._details: dict[int, str] = {}
+        self._codes: dict[str, int] = {}
 
-    def alive(self) -> pl.Series:
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def alive(self) -> npt.NDArray[np.bool_]:
         """Which samples no step has dropped."""
-        return self._fates["drop_step"].is_null().alias("alive")
+        return np.equal(self._steps, _ALIVE)
 
-    def drop(self, step: str | pl.Series, reasons: pl.Series, *, is_failed: pl.Series | None = None) -> None:
+    def drop(
+        self,
+        step: int | pl.Series,
+        reasons: pl.Series,
+        *,
+        among: npt.NDArray[np.bool_] | None = None,
+        values: pl.Series | None = None,
+        details: pl.Series | None = None,
+        is_failed: pl.Series | None = None,
+    ) -> None:
         """Drops the live samples that have a reason.
 
         Args:
-            step: name of the step; or a name for each sample.
-            reasons: one a sample of the shard, null for those that stay.
+            step: number of the step in the recipe; or one a sample.
+            reasons: null for those that stay.
+            among: to which samples the series belong, in order; None for all.
+            values: what was measured.
+            details: what was found.
             is_failed: which of them failed rather than were rejected; None for none.
 
         Raises:
             AccountingError: the reasons are not one a sample.
         """
-        if reasons.len() != self._fates.height:
-            name = step if isinstance(step, str) else "of texts"
-            raise AccountingError(f"step {name} gave {reasons.len()} reasons for {self._fates.height} samples")
-        falls = self.alive() & reasons.is_not_null()
-        failed = pl.Series([False], dtype=pl.Boolean) if is_failed is None else is_failed
-        self._fates = self._fates.with_columns(
-            drop_step=pl.when(falls).then(step if isinstance(step, pl.Series) else pl.lit(step)).otherwise("drop_step"),
-            drop_reason=pl.when(falls).then(reasons).otherwise("drop_reason"),
-            is_failed=pl.when(falls).then(failed).otherwise("is_failed"),
-        )
+        places = np.arange(len(self)) if among is None else np.flatnonzero(among)
+        if reasons.len() != len(places):
+            name = self._names[step] if isinstance(step, int) else "of texts"
+            raise AccountingError(f"step {name} gave {reasons.len()} reasons for {len(places)} samples")
+        falls = reasons.is_not_null().to_numpy() & (self._steps[places] == _ALIVE)
+        if not falls.any():
+            return
+        fallen, mask = places[falls], pl.Series(falls)
+        self._steps[fallen] = step if isinstance(step, int) else step.filter(mask).to_numpy()
+        self._reasons[fallen] = self._coded(reasons.filter(mask))
+        if values is not None:
+            self._values[fallen] = values.filter(mask).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        if details is not None:
+            found = details.filter(mask)
+            here = found.is_not_null()
+            self._details.update(zip(fallen[here.to_numpy()].tolist(), found.filter(here).to_list(), strict=True))
+        if is_failed is not None:
+            self._failed[fallen] = is_failed.filter(mask).to_numpy()
 
     def fates(self, first: int, count: int) -> pl.DataFrame:
-        """The fates of some samples; columns of ``FATES``."""
-        return self._fates.slice(first, count)
+        """The fates of some samples; columns of ``FATES``. What text steps measured stands in the facts."""
+        part = slice(first, first + count)
+        steps, reasons, values = self._steps[part], self._reasons[part], self._values[part]
+        names = ["", *self._codes]
+        details: list[str | None] = [self._details.get(place) for place in range(first, first + count)]
+        return pl.DataFrame(
+            {
+                "drop_step": pl.Series(steps).replace_strict(self._names, default=None, return_dtype=pl.String),
+                "drop_reason": pl.Series([names[code] or None for code in reasons.tolist()], dtype=pl.String),
+                "drop_value": pl.Series(values).fill_nan(None),
+                "drop_detail": pl.Series(details, dtype=pl.String),
+                "is_failed": self._failed[part],
+            },
+            schema=FATES,
+        )
 
-    def part(self, first: int, count: int) -> Ledger:
-        """The fates of some samples, as a ledger of their own."""
-        part = Ledger(0)
-        part._fates = self.fates(first, count)
-        return part
+    def digest(self, first: int, count: int) -> str:
+        """Of the fates of some samples, for keys that are kept; the same whatever the other samples are."""
+        part = slice(first, first + count)
+        names = ["", *self._codes]
+        used, codes = np.unique(self._reasons[part], return_inverse=True)
+        ordered = sorted(range(len(used)), key=lambda index: names[used[index]])
+        ranks = np.empty(len(used), np.int32)
+        ranks[ordered] = np.arange(len(used), dtype=np.int32)
+        digest = hashlib.sha256("\0".join(names[used[index]] for index in ordered).encode())
+        for array in (ranks[codes], self._steps[part], self._values[part], self._failed[part]):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        details = [
+            (place - first, self._details[place]) for place in range(first, first + count) if place in self._details
+        ]
+        digest.update(repr(details).encode())
+        return digest.hexdigest()
 
-    def digest(self) -> str:
-        """Of all fates, for keys that are kept."""
-        return hashlib.sha256(self._fates.write_csv().encode()).hexdigest()
-
-    def counts(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-        """Step -> reason -> samples rejected, and reason -> samples failed."""
-        dropped = self._fates.filter(pl.col("drop_step").is_not_null())
-        groups = dropped.group_by("drop_step", "drop_reason", "is_failed", maintain_order=True).len()
-        rejected: dict[str, dict[str, int]] = {}
-        failed: dict[str, int] = {}
-        for step, reason, is_failed, count in groups.iter_rows():
-            if is_failed:
-                failed[reason] = failed.get(reason, 0) + count
-            else:
-                rejected.setdefault(step, {})[reason] = count
-        return rejected, failed
-
-
-@dataclass(slots=True)
-class Tally:
-    """Sums over the parts of a shard.
-
-    Args:
-        dropped: step -> reason -> samples rejected.
-        failures: reason -> samples failed.
-    """
-
-    samples: int = 0
-    rows: int = 0
-    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-
-    def add(self, facts: pl.DataFrame, ledger: Ledger) -> None:
-        """Adds whole rows: their samples and what has become of them."""
-        self.samples += facts.height
-        self.rows += facts["input_row"].n_unique()
-        dropped, failures = ledger.counts()
-        for step, reasons in dropped.items():
-            _add(self.dropped.setdefault(step, {}), reasons)
-        _add(self.failures, failures)
-
-
-def _add(totals: dict[str, int], counts: Mapping[str, int]) -> None:
-    for reason, count in counts.items():
-        totals[reason] = totals.get(reason, 0) + count
-
-
-def scattered(values: pl.Series, alive: pl.Series) -> pl.Series:
-    """The values of the live samples at their places among all; null elsewhere."""
-    places = pl.DataFrame({"place": alive.arg_true(), "value": values})
-    everywhere = pl.DataFrame({"place": pl.Series(range(alive.len()), dtype=pl.UInt32)})
-    return everywhere.join(places, on="place", how="left", maintain_order="left")["value"]
+    def _coded(self, reasons: pl.Series) -> npt.NDArray[np.int32]:
+        for reason in reasons.unique(maintain_order=True):
+            self._codes.setdefault(reason, len(self._codes) + 1)
+        coded = reasons.replace_strict(self._codes, return_dtype=pl.Int32)
+        return coded.to_numpy()

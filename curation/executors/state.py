@@ -6,6 +6,7 @@ made again. Files are put in place whole, and the same content gives the same by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -24,16 +25,29 @@ class State:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, kind: str, name: str, key: str, schema: pl.Schema) -> pl.DataFrame | None:
-        """What was written of a shard under this key and has these columns; None where there is no such."""
+    def read(
+        self, kind: str, name: str, key: str, schema: pl.Schema, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame | None:
+        """What was written of a shard under this key and has these columns; None where there is no such.
+
+        Args:
+            kind: of what is known.
+            name: of the shard.
+            key: what it follows from.
+            schema: of all of it.
+            columns: that are wanted; None for all.
+        """
         path = self._path(kind, name)
+        wanted = {column: schema[column] for column in schema if columns is None or column in columns}
         try:
             if (pq.read_schema(path).metadata or {}).get(_KEY) != key.encode():
                 return None
-            found = pl.read_parquet(path)
+            if pl.read_parquet_schema(path) != schema:
+                return None
+            found = pl.read_parquet(path, columns=list(wanted))
         except (OSError, pa.ArrowException, pl.exceptions.PolarsError):
             return None
-        return found if found.schema == schema else None
+        return found if found.schema == pl.Schema(wanted) else None
 
     def write(self, kind: str, name: str, key: str, frame: pl.DataFrame) -> None:
         """Puts a frame in place of what was there of the shard."""

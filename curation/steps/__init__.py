@@ -86,9 +86,8 @@ def _verify_options(given: Mapping[str, Option], table: Mapping[str, Option], wh
 
 
 def facts_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
-    """What of a recipe the facts about samples depend on: not the options of the steps that compare samples."""
-    kept = tuple(step if isinstance(step, RewriteStep | TextStep) else type(step)() for step in steps)
-    return recipe_hash(recipe, kept)
+    """What of a recipe the facts about samples depend on: not the steps that compare samples, judge or arrange."""
+    return recipe_hash(recipe, tuple(step for step in steps if isinstance(step, RewriteStep | TextStep)))
 
 
 def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import polars as pl
 
@@ -33,9 +33,30 @@ class Rule:
 
 @dataclass(frozen=True)
 class Step:
-    """A step with its options fixed. ``name`` is its name in recipes and in ``drop_step``."""
+    """A step with its options fixed. ``name`` is its name in recipes and in ``drop_step``.
+
+    Every step has two options beside its own: samples of other domains pass it unseen. A domain is matched in lower
+    case, by all of its name or by what stands before its first ``-``, ``_`` or ``/``.
+
+    Args:
+        only: the domains that it looks at, with commas between; empty for all.
+        skip: the domains that it does not look at.
+    """
 
     name: ClassVar[str]
+    only: str = dataclasses.field(default="", metadata={"least": None, "choices": ()})
+    skip: str = dataclasses.field(default="", metadata={"least": None, "choices": ()})
+
+    def covers(self, domain: pl.Expr) -> pl.Expr | None:
+        """Whether samples of a domain are looked at; None where those of all are."""
+        result: pl.Expr | None = None
+        for names, wanted in ((self.only, True), (self.skip, False)):
+            if named := [part.strip().lower() for part in names.split(",") if part.strip()]:
+                whole = domain_name(domain)
+                found = whole.is_in(named) | domain_head(whole).is_in(named).fill_null(value=False)
+                found = found if wanted else ~found
+                result = found if result is None else result & found
+        return result
 
     def check(self, where: str) -> None:
         """Whether the options go together.
@@ -79,24 +100,66 @@ class TextStep(Step, ABC):
         """Rules in the order in which they are tried; the first that drops names the reason."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fates:
+    """What a group step makes of the samples that it is given, one each in their order.
+
+    Args:
+        reasons: null for those that stay.
+        values: what was measured; None where nothing was.
+        details: what was found; None where nothing was.
+    """
+
+    reasons: pl.Series
+    values: pl.Series | None = None
+    details: pl.Series | None = None
+
+
 @dataclass(frozen=True)
 class GroupStep(Step, ABC):
     """Drops samples by comparing those of all shards, or of one group, from their facts alone.
 
-    ``needs_digest`` asks for a digest of the completions, ``needs_verdicts`` for the columns of ``facts.JUDGED``.
+    ``reads`` names the columns of ``facts.FACTS`` that it looks at beside ``group`` and ``domain``;
+    ``needs_verdicts`` asks for those of ``facts.JUDGED`` too.
     """
 
-    needs_digest: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
     needs_verdicts: ClassVar[bool] = False
 
     @abstractmethod
-    def reasons(self, alive: pl.DataFrame) -> pl.Series:
-        """A reason for each sample, null for those that stay; in the order of the frame.
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """What becomes of the samples.
 
         Args:
-            alive: columns of ``facts.FACTS`` of the samples that no earlier step dropped, in the order of shards and
-                rows: a sample's place in it is the last tie-break.
+            alive: the facts of the samples that no earlier step dropped, in the order of shards and rows: a sample's
+                place in it is the last tie-break.
         """
+
+
+@dataclass(frozen=True)
+class ArrangeStep(Step, ABC):
+    """Says where kept samples stand in the output; drops nothing. ``reads`` is as that of group steps."""
+
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def arranged(self, kept: pl.DataFrame) -> pl.DataFrame:
+        """The samples in the order of the output, with columns changed.
+
+        Args:
+            kept: the facts of the kept samples, ``place`` (their order in the input), ``split`` (its name) and
+                ``pack`` (null, or the number of the sequence that a sample shares), in the order of the step before.
+        """
+
+
+def domain_name(domain: pl.Expr) -> pl.Expr:
+    """A domain as it is compared."""
+    return domain.fill_null("").str.to_lowercase().str.strip_chars()
+
+
+def domain_head(name: pl.Expr) -> pl.Expr:
+    """What stands before the first hyphen, underscore or slash of a domain's name."""
+    return name.str.extract(r"^([^-_/]+)")
 
 
 def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], dtype: pl.DataType) -> pl.Series:
@@ -137,7 +200,7 @@ def step_from_options(kind: type[StepT], options: Mapping[str, Option], *, where
         if key not in fields:
             raise RecipeError(f"{where}.{key}", f"unknown option; {near(key, fields)}")
         _check(fields[key], value, where=f"{where}.{key}")
-    step = kind(**options)
+    step = kind(**dict[str, Any](options))
     step.check(where)
     return step
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from curation.contamination import KINDS, LEAST_N, ContaminationIndex, read_sets
 from curation.errors import InputError, RecipeError
-from curation.shards import file_sha256
+from curation.sources import file_sha256
 from curation.steps.base import Rule, TextStep, option
 
 _PARTS = ("prompt", "completion")

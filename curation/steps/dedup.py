@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curation.steps.base import GroupStep
+from curation.steps.base import Fates, GroupStep
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class Dedup(GroupStep):
     """
 
     name: ClassVar[str] = "dedup"
-    needs_digest: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("digest", "id")
 
-    def reasons(self, alive: pl.DataFrame) -> pl.Series:
-        """By digests; samples without one have no twin."""
-        is_twin = pl.col("digest").is_not_null() & ~pl.struct("group_key", "digest").is_first_distinct()
-        return alive.select(pl.when(is_twin).then(pl.lit("duplicate")).alias("reason"))["reason"]
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """By digests; samples without one have no twin. The id of the twin that stays is the detail."""
+        twins = pl.struct("group", "digest")
+        is_twin = pl.col("digest").is_not_null() & ~twins.is_first_distinct()
+        found = alive.select(
+            pl.when(is_twin).then(pl.lit("duplicate")).alias("reason"),
+            pl.when(is_twin).then(pl.col("id").first().over("group", "digest")).alias("detail"),
+        )
+        return Fates(reasons=found["reason"], details=found["detail"])

@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from curation.errors import RecipeError
-from curation.shards import file_sha256
+from curation.sources import file_sha256
 from curation.steps.base import Rule, TextStep, option
 from curation.steps.tokens import check_tokenizer, count_tokens
 

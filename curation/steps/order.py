@@ -8,7 +8,6 @@ import polars as pl
 from curation.words import Hashes, spread
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-_HEX_DIGITS = 15
 
 
 def shuffled(keys: pl.Series, seed: int) -> pl.Series:
@@ -18,10 +17,10 @@ def shuffled(keys: pl.Series, seed: int) -> pl.Series:
         The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
 
     Args:
-        keys: hexadecimal texts, such as ``group_key``.
+        keys: hashes of 64 bits, such as ``group``.
         seed: of the order.
     """
-    numbers = keys.str.head(_HEX_DIGITS).str.to_integer(base=16, dtype=pl.Int64).to_numpy().astype(np.uint64)
+    numbers = keys.to_numpy()
     salt = mixed(np.array([seed], dtype=np.uint64))
     return pl.Series("order", mixed(numbers ^ salt), dtype=pl.UInt64)
 

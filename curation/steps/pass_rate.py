@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curation.steps.base import GroupStep, option
+from curation.steps.base import Fates, GroupStep, option
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class PassRate(GroupStep):
     max_percent: int = option(100, least=0)
     min_judged: int = option(1, least=1)
 
-    def reasons(self, alive: pl.DataFrame) -> pl.Series:
-        """By the counts of the group."""
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """By the counts of the group; the value is the share in percent, or how many were judged."""
         judged, right = pl.col("judged").cast(pl.Int64), pl.col("right").cast(pl.Int64)
         reason = (
             pl.when(judged < self.min_judged)
@@ -50,4 +50,7 @@ class PassRate(GroupStep):
             .when(100 * right > self.max_percent * judged)
             .then(pl.lit("too_easy"))
         )
-        return alive.select(reason.alias("reason"))["reason"]
+        # One division of two whole numbers, which is the same everywhere; nothing is decided on it.
+        value = pl.when(judged < self.min_judged).then(judged).otherwise(100 * right / judged)
+        found = alive.select(reason.alias("reason"), value.alias("value"))
+        return Fates(reasons=found["reason"], values=found["value"])

@@ -10,7 +10,7 @@ from typing import ClassVar
 import polars as pl
 
 from curation.errors import RecipeError
-from curation.steps.base import GroupStep, option
+from curation.steps.base import Fates, GroupStep, domain_head, domain_name, option
 from curation.steps.order import shuffled
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
@@ -69,24 +69,25 @@ class Quota(GroupStep):
             found[read[1].casefold()] = int(read[2])
         return found
 
-    def reasons(self, alive: pl.DataFrame) -> pl.Series:
-        """By the rank of each sample in its domain."""
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """By the rank of each sample in its domain, from 1, which is the value."""
         quotas = self.quotas()
-        whole = pl.col("domain").fill_null("").str.to_lowercase().str.strip_chars()
-        head = whole.str.extract(r"^([^-_/]+)")
-        domain = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(head)
-        placed = alive.select(domain.alias("domain"), "group_key").with_row_index("place")
-        placed = placed.with_columns(order=shuffled(placed["group_key"], self.seed))
+        whole = domain_name(pl.col("domain"))
+        domain = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(domain_head(whole))
+        placed = alive.select(domain.alias("domain"), "group").with_row_index("place")
+        placed = placed.with_columns(order=shuffled(placed["group"], self.seed))
         had = dict(placed.group_by("domain", maintain_order=True).len().iter_rows())
         if self.when_short == "scale":
             quotas = _scaled(quotas, had)
-        ranked = placed.sort("order", "group_key", "place")
+        ranked = placed.sort("order", "group", "place")
         ranked = ranked.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("domain")).sort("place")
         limit = pl.col("domain").replace_strict(quotas, default=None, return_dtype=pl.Int64)
         reason = (
             pl.when(limit.is_null()).then(pl.lit("no_quota")).when(pl.col("rank") >= limit).then(pl.lit("over_quota"))
         )
-        return ranked.select(reason.alias("reason"))["reason"]
+        value = pl.when(limit.is_not_null()).then(pl.col("rank") + 1)
+        found = ranked.select(reason.alias("reason"), value.alias("value"))
+        return Fates(reasons=found["reason"], values=found["value"])
 
 
 def _scaled(quotas: Mapping[str, int], had: Mapping[str, int]) -> dict[str, int]:

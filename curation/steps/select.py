@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from curation.steps.base import GroupStep, option
+from curation.steps.base import Fates, GroupStep, option
 from curation.steps.order import mixed, shuffled
 
 
@@ -34,32 +34,32 @@ class Select(GroupStep):
     """
 
     name: ClassVar[str] = "select"
+    reads: ClassVar[tuple[str, ...]] = ("chars",)
     policy: str = option("all", choices=("all", "shortest", "longest", "median", "random"))
     count: int = option(1, least=1)
     seed: int = option(0, least=0)
 
-    def reasons(self, alive: pl.DataFrame) -> pl.Series:
-        """By rank in the group."""
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """By rank in the group; the rank, from 1, is the value."""
         if self.policy == "all":
-            return pl.Series("reason", [None] * alive.height, dtype=pl.String)
-        placed = alive.select("group_key", "chars").with_row_index("place")
+            return Fates(reasons=pl.Series("reason", [None] * alive.height, dtype=pl.String))
+        placed = alive.select("group", "chars").with_row_index("place")
         if self.policy == "random":
-            number = (
-                placed.select(number=pl.int_range(pl.len()).over("group_key"))["number"].to_numpy().astype("uint64")
-            )
-            scattered = mixed(shuffled(placed["group_key"], self.seed).to_numpy() ^ number)
+            number = placed.select(number=pl.int_range(pl.len(), dtype=pl.UInt64).over("group"))["number"].to_numpy()
+            scattered = mixed(shuffled(placed["group"], self.seed).to_numpy() ^ number)
             placed = placed.with_columns(rank_by=pl.Series(scattered))
         else:
             chars = pl.col("chars").cast(pl.Int64)
             placed = placed.with_columns(rank_by=-chars if self.policy == "longest" else chars)
         ranked = _ranked(placed)
         if self.policy == "median":
-            middle = (2 * pl.col("rank") - pl.len().over("group_key") + 1).abs()
+            middle = (2 * pl.col("rank") - pl.len().over("group") + 1).abs()
             ranked = _ranked(ranked.with_columns(rank_by=middle))
+        ranked = ranked.sort("place")
         dropped = pl.when(pl.col("rank") >= self.count).then(pl.lit("not_selected"))
-        return ranked.sort("place").select(dropped.alias("reason"))["reason"]
+        return Fates(reasons=ranked.select(dropped.alias("reason"))["reason"], values=ranked["rank"] + 1)
 
 
 def _ranked(placed: pl.DataFrame) -> pl.DataFrame:
     ordered = placed.sort("rank_by", "place")
-    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("group_key"))
+    return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("group"))

@@ -55,8 +55,11 @@ def test_every_sample_ends_in_one_place_with_its_lineage(tmp_path):
     assert first["reward"] == 1.0
     assert first["verdicts"] == [{"verifier": "math", "outcome": "CORRECT", "score": 1.0, "reason": "equal"}]
     assert str(first["input_file"]).endswith("in/a.parquet")
-    assert (rejected[0]["prompt"], rejected[0]["completion"]) == ("What is 0 + 1?", think(0))
-    assert "messages" not in rejected[0]
+    assert {"prompt", "completion", "messages"}.isdisjoint(rejected[0])
+    twins = [row for row in rejected if row["drop_reason"] == "duplicate"]
+    assert [(row["input_row"], row["drop_detail"]) for row in twins] == [
+        (row, next(one["id"] for one in kept if one["input_row"] == row)) for row in range(5)
+    ]
 
 
 def test_rows_of_one_completion_form_groups_wherever_they_stand_in_the_shard(tmp_path):
@@ -181,10 +184,15 @@ def test_a_rerun_does_only_what_is_left_or_touched(tmp_path):
     second = Silence()
     run_fake(glob, tmp_path / "out", observer=second)
     assert second.fresh == ["b"]
-    (tmp_path / "out/data/a.parquet").unlink()
+    (tmp_path / "out/rejected/a.parquet").unlink()
     third = Silence()
     run_fake(glob, tmp_path / "out", observer=third)
     assert third.fresh == ["a"]
+    [file] = (tmp_path / "out/data").glob("*.parquet")
+    whole = file.read_bytes()
+    file.unlink()
+    run_fake(glob, tmp_path / "out", observer=Silence())
+    assert file.read_bytes() == whole
     fourth = Silence()
     run_fake(glob, tmp_path / "out", observer=fourth, recipe=RECIPE.replace("count = 2", "count = 1"))
     assert fourth.fresh == ["a", "b", "c"]
@@ -247,15 +255,14 @@ def test_files_of_one_name_in_two_folders_keep_apart(tmp_path):
     assert counts(tmp_path / "out")["rows"] == 7
 
 
-def test_the_bytes_do_not_depend_on_latency_bounds_batches_or_cache(tmp_path, monkeypatch):
+def test_the_bytes_do_not_depend_on_latency_bounds_or_batches(tmp_path, monkeypatch):
     write_rows(tmp_path / "a.parquet", prompts(400), group=37)
     run_fake([str(tmp_path / "a.parquet")], tmp_path / "one")
     monkeypatch.setattr("curation.shards._BATCH_ROWS", 7)
-    monkeypatch.setattr("curation.executors.local._CACHE_BYTES", 0)
     recipe = RECIPE + "[verify]\nin_flight = 5\nin_flight_bytes = 100\n"
     run_fake([str(tmp_path / "a.parquet")], tmp_path / "two", recipe=recipe, engine=FakeEngine(latency_s=0.0002))
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
-    file = pq.ParquetFile(tmp_path / "one/data/a.parquet")
+    file = pq.ParquetFile(tmp_path / "one/data/train-00000-of-00001.parquet")
     assert max(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)) <= 1000
     file.close()
 

@@ -1,0 +1,106 @@
+"""Kept samples on their way into an order of their own: scattered by file while shards are read, then gathered.
+
+Each shard leaves one Arrow file, in which a batch holds samples that go to one file of the output, and an index beside
+it, which is the mark that it is whole. Both go when the output stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.executors.tasks import Piece
+from curation.files import whole_file
+from curation.output import KEPT, PACK, kept_table
+
+_POSITION = pa.field("position", pa.int64())
+_SLICE_ROWS = 1_000
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Spill:
+    """The folder of one run."""
+
+    def __init__(self, folder: Path, *, packs: bool) -> None:
+        self._folder = folder
+        self._kept = KEPT.append(PACK) if packs else KEPT
+        self._schema = self._kept.append(_POSITION)
+
+    def clear(self) -> None:
+        """Takes all of it away."""
+        for file in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
+            file.unlink()
+        if self._folder.is_dir():
+            self._folder.rmdir()
+
+    def scatter(self, name: str, key: str, piece: Piece, owners: Numbers, positions: Numbers) -> None:
+        """Writes the samples of a shard, unless they lie there under this key.
+
+        Args:
+            name: of the shard.
+            key: what they follow from.
+            piece: the samples, in the order of the shard.
+            owners: number of the file that each goes to.
+            positions: of each in that file.
+
+        Raises:
+            ShardError: the shard cannot be read.
+        """
+        if self._index(name, key) is not None:
+            return
+        self._folder.mkdir(exist_ok=True)
+        path = self._folder / f"{name}.arrow"
+        index: list[int] = []
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with path.open("wb") as stream, pa.ipc.new_file(stream, self._schema, options=options) as writer:
+            for frame, here in piece.frames():
+                table = kept_table(frame, input_file=piece.path).append_column(_POSITION, pa.array(positions[here]))
+                order = np.argsort(owners[here], kind="stable")
+                table, sorted_owners = table.take(pa.array(order)), owners[here][order]
+                starts = np.flatnonzero(np.diff(sorted_owners, prepend=-1))
+                for start, stop in zip(starts, [*starts[1:], len(sorted_owners)], strict=True):
+                    [batch] = table.slice(start, stop - start).combine_chunks().to_batches()
+                    writer.write_batch(batch)
+                    index.append(int(sorted_owners[start]))
+        with whole_file(self._folder / f"{name}.json") as mark:
+            mark.write(json.dumps({"key": key, "owners": index}).encode())
+
+    def gather(self, names: Sequence[str], number: int) -> Iterator[pa.Table]:
+        """The samples of one file of the output, in its order, some at a time.
+
+        Args:
+            names: of the shards that were scattered.
+            number: of the file.
+        """
+        found: list[pa.RecordBatch] = []
+        with ExitStack() as stack:
+            for name in names:
+                owners = self._index(name, None) or []
+                wanted = [place for place, owner in enumerate(owners) if owner == number]
+                if wanted:
+                    mapped = stack.enter_context(pa.memory_map(str(self._folder / f"{name}.arrow")))
+                    reader = stack.enter_context(pa.ipc.open_file(mapped))
+                    found += [reader.get_batch(place) for place in wanted]
+            table = pa.Table.from_batches(found, schema=self._schema)
+            order = np.argsort(table["position"].to_numpy(), kind="stable")
+            table = table.select(self._kept.names)
+            for start in range(0, len(order), _SLICE_ROWS):
+                yield table.take(pa.array(order[start : start + _SLICE_ROWS]))
+
+    def _index(self, name: str, key: str | None) -> list[int] | None:
+        """The file of each batch of a shard; None where the shard lies here not whole, or under another key."""
+        try:
+            fields = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+            owners = fields["owners"]
+        except (OSError, ValueError, KeyError):
+            return None
+        if key is not None and fields.get("key") != key:
+            return None
+        return [int(owner) for owner in owners]

@@ -1,0 +1,297 @@
+"""What is done to one shard, or to one file of the output; the same wherever it is done.
+
+A task reads and writes files of the run directory alone, so it can be done in any process that sees them.
+No decision is made here; those are made on the facts and verdicts of all shards (``corpus``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from curation.errors import AccountingError
+from curation.executors.annotate import facts_of, rewritten
+from curation.executors.corpus import DECISIONS
+from curation.executors.judging import VERDICTS, Bounds, Judge, verdict_frame
+from curation.executors.store import VerdictStore
+from curation.executors.writing import SampleFile
+from curation.facts import FACTS
+from curation.manifest import DATA, DROPPED_KINDS, DataEntry, Directory, Output, ShardEntry
+from curation.output import DROPPED, KEPT, PACK, table_of
+from curation.recipe import Recipe
+from curation.shards import Shard, ShardReader
+from curation.sources import Content
+from curation.steps.base import Step
+from curation.steps.verify import Verify
+from verifier.engines.base import Engine
+from verifier.types import Outcome, Scored
+
+JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
+"""One row a sample: its verdicts, and what ``verify`` makes of it."""
+
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+
+
+def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Content) -> ShardReader:
+    """The reader of a shard, with texts as the recipe's first step leaves them.
+
+    Raises:
+        ShardError: it cannot be read.
+    """
+    return ShardReader(
+        shard, recipe.columns, content=content, rows=recipe.rows, rewrite=partial(rewritten, steps=steps)
+    )
+
+
+def annotate(reader: ShardReader, steps: Sequence[Step]) -> pl.DataFrame:
+    """The facts of a shard.
+
+    Raises:
+        ShardError: it cannot be read.
+    """
+    return pl.concat([pl.DataFrame(schema=FACTS), *(facts_of(frame, steps) for frame in reader.frames())])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """With what verdicts are made.
+
+    Args:
+        engine: that judges.
+        verify: the step that asks for them.
+        bounds: of what is in flight.
+        advance: called with the number of completions just judged.
+        store: of verdicts that are known; None judges all.
+        context: what the keys of all verdicts share.
+    """
+
+    engine: Engine
+    verify: Verify
+    bounds: Bounds
+    advance: Callable[[int], None]
+    store: VerdictStore | None = None
+    context: str = ""
+
+
+async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The verdicts of a shard and what comes of them; columns of ``JUDGEMENTS``, one row a sample.
+
+    Args:
+        reader: of the shard.
+        bench: with what to judge.
+        wanted: which samples.
+        before: what an earlier call gave; the samples that are not wanted now keep it.
+
+    Raises:
+        ShardError: it cannot be read.
+        EngineStoppedError: the engine went away.
+    """
+    worker = Judge(
+        bench.engine,
+        recipe=bench.verify.recipe,
+        bounds=bench.bounds,
+        advance=bench.advance,
+        store=bench.store,
+        context=bench.context,
+    )
+    found = await worker.verdicts(reader.frames, wanted) if wanted.any() else {}
+    if bench.store is not None:
+        bench.store.flush()
+    made = verdict_frame(found, len(wanted)).hstack(_decisions(bench.verify, found, len(wanted)))
+    if before is None:
+        return made
+    is_new = pl.Series(wanted)
+    merged = (pl.when(is_new).then(made[name]).otherwise(before[name]).alias(name) for name in JUDGEMENTS)
+    return pl.select(merged).match_to_schema(JUDGEMENTS)
+
+
+def _decisions(step: Verify, found: dict[int, Scored], samples: int) -> pl.DataFrame:
+    made = {place: step.decide(scored) for place, scored in found.items()}
+    is_right = {
+        place: decision.reason is None
+        for place, decision in made.items()
+        if not decision.is_failed and not _is_unscorable(found[place])
+    }
+    columns = {
+        "verify_reason": [made[place].reason if place in made else None for place in range(samples)],
+        "is_failed": [place in made and made[place].is_failed for place in range(samples)],
+        "is_right": [is_right.get(place) for place in range(samples)],
+    }
+    return pl.DataFrame(columns, schema=DECISIONS)
+
+
+def _is_unscorable(scored: Scored) -> bool:
+    outcomes = {verdict.outcome for verdict in scored.verdicts}
+    return Outcome.INCORRECT not in outcomes and (not outcomes or Outcome.UNSCORABLE in outcomes)
+
+
+def write_account(
+    shard: Shard,
+    directory: Directory,
+    facts: pl.DataFrame,
+    fates: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    *,
+    key: str,
+    sha256: str,
+) -> ShardEntry:
+    """Writes what became of the samples of a shard that were not kept, and puts it in place.
+
+    Args:
+        shard: which.
+        directory: of the run.
+        facts: columns of ``FACTS``.
+        fates: columns of ``ledger.FATES``.
+        verdicts: columns of ``VERDICTS``.
+        key: what all of it follows from.
+        sha256: of the input file.
+
+    Raises:
+        AccountingError: a sample got lost; nothing is in place.
+    """
+    samples = (
+        facts.hstack(fates)
+        .hstack(verdicts)
+        .with_columns(
+            pl.coalesce("drop_value", pl.when(_of_text()).then("text_value")).alias("drop_value"),
+            pl.coalesce("drop_detail", pl.when(_of_text()).then("text_detail")).alias("drop_detail"),
+            pl.lit(shard.path).alias("input_file"),
+        )
+    )
+    dropped = samples.filter(pl.col("drop_step").is_not_null())
+    outputs: dict[str, Output] = {}
+    for kind, is_failed in zip(DROPPED_KINDS, (False, True), strict=True):
+        chosen = dropped.filter(pl.col("is_failed") == is_failed).select(DROPPED.names)
+        if chosen.height:
+            with SampleFile(directory.temporary(kind, shard.name), DROPPED) as file:
+                file.append(table_of(chosen, DROPPED))
+                outputs[kind] = file.close()
+    rejected, failed = _counts(dropped)
+    entry = ShardEntry(
+        name=shard.name,
+        input_file=shard.path,
+        input_part=shard.part,
+        input_sha256=sha256,
+        key=key,
+        rows=facts["input_row"].n_unique(),
+        samples=facts.height,
+        kept=facts.height - dropped.height,
+        rejected=sum(output.samples for kind, output in outputs.items() if kind == DROPPED_KINDS[0]),
+        failed=sum(output.samples for kind, output in outputs.items() if kind == DROPPED_KINDS[1]),
+        dropped=rejected,
+        failures=failed,
+        outputs=outputs,
+    )
+    counted = sum(sum(reasons.values()) for reasons in entry.dropped.values())
+    if (
+        entry.samples != entry.kept + entry.rejected + entry.failed
+        or counted != entry.rejected
+        or sum(entry.failures.values()) != entry.failed
+    ):
+        raise AccountingError(
+            f"{entry.name}: {entry.samples} samples in; {entry.kept} kept, {entry.rejected} rejected "
+            f"({counted} by reason), {entry.failed} failed; this is a bug, please report it"
+        )
+    directory.publish(entry)
+    return entry
+
+
+def _of_text() -> pl.Expr:
+    return pl.col("drop_reason").eq_missing(pl.col("text_reason"))
+
+
+def _counts(dropped: pl.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Step -> reason -> samples rejected, and reason -> samples failed."""
+    groups = dropped.group_by("drop_step", "drop_reason", "is_failed", maintain_order=True).len()
+    rejected: dict[str, dict[str, int]] = {}
+    failed: dict[str, int] = {}
+    for step, reason, is_failed, count in groups.iter_rows():
+        if is_failed:
+            failed[reason] = failed.get(reason, 0) + count
+        else:
+            rejected.setdefault(step, {})[reason] = count
+    return rejected, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Samples of one shard that go to one file of the output.
+
+    Args:
+        reader: of the shard.
+        path: of its input file.
+        rows: number of the input row of each sample of the shard.
+        verdicts: of each sample of the shard, columns of ``VERDICTS``.
+        places: of the samples in the shard, ascending.
+        packs: the pack of each; None where nothing is packed.
+    """
+
+    reader: ShardReader
+    path: str
+    rows: npt.NDArray[np.int64]
+    verdicts: pl.DataFrame
+    places: Places
+    packs: npt.NDArray[np.int64] | None = None
+
+    def frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """The samples with their verdicts, and which of ``places`` they are.
+
+        Raises:
+            ShardError: the shard cannot be read, or no longer holds these samples.
+        """
+        if not len(self.places):
+            return
+        first, last = self.rows[self.places[0]], self.rows[self.places[-1]]
+        start = int(np.searchsorted(self.rows, first))
+        for frame in self.reader.frames(int(first), int(last) + 1):
+            stop = start + frame.height
+            low, high = np.searchsorted(self.places, [start, stop])
+            here = self.places[low:high]
+            if len(here):
+                chosen = frame[(here - start).tolist()] if len(here) < frame.height else frame
+                judged = self.verdicts[here.tolist()]
+                samples = chosen.with_columns(judged["reward"], judged["verdicts"])
+                if self.packs is not None:
+                    samples = samples.with_columns(pl.Series("pack", self.packs[low:high]))
+                yield samples, np.arange(low, high)
+            start = stop
+
+
+def write_data(
+    directory: Directory, entry: DataEntry, tables: Iterable[pa.Table], *, samples: int, packs: bool
+) -> DataEntry:
+    """Writes a file of kept samples, and puts it in place.
+
+    Args:
+        directory: of the run.
+        entry: of the file, without its output.
+        tables: the samples in order.
+        samples: how many there must be.
+        packs: whether samples are packed.
+
+    Returns:
+        The whole entry.
+
+    Raises:
+        ShardError: a shard cannot be read; nothing is in place.
+        AccountingError: another number of samples came; nothing is in place.
+    """
+    with SampleFile(directory.temporary(DATA, entry.name), KEPT.append(PACK) if packs else KEPT) as file:
+        for table in tables:
+            file.append(table)
+        output = file.close()
+    if output.samples != samples:
+        raise AccountingError(
+            f"{entry.name}: {samples} samples were kept and {output.samples} came to be written; this is a bug, "
+            f"please report it"
+        )
+    done = replace(entry, output=output)
+    directory.publish_data(done)
+    return done
