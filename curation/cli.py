@@ -179,7 +179,7 @@ def _plan(
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
     shards = find_shards(recipe.globs)
-    check_columns(shards, recipe.columns, recipe.rows)
+    check_columns(shards, recipe.columns, recipe.rows, recipe.schema)
     return RunPlan(
         recipe=recipe,
         steps=steps,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
+from curation.schemas import COLUMNS, SCHEMAS
 from verifier.formats import FORMATS
 
 Option = str | int | float | bool
@@ -53,6 +54,8 @@ class Recipe:
     globs: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     rows: RowFormat | None = None
+    schema: str = ""
+    """Of ``curation.schemas``, or ``columns`` for none; empty to recognise it."""
     output: str = ""
     steps: tuple[StepSpec, ...] = ()
     verify: VerifySpec = field(default_factory=VerifySpec)
@@ -85,7 +88,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         raise RecipeError(name, f"is not TOML: {error}") from error
     _known(tables, ("input", "output", "steps", "verify"), where="")
     source = _table(tables, "input")
-    _known(source, ("globs", "columns", "format", "fields", "program_language"), where="input")
+    _known(source, ("globs", "columns", "schema", "format", "fields", "program_language"), where="input")
     columns = _table(source, "columns", where="input.columns")
     _known(columns, ROLES, where="input.columns")
     output = _table(tables, "output")
@@ -95,10 +98,22 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         globs=_texts(source.get("globs", []), where="input.globs"),
         columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
         rows=_rows(source),
+        schema=_schema(source),
         output=_text(output.get("dir", ""), where="output.dir"),
         steps=steps,
         verify=_verify(tables, steps),
     )
+
+
+def _schema(source: Mapping[str, object]) -> str:
+    if "schema" not in source:
+        return ""
+    name = _text(source["schema"], where="input.schema")
+    if name not in (COLUMNS, *SCHEMAS):
+        raise RecipeError("input.schema", f"unknown schema {name!r}; {near(name, (COLUMNS, *SCHEMAS))}")
+    if name != COLUMNS and "format" in source:
+        raise RecipeError("input.schema", "the format says how rows are read; leave schema or format out")
+    return name
 
 
 def _rows(source: Mapping[str, object]) -> RowFormat | None:

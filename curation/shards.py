@@ -71,7 +71,9 @@ def _name(path: str, *, is_unique: bool) -> str:
     return stem if is_unique else f"{stem}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str], rows: RowFormat | None = None) -> None:
+def check_columns(
+    shards: tuple[Shard, ...], mapping: Mapping[str, str], rows: RowFormat | None = None, schema: str = ""
+) -> None:
     """Refuses shards without the columns that are needed, before any work.
 
     A file that cannot be read at all is passed over here: it is one failed shard, not a mistake of the recipe.
@@ -81,10 +83,10 @@ def check_columns(shards: tuple[Shard, ...], mapping: Mapping[str, str], rows: R
     """
     for shard in shards:
         try:
-            schema = pq.read_schema(shard.path)
+            columns = pq.read_schema(shard.path)
         except (OSError, pa.ArrowException):
             continue
-        find_layout(schema, mapping, path=shard.path, rows=rows)
+        find_layout(columns, mapping, path=shard.path, rows=rows, named=schema)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -105,6 +107,7 @@ class ShardReader:
         mapping: part -> column, as the recipe says.
         sha256: of the file.
         rows: how the tests of a row are read; None for the product's own JSON.
+        schema: name of ``curation.schemas``, as the recipe says; empty to recognise it.
         rewrite: applied to each frame as it is read.
         cache_bytes: size of samples up to which they stay in memory between passes.
     """
@@ -116,6 +119,7 @@ class ShardReader:
         *,
         sha256: str,
         rows: RowFormat | None = None,
+        schema: str = "",
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
         cache_bytes: int,
     ) -> None:
@@ -130,7 +134,7 @@ class ShardReader:
             self._state = _state(shard.path)
             with pq.ParquetFile(shard.path) as file:
                 self.rows = int(file.metadata.num_rows)
-                self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path, rows=rows)
+                self.layout: Layout = find_layout(file.schema_arrow, mapping, path=shard.path, rows=rows, named=schema)
                 self._bytes = _bytes(file, set(self.layout.names))
             self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, self._bytes // max(1, self.rows))))
         except (OSError, pa.ArrowException) as error:

@@ -145,7 +145,7 @@ def run_fake(
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
     shards = find_shards(parsed.globs)
-    check_columns(shards, parsed.columns, parsed.rows)
+    check_columns(shards, parsed.columns, parsed.rows, parsed.schema)
     plan = RunPlan(
         recipe=parsed,
         steps=build_steps(parsed),

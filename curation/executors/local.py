@@ -295,6 +295,7 @@ class _Passes:
                 recipe.columns,
                 sha256=known.sha256,
                 rows=recipe.rows,
+                schema=recipe.schema,
                 rewrite=partial(rewritten, steps=self._plan.steps),
                 cache_bytes=self._cache_left,
             )
