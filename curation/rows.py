@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from curation.arrow import plain_type
 from curation.columns import Layout
-from curation.schemas import CONVERSATION, raw_name, with_think_tags
+from curation.schemas import CONVERSATION, raw_name, shared_name, with_think_tags
 from verifier.errors import UnscorableError
 from verifier.formats import FORMATS, Task
 from verifier.formats.fields import FieldError, object_of, parse_row
@@ -156,7 +156,7 @@ def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
 def _parts(columns: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """The columns as parts, under the names of ``ROLES``, and as fields of the tests' format."""
     fields = {f"{_FIELD}{name}": column for name, column in layout.row_columns.items()}
-    shared = [value.alias(raw_name(name)) for name, value in layout.shared.items()]
+    shared = [value.alias(shared_name(name)) for name, value in layout.shared.items()]
     rows = columns.with_columns(shared).select(
         *(pl.col(raw_name(column)).alias(part) for part, column in {**layout.columns, **fields}.items()),
         *(value.alias(part) for part, value in layout.made.items()),

@@ -42,6 +42,7 @@ COMPLETIONS = ("completions", "generations", "responses", "completion", "respons
 """Names under which completions are found."""
 
 _RAW = "column:"
+_SHARED = "shared:"
 
 
 def raw(name: str) -> pl.Expr:
@@ -52,6 +53,11 @@ def raw(name: str) -> pl.Expr:
 def raw_name(name: str) -> str:
     """How a column of the shard is called beside the parts made of it."""
     return f"{_RAW}{name}"
+
+
+def shared_name(name: str) -> str:
+    """How a value that several parts are made of is called; no column of the shard is called so."""
+    return f"{_SHARED}{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ class Schema:
         has: columns by which it is recognised, and what they must be.
         lacks: columns that a shard of it never has; those with completions of somebody's own are not overlooked.
         columns: part -> columns that play it as they stand, in the order they are tried.
-        shared: name -> what several parts are made of, over ``raw`` columns of ``has``; a ``raw`` column of this name.
+        shared: name -> value that several parts are made of, over ``raw`` columns of ``has``; under ``shared_name``.
         made: part -> how it is made.
         without: parts that no column plays, though one has the name.
         format: of ``verifier.formats.FORMATS``, by which the tests are read; empty for none.
@@ -237,7 +243,7 @@ def _asked() -> pl.Expr:
 
 
 def _am(field_name: str) -> pl.Expr:
-    return raw("asked").struct.field(field_name).cast(pl.String)
+    return pl.col(shared_name("asked")).struct.field(field_name).cast(pl.String)
 
 
 _AM_TESTS = _given(_am("test_case"))
