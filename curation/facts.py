@@ -13,6 +13,7 @@ FACTS = pl.Schema(
         "group": pl.UInt64,
         "prompt": pl.UInt64,
         "domain": pl.String,
+        "source": pl.String,
         "prompt_chars": pl.UInt32,
         "chars": pl.UInt32,
         "tokens": pl.UInt32,

@@ -67,6 +67,7 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         pl.col("group_key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("group"),
         _hashes(indexed["prompt"]).alias("prompt"),
         "domain",
+        "source",
         pl.col("prompt").str.len_chars().alias("prompt_chars"),
         pl.col("completion").str.len_chars().alias("chars"),
         pl.lit(None).alias("text_value"),

@@ -123,6 +123,7 @@ def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
     parts = {
         "columns": dict(recipe.columns),
         "rows": None if recipe.rows is None else dataclasses.asdict(recipe.rows),
+        "schema": recipe.schema,
         "steps": [{"name": step.name, **dataclasses.asdict(step), "inputs": dict(step.inputs())} for step in steps],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
