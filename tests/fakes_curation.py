@@ -76,6 +76,9 @@ class FakeEngine:
             return Verdict.correct("math", "equal")
         return Verdict.incorrect("math", "not_equal")
 
+    def at_once(self, group: Group) -> GroupResult | None:
+        return None
+
     async def info(self) -> EngineInfo:
         return EngineInfo(
             version="0", verifiers=("math", "format"), recipes=("accuracy", "r1"), sandboxes=("local",), config_hash="f"
