@@ -36,12 +36,11 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
     from datatrove.executor import LocalPipelineExecutor  # noqa: PLC0415
     from datatrove.pipeline.filters.base_filter import BaseFilter  # noqa: PLC0415
     from datatrove.pipeline.readers import ParquetReader  # noqa: PLC0415
-    from datatrove.pipeline.writers import ParquetWriter  # noqa: PLC0415
 
     class Readable(BaseFilter):
         name = "R1 text filters"
 
-        def __init__(self, exclusion_writer: ParquetWriter | None) -> None:
+        def __init__(self, exclusion_writer: Any) -> None:  # noqa: ANN401
             super().__init__(exclusion_writer, batch_size=BATCH)
             self.filters = RowFilter()
 
@@ -60,7 +59,7 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
     class Right(BaseFilter):
         name = "math-verify"
 
-        def __init__(self, exclusion_writer: ParquetWriter | None) -> None:
+        def __init__(self, exclusion_writer: Any) -> None:  # noqa: ANN401
             super().__init__(exclusion_writer)
             self.judge: Callable[[str, str], bool] | None = None
 
@@ -69,31 +68,32 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
             self.judge = self.judge or math_judge()
             return self.judge(doc.metadata["answer"], doc.text) or (False, "wrong")
 
-    def written(_: ParquetWriter, document: Document) -> dict[str, Any]:
-        return {"id": document.id, "completion": document.text, **document.metadata}
-
-    def writer(folder: str, *columns: str) -> ParquetWriter:
-        return ParquetWriter(
-            str(target / folder),
-            compression="zstd",
-            adapter=written,
-            schema=pa.schema([(name, pa.string()) for name in (*COLUMNS, *columns)]),
-            use_content_defined_chunking=False,
-            write_page_index=False,
-        )
-
-    def dropped(folder: str) -> ParquetWriter | None:
-        return writer(folder, "filter_reason") if keeps_dropped else None
-
     blocks: list[Any] = [
         ParquetReader(str(source), glob_pattern="*.parquet", text_key="completion", batch_size=BATCH),
-        Readable(dropped("rejected")),
-        *([Right(dropped("wrong"))] if verifies else []),
-        writer("data"),
+        Readable(_writer(target / "rejected", "filter_reason") if keeps_dropped else None),
+        *([Right(_writer(target / "wrong", "filter_reason") if keeps_dropped else None)] if verifies else []),
+        _writer(target / "data"),
     ]
     # A task a worker and processes that fork are the cheapest here: less is imported and started anew.
     logs = str(target / "logs")
     LocalPipelineExecutor(blocks, tasks=WORKERS, workers=WORKERS, logging_dir=logs, start_method="fork").run()
+
+
+def _writer(folder: Path, *columns: str) -> Any:  # noqa: ANN401 - a class of a package that is not here
+    from datatrove.pipeline.writers import ParquetWriter  # noqa: PLC0415 - only this engine has it
+
+    def written(_: ParquetWriter, document: Any) -> dict[str, Any]:  # noqa: ANN401
+        return {"id": document.id, "completion": document.text, **document.metadata}
+
+    return ParquetWriter(
+        str(folder),
+        compression="zstd",
+        adapter=written,
+        # Of the first document it would make a schema that another does not fit.
+        schema=pa.schema([(name, pa.string()) for name in (*COLUMNS, *columns)]),
+        use_content_defined_chunking=False,
+        write_page_index=False,
+    )
 
 
 def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool) -> None:

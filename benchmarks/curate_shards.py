@@ -216,8 +216,7 @@ def measured(engine: str, source: Path, folder: Path) -> dict[str, Any]:
     """CPU seconds and peak memory of an engine in its own process, and the ids it kept."""
     target = folder / engine.replace("+", "-")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # -P: this file must not stand for the package of its name.
-    command = [sys.executable, "-P", str(Path(__file__).resolve()), "--engine", engine, str(source), str(target)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--engine", engine, str(source), str(target)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     finished = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -14,12 +14,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpu_time import memory_bytes, tree
+from cpu_time import cpu_time_s, memory_bytes, tree
 
 _SUBREAPER = 36
-_SAMPLE_S = 0.1
+_SAMPLE_S = 0.25
 _LINGER_S = 30
 _TAIL = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at the processes.
+
+    Args:
+        wall_s: since the start.
+        cpu_s: used since the start.
+        held_bytes: at this moment.
+    """
+
+    wall_s: float
+    cpu_s: float
+    held_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +46,14 @@ class Cost:
         wall_s: from start to end.
         peak_bytes: greatest sum of what the processes hold, sampled; what they share is counted once, and pages of
             mapped files count while they are in memory.
+        samples: what was used until then, every quarter of a second.
         stdout: of the command.
     """
 
     cpu_s: float
     wall_s: float
     peak_bytes: int
+    samples: tuple[Sample, ...]
     stdout: str
 
     @property
@@ -60,10 +77,11 @@ def run_measured(command: Sequence[str], *, env: Mapping[str, str] | None = None
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.perf_counter()
         is_over = threading.Event()
-        with ThreadPoolExecutor(1) as sampler, subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
-        ) as process:
-            peak = sampler.submit(_peak_bytes, is_over)
+        with (
+            ThreadPoolExecutor(1) as sampler,
+            subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as process,
+        ):
+            samples = sampler.submit(_sampled, is_over)
             try:
                 process.wait()
                 wall_s = time.perf_counter() - started
@@ -77,7 +95,9 @@ def run_measured(command: Sequence[str], *, env: Mapping[str, str] | None = None
         raise SystemExit(f"{' '.join(command)}: status {process.returncode}\n{complaints[-_TAIL:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(cpu_s=cpu_s, wall_s=wall_s, peak_bytes=peak.result(), stdout=told)
+    taken = samples.result()
+    peak = max((sample.held_bytes for sample in taken), default=0)
+    return Cost(cpu_s=cpu_s, wall_s=wall_s, peak_bytes=peak, samples=taken, stdout=told)
 
 
 def _reap() -> None:
@@ -93,9 +113,16 @@ def _reap() -> None:
     raise SystemExit(f"still running after {_LINGER_S} s, so not measured: {left}")
 
 
-def _peak_bytes(is_over: threading.Event) -> int:
-    """The most that all processes below this one hold at a time."""
-    peak = 0
+def _sampled(is_over: threading.Event) -> tuple[Sample, ...]:
+    """Looks at all processes below this one until they are over."""
+    own, started, found = os.getpid(), time.perf_counter(), []
+    earlier_s = cpu_time_s(own) - time.process_time()
     while not is_over.wait(_SAMPLE_S):
-        peak = max(peak, sum(memory_bytes(pid, below=False) for pid in tree(os.getpid())[1:]))
-    return peak
+        found.append(
+            Sample(
+                wall_s=time.perf_counter() - started,
+                cpu_s=cpu_time_s(own) - time.process_time() - earlier_s,
+                held_bytes=sum(memory_bytes(pid, below=False) for pid in tree(own)[1:]),
+            )
+        )
+    return tuple(found)

@@ -76,13 +76,21 @@ GOLDS = (
     *("2\\sqrt{3}", "\\frac{3\\sqrt{3}}{4}", "11\\sqrt2", "1+2\\sqrt{3}", "12\\pi", "\\frac{\\pi}{6}", "18+2\\pi"),
     *("(2,5)", "\\left( 3, \\frac{\\pi}{2} \\right)", "(6,31,-1)", "3, 5, 7", "1,-2", "(3,4]", "(2,\\infty)"),
     *("x^2-1", "6r^2-4r-24", "y = 2x + 3", "(a+5)(b+2)", "1+274i", "6 - 5i", "(-\\infty, 2) \\cup (3, \\infty)"),
-    *("\\text{Evelyn}", "\\text{(C)}", "\\text{even}", "90^\\circ", "2516_8", "\\begin{pmatrix} -2 \\\\ -14 \\end{pmatrix}"),
+    *(
+        "\\text{Evelyn}",
+        "\\text{(C)}",
+        "\\text{even}",
+        "90^\\circ",
+        "2516_8",
+        "\\begin{pmatrix} -2 \\\\ -14 \\end{pmatrix}",
+    ),
 )
 """Where no MATH-500 is at hand."""
 
 _FRACTION = re.compile(r"(-?)\\d?frac\{(\d+)\}\{(\d+)\}")
 _INTEGER = re.compile(r"-?\d{1,9}")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
+_SUBTLE = re.compile(r"_|\\mbox|\\text")
 _TENFOLD = (2, 5)
 
 
@@ -92,20 +100,29 @@ class Material:
 
     Args:
         paragraphs: of reasoning, without code, tags and boxes.
-        lengths: of each, in characters, with the break that follows it.
+        summaries: whole sentences that name no answer, to stand before one.
+        lengths: of each paragraph, in characters, with the break that follows it.
         problems: that are asked.
         golds: their answers, but not in order: no answer follows from its problem here.
         origin: where all this is from.
     """
 
     paragraphs: list[str]
+    summaries: list[str]
     lengths: np.ndarray
     problems: list[str]
     golds: list[str]
     origin: str
 
 
-def write_corpus(folder: Path, rows: int, *, sizes: tuple[int, int] = (4_000, 12_000), seed: int = 11) -> int:
+def write_corpus(
+    folder: Path,
+    rows: int,
+    *,
+    sizes: tuple[int, int] = (4_000, 12_000),
+    seed: int = 11,
+    shard_rows: int = SHARD_ROWS,
+) -> int:
     """Writes ``folder/shards/*.parquet`` and ``folder/labels/*.parquet``, and gives the rows that there are.
 
     Args:
@@ -113,8 +130,9 @@ def write_corpus(folder: Path, rows: int, *, sizes: tuple[int, int] = (4_000, 12
         rows: completions in all, rounded down to whole prompts and shards of equal size.
         sizes: characters of reasoning, from and to.
         seed: of all that is drawn.
+        shard_rows: most rows of a shard.
     """
-    shards = max(LEAST_SHARDS, -(-rows // SHARD_ROWS))
+    shards = max(LEAST_SHARDS, -(-rows // shard_rows))
     # An even number of shards with whole prompts: two workers share the rows without cutting a prompt in two.
     shards += shards % 2
     prompts = rows // (shards * SAMPLES)
@@ -131,9 +149,9 @@ def write_corpus(folder: Path, rows: int, *, sizes: tuple[int, int] = (4_000, 12
     return shards * prompts * SAMPLES
 
 
-def read_labels(folder: Path) -> pl.DataFrame:
-    """``id``, ``defect`` (null where there is none) and ``is_right`` of each row."""
-    return pl.read_parquet(folder / "labels" / "*.parquet")
+def read_labels(folder: Path, shards: int | None = None) -> pl.DataFrame:
+    """``id``, ``defect`` (null where there is none) and ``is_right`` of each row, of all shards or the first."""
+    return pl.read_parquet(sorted((folder / "labels").glob("*.parquet"))[:shards])
 
 
 def read_material(seed: int) -> Material:
@@ -155,8 +173,14 @@ def read_material(seed: int) -> Material:
     draw.shuffle(paragraphs)
     paragraphs = paragraphs[:WANTED_PARAGRAPHS]
     paragraphs += _varied(paragraphs, WANTED_PARAGRAPHS - len(paragraphs), draw)
-    lengths = np.array([len(part) + 2 for part in paragraphs])
-    return Material(paragraphs=paragraphs, lengths=lengths, problems=asked, golds=golds, origin=origin)
+    return Material(
+        paragraphs=paragraphs,
+        summaries=[part for part in paragraphs if part.endswith(".") and "answer" not in part.lower()],
+        lengths=np.array([len(part) + 2 for part in paragraphs]),
+        problems=asked,
+        golds=golds,
+        origin=origin,
+    )
 
 
 def _reasoning(response: str) -> str:
@@ -209,9 +233,7 @@ def _shard(
     return table, pa.table([pa.array(column) for column in zip(*labels, strict=True)], ["id", "defect", "is_right"])
 
 
-def _paragraphs(
-    material: Material, rng: np.random.Generator, sizes: tuple[int, int]
-) -> Iterator[list[str]]:
+def _paragraphs(material: Material, rng: np.random.Generator, sizes: tuple[int, int]) -> Iterator[list[str]]:
     """Paragraphs of one completion after the other."""
     low, high = sizes
     while True:
@@ -269,9 +291,7 @@ def _made(material: Material, draw: random.Random, parts: list[str], gold: str, 
 _CUMULATED = [(name, sum(list(DEFECTS.values())[: place + 1])) for place, name in enumerate(DEFECTS)]
 
 
-def _with_defect(
-    defect: str | None, parts: list[str], answer: str, material: Material, draw: random.Random
-) -> str:
+def _with_defect(defect: str | None, parts: list[str], answer: str, material: Material, draw: random.Random) -> str:
     if defect == "too_short":
         return draw.choice(("42", "I give up.", "Sorry.", "\\boxed{7}"))
     if defect == "unclosed_think":
@@ -306,7 +326,7 @@ def _answer(material: Material, draw: random.Random, shown: str) -> str:
     closing = draw.choice(CLOSINGS).format(shown)
     if draw.random() < 0.25:
         return closing
-    summary = [draw.choice(material.paragraphs) for _ in range(draw.randint(1, 2))]
+    summary = [draw.choice(material.summaries) for _ in range(draw.randint(1, 2))]
     return "\n\n".join([*summary, closing])
 
 
@@ -316,13 +336,17 @@ def _equal_form(gold: str, draw: random.Random) -> str:
         return gold
     if _INTEGER.fullmatch(gold):
         number = int(gold)
-        return draw.choice((f"{number}.0", f"{number:,}", f"\\frac{{{2 * number}}}{{2}}", f"{number - 1} + 1", f"{number}."))
+        return draw.choice((f"{number}.0", f"{number:,}", f"\\frac{{{2 * number}}}{{2}}", f"{number - 1} + 1"))
     if _DECIMAL.fullmatch(gold):
         value = Fraction(gold)
         return draw.choice((f"{gold}0", f"\\frac{{{value.numerator}}}{{{value.denominator}}}"))
     if found := _FRACTION.fullmatch(gold):
         sign, above, below = found[1], int(found[2]), int(found[3])
-        forms = [f"{sign}{above}/{below}", f"{sign}\\frac{{{3 * above}}}{{{3 * below}}}", f"{sign}\\dfrac{{{above}}}{{{below}}}"]
+        forms = [
+            f"{sign}{above}/{below}",
+            f"{sign}\\frac{{{3 * above}}}{{{3 * below}}}",
+            f"{sign}\\dfrac{{{above}}}{{{below}}}",
+        ]
         rest = below
         for prime in _TENFOLD:
             while rest % prime == 0:
@@ -336,7 +360,8 @@ def _equal_form(gold: str, draw: random.Random) -> str:
 
 def _wrong_form(gold: str, golds: list[str], draw: random.Random) -> str:
     """The answer with one digit changed, or that of another problem."""
-    digits = [place for place, sign in enumerate(gold) if sign.isdigit()]
+    # The base of a numeral and the power of a unit are read by some and not by others.
+    digits = [place for place, sign in enumerate(gold) if sign.isdigit() and not _SUBTLE.search(gold)]
     if digits and draw.random() < 0.6:
         place = draw.choice(digits)
         digit = str((int(gold[place]) + draw.randint(1, 8)) % 9 + 1)
@@ -344,5 +369,10 @@ def _wrong_form(gold: str, golds: list[str], draw: random.Random) -> str:
             return gold[:place] + digit + gold[place + 1 :]
     while True:
         other = draw.choice(golds)
-        if other != gold:
+        if _bare(other) != _bare(gold):
             return other
+
+
+def _bare(answer: str) -> str:
+    """Letters and digits alone: what has the same may be the same answer, as 30 and 30 degrees are."""
+    return re.sub(r"\\[a-z]+|\W", "", answer)

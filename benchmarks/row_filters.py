@@ -104,16 +104,18 @@ def math_judge() -> Callable[[str, str], bool]:
     A gold answer is parsed once for the completions of its prompt, and of a completion only what follows the reasoning
     is searched. Its own time limits of five seconds stay on, as one who runs it on a corpus leaves them on.
     """
-    from math_verify import parse, verify  # noqa: PLC0415 - only those who verify pay for it
+    from math_verify import LatexExtractionConfig, parse, verify  # noqa: PLC0415 - only those who verify pay for it
 
+    # Answers stand in boxes, so that numbers in running text need not be looked for.
+    targets = [LatexExtractionConfig()]
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
 
     @functools.lru_cache(maxsize=16)
     def parsed(answer: str) -> Any:  # noqa: ANN401 - expressions of an untyped package
-        return parse(f"${answer}$")
+        return parse(f"${answer}$", targets)
 
     def is_right(answer: str, text: str) -> bool:
-        return bool(verify(parsed(answer), parse(text.rpartition("</think>")[2])))
+        return bool(verify(parsed(answer), parse(text.rpartition("</think>")[2], targets)))
 
     return is_right
 
