@@ -374,5 +374,5 @@ def _wrong_form(gold: str, golds: list[str], draw: random.Random) -> str:
 
 
 def _bare(answer: str) -> str:
-    """Letters and digits alone: what has the same may be the same answer, as 30 and 30 degrees are."""
-    return re.sub(r"\\[a-z]+|\W", "", answer)
+    """Letters and digits alone: what has the same may be the same answer, as 5, x=5 and 5 degrees are."""
+    return re.sub(r"\\[a-z]+|\W", "", answer.rpartition("=")[2])
