@@ -13,13 +13,17 @@ FACTS = pl.Schema(
         "chars": pl.UInt32,
         "text_step": pl.Int32,
         "text_reason": pl.String,
+        "text_value": pl.Float64,
+        "text_detail": pl.String,
         "digest": pl.String,
     }
 )
 """One row a sample, in row order.
 
 ``text_step`` is the number of the first text step that would drop the sample (-1: it could not be read), null where
-none would; ``digest`` is of the completion, where a step of the recipe asks for it.
+none would. ``text_value`` is what was measured and ``text_detail`` what was found, as the rule of ``text_reason`` tells
+it (``steps.base.Rule``); null where it does not. ``digest`` is of the completion, where a step of the recipe asks for
+it.
 """
 
 JUDGED = pl.Schema({"judged": pl.UInt32, "right": pl.UInt32})

@@ -13,8 +13,9 @@ import polars as pl
 import xxhash
 
 from curation.facts import FACTS
-from curation.steps.base import GroupStep, RewriteStep, Step, TextStep
+from curation.steps.base import DETAIL_CHARS, LOOKED_AT, GroupStep, RewriteStep, Rule, Step, TextStep
 from curation.steps.parts import PARTS, with_parts
+from curation.steps.views import Views
 
 NOT_READ = -1
 """``text_step`` of samples with a ``trouble``."""
@@ -35,57 +36,64 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         samples: columns of ``rows.SAMPLES``, rewritten.
         steps: of the recipe.
     """
-    # Lists are dear to filter, and only few columns are looked at.
-    indexed = samples.drop("messages").with_row_index("place")
-    dropped = [
-        indexed.filter(pl.col("trouble").is_not_null()).select(
-            "place", pl.lit(NOT_READ, pl.Int32).alias("text_step"), pl.col("trouble").alias("text_reason")
-        )
-    ]
-    alive = indexed.filter(pl.col("trouble").is_null())
+    chars = samples["completion"].str.len_chars().alias("chars")
+    # Each column is dear to filter.
+    indexed = samples.select(*LOOKED_AT, chars, "trouble").with_row_index("place")
+    unread = pl.col("trouble").is_not_null()
+    alive = indexed.filter(~unread).drop("trouble")
+    dropped = [_told(indexed.filter(unread), NOT_READ, Rule(reason="", drops=unread), reason=pl.col("trouble"))]
     for number, step in enumerate(steps):
         if not isinstance(step, TextStep):
             continue
         if step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
-        reasons = _reasons(alive, step)
+        measured = _measured(alive, step)
+        reasons = measured.select(_reason(step))["text_reason"]
         if reasons.null_count() == reasons.len():
             continue
-        stays = reasons.is_null()
-        told = alive.select("place", pl.lit(number, pl.Int32).alias("text_step"), reasons)
-        dropped.append(told.filter(~stays))
-        alive = alive.filter(stays)
+        # What was measured is told of the few that are dropped, one rule after the other.
+        for rule in step.rules():
+            which = reasons == rule.reason
+            if which.any():
+                dropped.append(_told(measured.filter(which), number, rule))
+        alive = alive.filter(reasons.is_null())
     fates = pl.concat(dropped)
-    facts = indexed.select(
-        "place",
-        "input_row",
-        "completion_index",
-        "group_key",
-        "domain",
-        pl.col("completion").str.len_chars().alias("chars"),
-        _digests(indexed["completion"], steps),
-    ).join(fates, on="place", how="left", maintain_order="left")
+    known = samples.select("input_row", "completion_index", "group_key", "domain", chars)
+    known = known.with_columns(_digests(samples["completion"], steps)).with_row_index("place")
+    facts = known.join(fates, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
 
-def _reasons(alive: pl.DataFrame, step: TextStep) -> pl.Series:
-    measured = alive
+def _measured(alive: pl.DataFrame, step: TextStep) -> pl.DataFrame:
     for columns in step.measures():
-        measured = measured.with_columns(**columns)
-    return measured.select(_reason(step).alias("text_reason"))["text_reason"]
+        alive = alive.with_columns(**columns)
+    return alive
 
 
 def _reason(step: TextStep) -> pl.Expr:
     reason: pl.Expr = pl.lit(None, pl.String)
     for rule in reversed(step.rules()):
         reason = pl.when(rule.drops).then(pl.lit(rule.reason)).otherwise(reason)
-    return reason
+    return reason.alias("text_reason")
+
+
+def _told(dropped: pl.DataFrame, number: int, rule: Rule, *, reason: pl.Expr | None = None) -> pl.DataFrame:
+    """The fates of samples that one rule drops."""
+    value = pl.lit(None) if rule.value is None else rule.value
+    detail = pl.lit(None) if rule.detail is None else rule.detail
+    return dropped.select(
+        "place",
+        pl.lit(number, pl.Int32).alias("text_step"),
+        (pl.lit(rule.reason) if reason is None else reason).alias("text_reason"),
+        value.cast(pl.Float64).alias("text_value"),
+        detail.cast(pl.String).str.head(DETAIL_CHARS).alias("text_detail"),
+    )
 
 
 def _digests(completions: pl.Series, steps: Sequence[Step]) -> pl.Series:
     """A digest of each completion, where a step compares them."""
     if not any(isinstance(step, GroupStep) and step.needs_digest for step in steps):
         return pl.Series("digest", [None] * completions.len(), dtype=pl.String)
-    # As bytes, which spares making text of them only to encode it again.
-    found = [None if text is None else xxhash.xxh3_128_hexdigest(text) for text in completions.cast(pl.Binary)]
+    # Their bytes are hashed where they stand, without making an object of each.
+    found = [None if text is None else xxhash.xxh3_128_hexdigest(text) for text in Views(completions)]
     return pl.Series("digest", found, dtype=pl.String)
