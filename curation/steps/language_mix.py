@@ -24,7 +24,7 @@ CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
 _CJK_LANGUAGES = ("zh", "ja", "ko", "yue")
 CJK_PROMPT_PERCENT = 30
 _START_BYTES = 256
-_BATCH_BYTES = 1 << 19
+_BATCH_BYTES = 1 << 17
 
 _SURROGATES = 0xD800, 0xDFFF
 _THREE_BYTES, _FOUR_BYTES = 0xE1, 0xF0
