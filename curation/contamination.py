@@ -48,7 +48,7 @@ ID_COLUMNS = ("id", "unique_id", "uuid", "problem_id", "question_id", "task_id",
 KINDS = ("ngram", "item", "equal", "masked")
 """How an item can be found, in the order they are tried."""
 
-HITS = {"item": pl.String, "kind": pl.String, "span": pl.String}
+HITS = {"item": pl.String, "kind": pl.String, "span": pl.String, "source": pl.String}
 """Columns of ``ContaminationIndex.hits``."""
 
 LEAST_N = 8
@@ -70,11 +70,13 @@ class EvaluationItem:
         set_name: of the set, such as ``math500``.
         item_id: within the set.
         text: of the problem.
+        source: file and row from 0, such as ``math500.jsonl:17``; its name where it comes from no file.
     """
 
     set_name: str
     item_id: str
     text: str
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -117,7 +119,8 @@ def _items(path: Path, *, set_name: str) -> Iterator[EvaluationItem]:
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{path}: row {number} has no text in {text_column!r}; give it one, or leave the row out")
         told = row.get(id_column) if id_column else None
-        yield EvaluationItem(set_name=set_name, item_id=str(number if told is None else told), text=text)
+        item_id = str(number if told is None else told)
+        yield EvaluationItem(set_name=set_name, item_id=item_id, text=text, source=f"{path.name}:{number}")
 
 
 def _parquet_rows(path: Path) -> Sequence[Mapping[str, object]]:
@@ -155,6 +158,7 @@ class _Item:
 
     Args:
         name: set/id.
+        source: file and row.
         words: of the item.
         masked: the same with every number as one sign.
         hashes: of ``masked``.
@@ -164,6 +168,7 @@ class _Item:
     """
 
     name: str
+    source: str
     words: list[bytes]
     masked: list[bytes]
     hashes: Hashes
@@ -212,7 +217,7 @@ class ContaminationIndex:
         given = tuple(items)
         words = words_of(pl.Series([item.text for item in given], dtype=pl.String))
         hashes = words.hashes(masks_numbers=True)
-        made = [_item(item.name, words, hashes, row=row, n=n) for row, item in enumerate(given)]
+        made = [_item(item, words, hashes, row=row, n=n) for row, item in enumerate(given)]
         known: set[tuple[str, bytes]] = set()
         for item in made:
             _keep_first(item.kind, item.words, item.exact_ends, known)
@@ -226,17 +231,19 @@ class ContaminationIndex:
             texts: prompts or responses, of type String; null holds nothing.
 
         Returns:
-            A row for each text, in order: ``item`` (set/id), ``kind`` (of ``KINDS``) and ``span`` (the words of the
-            match, as far as it goes, with a space between), all null where nothing is found. Of several, the one of
-            the first kind is told, then the longest, then that of the first item of the index.
+            A row for each text, in order: ``item`` (set/id), ``kind`` (of ``KINDS``), ``span`` (the words of the
+            match, as far as it goes, with a space between) and ``source`` (of the item), all null where nothing is
+            found. Of several, the one of the first kind is told, then the longest, then that of the first item of the
+            index.
         """
-        found: dict[int, tuple[str, str, str]] = {}
+        found: dict[int, tuple[str, str, str, str]] = {}
         for first, batch in batches(texts, _BATCH_BYTES):
             words = words_of(batch)
             for row, hit in self._found(words).items():
                 span = b" ".join(words.word(place) for place in range(hit.start, hit.end)).decode()
-                found[first + row] = (self._items[hit.item].name, KINDS[hit.rank], span)
-        columns = zip(*(found.get(row, (None, None, None)) for row in range(len(texts))), strict=True)
+                item = self._items[hit.item]
+                found[first + row] = (item.name, KINDS[hit.rank], span, item.source)
+        columns = zip(*(found.get(row, (None,) * len(HITS)) for row in range(len(texts))), strict=True)
         return pl.DataFrame(dict(zip(HITS, columns, strict=True)) if len(texts) else None, schema=HITS)
 
     def _found(self, words: Words) -> dict[int, _Hit]:
@@ -340,10 +347,10 @@ def _masked(words: Words, place: int) -> bytes:
     return _NUMBER if words.is_digits[place] else words.word(place)
 
 
-def _item(name: str, words: Words, hashes: Hashes, *, row: int, n: int) -> _Item:
+def _item(given: EvaluationItem, words: Words, hashes: Hashes, *, row: int, n: int) -> _Item:
     own = words.of_row(row)
     if not own:
-        raise InputError(f"evaluation item {name}: no letter or digit in its text; leave it out")
+        raise InputError(f"evaluation item {given.name}: no letter or digit in its text; leave it out")
     first, last = int(words.rows[row]), int(words.rows[row + 1])
     masked = [_masked(words, place) for place in range(first, last)]
     weights = [_weight(words, place) for place in range(first, last)]
@@ -357,7 +364,8 @@ def _item(name: str, words: Words, hashes: Hashes, *, row: int, n: int) -> _Item
     span = min(MASKED_N, len(own))
     masked_sizes = [span] * len(own) if span >= n else []
     return _Item(
-        name=name,
+        name=given.name,
+        source=given.source or given.name,
         words=own,
         masked=masked,
         hashes=hashes[first:last],

@@ -30,7 +30,8 @@ FACTS = pl.Schema(
 
 ``group`` and ``prompt`` are hashes: of all that makes a group, and of the prompt's text alone. ``text_step`` is the
 number of the first text step that would drop the sample (-1: it could not be read), null where none would;
-``text_value`` and ``text_detail`` are what that step measured and found. ``digest`` is of the completion.
+``text_value`` is what was measured and ``text_detail`` what was found, as the rule of ``text_reason`` tells it
+(``steps.base.Rule``); null where it does not. ``digest`` is of the completion.
 """
 
 OPTIONAL = ("tokens", "near", "prompt_near")

@@ -152,12 +152,19 @@ def words_of(texts: pl.Series) -> Words:
 
 def batches(texts: pl.Series, batch_bytes: int) -> Iterator[tuple[int, pl.Series]]:
     """The texts in slices of about so many bytes, each with the place of its first."""
-    ends = texts.str.len_bytes().fill_null(0).cast(pl.Int64).cum_sum().to_numpy()
+    sizes = texts.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    for first, last in spans(sizes, batch_bytes):
+        yield first, texts.slice(first, last - first)
+
+
+def spans(sizes: Places, batch_bytes: int) -> Iterator[tuple[int, int]]:
+    """First and last + 1 of texts of about so many bytes, one after the other, by the sizes of all."""
+    ends = np.cumsum(sizes)
     first = 0
-    while first < len(texts):
+    while first < len(sizes):
         before = int(ends[first - 1]) if first else 0
         last = max(first + 1, int(np.searchsorted(ends, before + batch_bytes, side="right")))
-        yield first, texts.slice(first, last - first)
+        yield first, last
         first = last
 
 

@@ -15,9 +15,10 @@ import xxhash
 from curation.facts import FACTS, OPTIONAL
 from curation.minhash import Signatures, as_bytes, small
 from curation.steps import counting_tokenizer, facts_read
-from curation.steps.base import RewriteStep, Step, TextStep
+from curation.steps.base import DETAIL_CHARS, LOOKED_AT, RewriteStep, Rule, Step, TextStep
 from curation.steps.parts import PARTS, with_parts
 from curation.steps.tokens import count_tokens
+from curation.steps.views import Views
 
 NOT_READ = -1
 """``text_step`` of samples with a ``trouble``."""
@@ -38,44 +39,45 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         samples: columns of ``rows.SAMPLES``, rewritten.
         steps: of the recipe.
     """
-    # Lists are dear to filter, and only few columns are looked at.
-    indexed = samples.drop("messages").with_row_index("place")
-    dropped = [
-        indexed.filter(pl.col("trouble").is_not_null()).select(
-            "place", pl.lit(NOT_READ, pl.Int32).alias("text_step"), pl.col("trouble").alias("text_reason")
-        )
-    ]
-    alive = indexed.filter(pl.col("trouble").is_null())
+    chars = samples["completion"].str.len_chars().alias("chars")
+    # Each column is dear to filter.
+    indexed = samples.select(*LOOKED_AT, chars, "trouble").with_row_index("place")
+    unread = pl.col("trouble").is_not_null()
+    alive = indexed.filter(~unread).drop("trouble")
+    dropped = [_told(indexed.filter(unread), NOT_READ, Rule(reason="", drops=unread), reason=pl.col("trouble"))]
     text_steps = (step for step in steps if isinstance(step, TextStep))
     for number, step in enumerate(text_steps):
         if step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
-        reasons = _reasons(alive, step)
+        measured = _measured(alive, step)
+        reason = _reason(step)
+        if (covers := step.covers(pl.col("domain"))) is not None:
+            reason = pl.when(covers).then(reason)
+        reasons = measured.select(reason)["text_reason"]
         if reasons.null_count() == reasons.len():
             continue
-        stays = reasons.is_null()
-        told = alive.select("place", pl.lit(number, pl.Int32).alias("text_step"), reasons)
-        dropped.append(told.filter(~stays))
-        alive = alive.filter(stays)
+        # What was measured is told of the few that are dropped, one rule after the other.
+        for rule in step.rules():
+            which = reasons == rule.reason
+            if which.any():
+                dropped.append(_told(measured.filter(which), number, rule))
+        alive = alive.filter(reasons.is_null())
     fates = pl.concat(dropped)
-    facts = indexed.select(
-        "place",
+    known = samples.select(
         "id",
         "group_id",
         "input_row",
         "completion_index",
         pl.col("group_key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("group"),
-        _hashes(indexed["prompt"]).alias("prompt"),
+        _hashes(samples["prompt"]).alias("prompt"),
         "domain",
         "source",
         pl.col("prompt").str.len_chars().alias("prompt_chars"),
-        pl.col("completion").str.len_chars().alias("chars"),
-        pl.lit(None).alias("text_value"),
-        pl.lit(None).alias("text_detail"),
-        _hashes(indexed["completion"]).alias("digest"),
-    ).join(fates, on="place", how="left", maintain_order="left")
-    costly = _optional(alive, steps)
-    facts = facts.join(costly, on="place", how="left", maintain_order="left")
+        chars,
+        _hashes(samples["completion"]).alias("digest"),
+    ).with_row_index("place")
+    facts = known.join(fates, on="place", how="left", maintain_order="left")
+    facts = facts.join(_optional(alive, steps), on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
 
@@ -95,25 +97,34 @@ def _optional(alive: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     return pl.DataFrame({"place": alive["place"], **found})
 
 
-def _reasons(alive: pl.DataFrame, step: TextStep) -> pl.Series:
-    measured = alive
+def _measured(alive: pl.DataFrame, step: TextStep) -> pl.DataFrame:
     for columns in step.measures():
-        measured = measured.with_columns(**columns)
-    reason = _reason(step)
-    if (covers := step.covers(pl.col("domain"))) is not None:
-        reason = pl.when(covers).then(reason)
-    return measured.select(reason.alias("text_reason"))["text_reason"]
+        alive = alive.with_columns(**columns)
+    return alive
 
 
 def _reason(step: TextStep) -> pl.Expr:
     reason: pl.Expr = pl.lit(None, pl.String)
     for rule in reversed(step.rules()):
         reason = pl.when(rule.drops).then(pl.lit(rule.reason)).otherwise(reason)
-    return reason
+    return reason.alias("text_reason")
+
+
+def _told(dropped: pl.DataFrame, number: int, rule: Rule, *, reason: pl.Expr | None = None) -> pl.DataFrame:
+    """The fates of samples that one rule drops."""
+    value = pl.lit(None) if rule.value is None else rule.value
+    detail = pl.lit(None) if rule.detail is None else rule.detail
+    return dropped.select(
+        "place",
+        pl.lit(number, pl.Int32).alias("text_step"),
+        (pl.lit(rule.reason) if reason is None else reason).alias("text_reason"),
+        value.cast(pl.Float64).alias("text_value"),
+        detail.cast(pl.String).str.head(DETAIL_CHARS).alias("text_detail"),
+    )
 
 
 def _hashes(texts: pl.Series) -> pl.Series:
     """A hash of each text that no version changes; null where there is no text."""
-    # As bytes, which spares making text of them only to encode it again.
-    found = [None if text is None else xxhash.xxh3_64_intdigest(text) for text in texts.cast(pl.Binary)]
+    # Their bytes are hashed where they stand, without making an object of each.
+    found = [None if text is None else xxhash.xxh3_64_intdigest(text) for text in Views(texts)]
     return pl.Series(found, dtype=pl.UInt64)

@@ -91,14 +91,14 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
     Neighbouring samples of one group go together, up to a bound that any server takes.
 
     Args:
-        samples: live samples, columns of ``rows.SAMPLES``, ``place`` (number in the frame), ``key``, and ``size`` in
-            bytes.
+        samples: live samples, columns of ``rows.SAMPLES``, ``place`` (their number in the frame) and ``key``.
         first_place: number of the frame's first sample in the shard.
         recipe: name of the verifier's recipe.
     """
     pending: list[dict[str, object]] = []
     size = 0
-    for row in samples.select(_OF_REQUESTS).iter_rows(named=True):
+    sized = samples.with_columns(size=pl.col("completion").str.len_bytes())
+    for row in sized.select(_OF_REQUESTS).iter_rows(named=True):
         grown = size + row["size"]
         is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
         if pending and (row["group_key"] != pending[0]["group_key"] or is_full):
@@ -219,7 +219,7 @@ class Judge:
         while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
             here = pl.Series(wanted[first_place : first_place + frame.height])
             live = frame.with_row_index("place").filter(here)
-            live = live.with_columns(key=self._keys(live), size=pl.col("completion").str.len_bytes())
+            live = live.with_columns(key=self._keys(live))
             known = {} if self._store is None else self._store.find(live["key"].to_list())
             is_known = live["key"].is_in(list(known))
             for place, key in live.select("place", "key").filter(is_known).iter_rows():

@@ -24,6 +24,7 @@ from curation.steps.normalise import Normalise
 from curation.steps.pack import Pack
 from curation.steps.pass_rate import PassRate
 from curation.steps.private_data import PrivateData
+from curation.steps.quality import Quality
 from curation.steps.quota import Quota
 from curation.steps.refusal import Refusal
 from curation.steps.repetition import Repetition
@@ -46,6 +47,7 @@ STEPS: Mapping[str, type[Step]] = {
     "truncated": Truncated,
     "refusal": Refusal,
     "private_data": PrivateData,
+    "quality": Quality,
     "decontaminate": Decontaminate,
     "dedup_prompts": DedupPrompts,
     "dedup": Dedup,

@@ -19,6 +19,12 @@ import polars as pl
 from curation.errors import RecipeError, near
 from curation.recipe import Option
 
+LOOKED_AT = ("group_key", "domain", "language", "score", "prompt", "answers", "tests", "completion")
+"""Columns of ``rows.SAMPLES`` that text steps see."""
+
+DETAIL_CHARS = 200
+"""Code points of a detail."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -27,10 +33,16 @@ class Rule:
     Args:
         reason: short stable code.
         drops: true for the samples it drops; null counts as false.
+        value: the number that was measured, in the unit of the threshold; None where nothing is counted.
+        detail: what was found, as a short text, cut at ``DETAIL_CHARS``; never anything private.
+
+    Both are asked for the few samples that the rule drops, so they may be dear. They tell and do not decide.
     """
 
     reason: str
     drops: pl.Expr
+    value: pl.Expr | None = None
+    detail: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,8 @@ class RewriteStep(Step, ABC):
 class TextStep(Step, ABC):
     """Drops samples by expressions over one sample at a time.
 
-    ``needs_parts`` asks for the columns of ``parts.PARTS`` beside those of ``rows.SAMPLES``.
+    They see the columns ``LOOKED_AT`` and ``chars``, the code points of the completion; ``needs_parts`` asks for the
+    columns of ``parts.PARTS`` too.
     """
 
     needs_parts: ClassVar[bool] = False
@@ -184,8 +197,10 @@ def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], 
 
     For what Python must look at: an expression leaves null for all the texts that need no look.
     """
+    result = pl.Series([None], dtype=dtype).new_from_index(0, texts.len())
+    if texts.null_count() == texts.len():
+        return result
     places = texts.is_not_null().arg_true()
-    result = pl.repeat(None, texts.len(), dtype=dtype, eager=True)
     return result.scatter(places, pl.Series(find(texts.gather(places)), dtype=dtype))
 
 

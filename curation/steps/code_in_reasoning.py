@@ -9,13 +9,17 @@ from typing import ClassVar
 import polars as pl
 
 from curation.steps.base import Rule, TextStep
+from curation.steps.parts import FENCE
+
+_FENCE_LINE = FENCE + r"[^\n]*"
 
 
 @dataclass(frozen=True)
 class CodeInReasoning(TextStep):
     """Drops reasoning that holds a fence of three backticks; ``code_in_reasoning``.
 
-    Inline code is fine. A completion without reasoning is never dropped here.
+    Inline code is fine. A completion without reasoning is never dropped here. Value: how many fences the reasoning
+    holds; detail: the line of the first from its backticks on.
 
     Example:
         A fence before ``</think>`` is dropped; the same fence after it is kept.
@@ -28,5 +32,6 @@ class CodeInReasoning(TextStep):
     needs_parts: ClassVar[bool] = True
 
     def rules(self) -> Sequence[Rule]:
-        """One literal search."""
-        return [Rule(reason="code_in_reasoning", drops=pl.col("reasoning").str.contains("```", literal=True))]
+        """One rule."""
+        fence = pl.col("reasoning").str.extract(_FENCE_LINE, 0)
+        return [Rule(reason="code_in_reasoning", drops=pl.col("fences") > 0, value=pl.col("fences"), detail=fence)]

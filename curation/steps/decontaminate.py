@@ -19,6 +19,16 @@ from curation.steps.base import Rule, TextStep, option
 _PARTS = ("prompt", "completion")
 
 
+_HIT = pl.Struct({"kind": pl.String, "source": pl.String, "span": pl.String})
+
+
+def _rule(part: str, kind: str) -> Rule:
+    hit = pl.col(f"{part}_hit_").struct
+    words = hit["span"].str.count_matches(" ", literal=True) + 1
+    detail = pl.format(f"{{}} {kind}: {{}}", hit["source"], hit["span"])
+    return Rule(reason=f"{part}_{kind}", drops=hit["kind"] == kind, value=words, detail=detail)
+
+
 @dataclass(frozen=True)
 class Decontaminate(TextStep):
     """Drops samples whose prompt or completion holds an item of an evaluation set.
@@ -26,7 +36,8 @@ class Decontaminate(TextStep):
     Reasons: ``prompt_ngram`` (``n`` telling words in a row), ``prompt_item`` (all of a short item), ``prompt_equal``
     (the prompt is the item), ``prompt_masked`` (the same with other numbers), and ``completion_...`` alike. Words are
     compared without case, punctuation, spacing and LaTeX layout; with Chinese characters among them a run has 8/5 of
-    n. See ``curation.contamination``.
+    n. Value: how many words in a row are those of the item; detail: the item's file and row (from 0), the kind, and the
+    words. See ``curation.contamination``.
 
     Args:
         sets: files of evaluation sets, JSON lines or Parquet, as globs with commas between.
@@ -67,18 +78,19 @@ class Decontaminate(TextStep):
     def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
         """How an item was found in each part; a text that comes again is looked at once."""
         parts = _PARTS if self.completions else _PARTS[:1]
-        return ({f"{part}_hit_": pl.col(part).map_batches(self._kinds, return_dtype=pl.String) for part in parts},)
+        return ({f"{part}_hit_": pl.col(part).map_batches(self._hits, return_dtype=_HIT) for part in parts},)
 
     def rules(self) -> Sequence[Rule]:
         """One for each part and kind."""
         parts = _PARTS if self.completions else _PARTS[:1]
         kinds = [kind for kind in KINDS if self.masked or kind != "masked"]
-        return [Rule(reason=f"{part}_{kind}", drops=pl.col(f"{part}_hit_") == kind) for part in parts for kind in kinds]
+        return [_rule(part, kind) for part in parts for kind in kinds]
 
-    def _kinds(self, texts: pl.Series) -> pl.Series:
+    def _hits(self, texts: pl.Series) -> pl.Series:
         once = texts.unique(maintain_order=True)
-        found = self._index.hits(once)["kind"]
-        return texts.replace_strict(once, found, default=None, return_dtype=pl.String)
+        hits = self._index.hits(once).select(list(_HIT.to_schema())).with_columns(once.alias("text")).drop_nulls("kind")
+        found = pl.DataFrame({"text": texts}).join(hits, on="text", how="left", maintain_order="left")
+        return found.drop("text").to_struct()
 
     @cached_property
     def _files(self) -> tuple[str, ...]:

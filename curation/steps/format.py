@@ -12,7 +12,6 @@ from typing import ClassVar
 import polars as pl
 
 from curation.steps.base import Rule, TextStep, is_blank
-from verifier.text.think import OPEN_TAG
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,9 @@ class Format(TextStep):
     Reasons: ``no_think`` (no tag at all), ``unclosed_think`` (never ends: truncated), ``unopened_think``,
     ``repeated_think`` (more than one of a tag), ``text_before_think``, ``empty_think``, ``empty_answer``. The opening
     tag may be missing where the prompt ends with it.
+
+    Value: for the reasons about tags, how many there are of both kinds; else the code points of the text that is before
+    the first tag (its start is the detail), or of the white space that is in place of reasoning or answer.
 
     Example:
         ``"<think></think> 4"`` is dropped (``empty_think``); ``"<think>2+2</think> 4"`` is kept.
@@ -36,14 +38,17 @@ class Format(TextStep):
     def rules(self) -> Sequence[Rule]:
         """Tags first, then what they hold."""
         opens, closes = pl.col("opens"), pl.col("closes")
-        is_opened = pl.col("prompt").str.strip_chars_end().str.ends_with(OPEN_TAG)
+        is_opened, before, reasoning = pl.col("is_opened"), pl.col("before"), pl.col("reasoning")
+        # The tail is null where the tags stand in the wrong order, so that nothing was answered.
+        tail = pl.col("tail").fill_null("")
+        is_repeated = (closes > 1) | (opens > 1) | ((opens > 0) & is_opened)
+        tags = opens + closes
         return [
-            Rule(reason="no_think", drops=(opens == 0) & (closes == 0) & ~is_opened),
-            Rule(reason="unclosed_think", drops=closes == 0),
-            Rule(reason="unopened_think", drops=(opens == 0) & ~is_opened),
-            Rule(reason="repeated_think", drops=(closes > 1) | (opens > 1) | ((opens > 0) & is_opened)),
-            Rule(reason="text_before_think", drops=~is_blank(pl.col("before"))),
-            Rule(reason="empty_think", drops=is_blank(pl.col("reasoning"))),
-            # The tail is null where the tags stand in the wrong order, so that nothing was answered.
-            Rule(reason="empty_answer", drops=is_blank(pl.col("tail").fill_null(""))),
+            Rule(reason="no_think", drops=(tags == 0) & ~is_opened, value=tags),
+            Rule(reason="unclosed_think", drops=closes == 0, value=tags),
+            Rule(reason="unopened_think", drops=(opens == 0) & ~is_opened, value=tags),
+            Rule(reason="repeated_think", drops=is_repeated, value=tags),
+            Rule(reason="text_before_think", drops=~is_blank(before), value=before.str.len_chars(), detail=before),
+            Rule(reason="empty_think", drops=is_blank(reasoning), value=reasoning.str.len_chars()),
+            Rule(reason="empty_answer", drops=is_blank(tail), value=tail.str.len_chars()),
         ]

@@ -25,7 +25,7 @@ class Length(TextStep):
     ``too_few_tokens``, ``too_many_tokens``: ``min_tokens <= tokens(completion) <= max_tokens``, without the tokens
     that a tokenizer puts around a text. Tokens are counted only where they may matter: a text of 64 bytes for each of
     ``min_tokens`` has enough, and one of no more bytes than ``max_tokens`` (a third of it where the text is not
-    ASCII) has not too many.
+    ASCII) has not too many. Value: the code points or the tokens.
 
     Args:
         min_chars: least length.
@@ -69,7 +69,7 @@ class Length(TextStep):
         if not self.tokenizer:
             return ()
         text, path = pl.col("completion"), self.tokenizer
-        size, chars = text.str.len_bytes().cast(pl.Int64), text.str.len_chars().cast(pl.Int64)
+        size, chars = text.str.len_bytes().cast(pl.Int64), pl.col("chars").cast(pl.Int64)
         # To compose characters may make a text longer; a text of ASCII is left as it is.
         most = pl.when(size == chars).then(size).otherwise(_MOST_GROWTH * size)
         has_doubt = size < _MOST_TOKEN_BYTES * self.min_tokens
@@ -80,13 +80,13 @@ class Length(TextStep):
 
     def rules(self) -> Sequence[Rule]:
         """Characters first, short before long."""
-        length, tokens = pl.col("completion").str.len_chars(), pl.col("tokens_")
+        length, tokens = pl.col("chars"), pl.col("tokens_")
         rules = [
-            Rule(reason="too_short", drops=length < self.min_chars),
-            Rule(reason="too_long", drops=length > self.max_chars),
+            Rule(reason="too_short", drops=length < self.min_chars, value=length),
+            Rule(reason="too_long", drops=length > self.max_chars, value=length),
         ]
         if self.min_tokens:
-            rules.append(Rule(reason="too_few_tokens", drops=tokens < self.min_tokens))
+            rules.append(Rule(reason="too_few_tokens", drops=tokens < self.min_tokens, value=tokens))
         if self.max_tokens:
-            rules.append(Rule(reason="too_many_tokens", drops=tokens > self.max_tokens))
+            rules.append(Rule(reason="too_many_tokens", drops=tokens > self.max_tokens, value=tokens))
         return rules

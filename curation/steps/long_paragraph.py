@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
 from curation.steps.base import Rule, TextStep, option
+from curation.steps.views import find
 
 _BREAK = "\n\n"
 
@@ -18,7 +20,7 @@ class LongParagraph(TextStep):
     r"""Drops reasoning with a paragraph that is too long; ``long_paragraph``.
 
     Formula: the greatest ``len_chars`` of the parts of the reasoning between ``\n\n`` is over ``max_chars``. Where
-    there is no reasoning, the whole completion is taken.
+    there is no reasoning, the whole completion is taken. Value: that length; detail: the start of the paragraph.
 
     Args:
         max_chars: greatest length of a paragraph.
@@ -40,21 +42,34 @@ class LongParagraph(TextStep):
 
         The breaks are found by one literal search, as a counted regex is hundreds of times slower.
         """
-        text, breaks = pl.col("text_"), pl.col("breaks_")
-        size = text.str.len_bytes().cast(pl.Int64)
-        widest = pl.max_horizontal(
-            pl.coalesce(breaks.list.first(), size),
-            breaks.list.diff().list.max() - len(_BREAK),
-            size - breaks.list.last() - len(_BREAK),
-        )
-        wide = pl.when(pl.col("widest_") > self.max_chars).then(text).otherwise(pl.lit(""))
+        text, size = pl.col("text_"), pl.col("size_")
+        long, wide = (pl.when(pl.col(name) > self.max_chars).then(text) for name in ("size_", "widest_"))
         return (
             {"text_": pl.coalesce("reasoning", "completion")},
-            {"breaks_": text.str.find_many([_BREAK]).cast(pl.List(pl.Int64))},
-            {"widest_": widest},
-            {"longest_": wide.str.split(_BREAK).list.eval(pl.element().str.len_chars()).list.max()},
+            {"size_": text.str.len_bytes().cast(pl.Int64)},
+            {"widest_": pl.map_batches([long, size], _widest, return_dtype=pl.Int64)},
+            {"longest_": _lengths(wide).list.max()},
         )
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
-        return [Rule(reason="long_paragraph", drops=pl.col("longest_") > self.max_chars)]
+        longest, text = pl.col("longest_"), pl.col("text_")
+        paragraph = text.str.split(_BREAK).list.get(_lengths(text).list.arg_max())
+        drops = longest > self.max_chars
+        return [Rule(reason="long_paragraph", drops=drops, value=longest, detail=paragraph.str.strip_chars_start())]
+
+
+def _lengths(text: pl.Expr) -> pl.Expr:
+    return text.str.split(_BREAK).list.eval(pl.element().str.len_chars())
+
+
+def _widest(columns: Sequence[pl.Series]) -> pl.Series:
+    """Bytes of the longest paragraph of each text, all of them where there is no text."""
+    texts, sizes = columns
+    counts, places = find(texts, (_BREAK,))
+    # The end of a text is one break more.
+    stops = np.insert(places, np.cumsum(counts), sizes.to_numpy())
+    first = np.cumsum(counts) - counts + np.arange(len(counts))
+    starts = np.roll(stops, 1) + len(_BREAK)
+    starts[first] = 0
+    return pl.Series(np.maximum.reduceat(stops - starts, first) if len(first) else [], dtype=pl.Int64)

@@ -123,6 +123,8 @@ class PrivateData(TextStep):
     What is there for show stays: reserved domains (``example.com``), names such as ``user@`` and ``john.doe@``, test
     cards, exchange 555, runs of one digit, keys that say "example". Bare digits are taken for numbers.
 
+    Value: how many different ones there are of the kind. There is no detail: what belongs to somebody is not repeated.
+
     Args:
         secrets: whether keys and tokens are looked for.
         cards: whether card numbers are.
@@ -158,14 +160,17 @@ class PrivateData(TextStep):
 
     def rules(self) -> Sequence[Rule]:
         """What does most harm first."""
+        emails, text = _emails(pl.col("completion")), pl.col("completion")
         rules = {
-            "secret": (self.secrets, _found(pl.col("secret_"), _secrets)),
-            "card_number": (self.cards, _found(pl.col("card_"), _cards)),
-            "email": (self.emails, _has_email(pl.col("completion"))),
-            "phone": (self.phones, _found(pl.col("phone_"), _phones)),
-            "ip_address": (self.ip_addresses, _found(pl.col("ip_"), _addresses)),
+            "secret": (self.secrets, _found(pl.col("secret_"), _secrets), _count(text, _secrets)),
+            "card_number": (self.cards, _found(pl.col("card_"), _cards), _count(text, _cards)),
+            "email": (self.emails, emails.list.len() > 0, emails.list.n_unique()),
+            "phone": (self.phones, _found(pl.col("phone_"), _phones), _count(text, _phones)),
+            "ip_address": (self.ip_addresses, _found(pl.col("ip_"), _addresses), _count(text, _addresses)),
         }
-        return [Rule(reason=reason, drops=drops) for reason, (is_on, drops) in rules.items() if is_on]
+        return [
+            Rule(reason=reason, drops=drops, value=count) for reason, (is_on, drops, count) in rules.items() if is_on
+        ]
 
 
 def _where(text: pl.Expr, hint: str) -> pl.Expr:
@@ -181,6 +186,13 @@ def _found(few: pl.Expr, find: Callable[[str], Iterator[str]]) -> pl.Expr:
     return few.map_batches(lambda texts: of_the_few(texts, judged, pl.Boolean()), return_dtype=pl.Boolean)
 
 
+def _count(texts: pl.Expr, find: Callable[[str], Iterator[str]]) -> pl.Expr:
+    """How many different ones are found."""
+    return texts.map_batches(
+        lambda few: pl.Series([len(set(find(each))) for each in few], dtype=pl.Int64), return_dtype=pl.Int64
+    )
+
+
 def _secrets(text: str) -> Iterator[str]:
     for pattern in _secret_patterns():
         for match in pattern.finditer(text):
@@ -194,9 +206,9 @@ def _secret_patterns() -> tuple[re.Pattern[str], ...]:
     return (*(pattern for detector in _DETECTORS for pattern in detector().denylist), *_MORE_SECRETS)
 
 
-def _has_email(text: pl.Expr) -> pl.Expr:
+def _emails(text: pl.Expr) -> pl.Expr:
     addresses = pl.when(text.str.contains("@", literal=True)).then(text).str.extract_all(_EMAIL)
-    return addresses.list.eval(~pl.element().str.contains(_FAKE_EMAIL)).list.any()
+    return addresses.list.filter(~pl.element().str.contains(_FAKE_EMAIL))
 
 
 def _cards(text: str) -> Iterator[str]:

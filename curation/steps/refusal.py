@@ -105,6 +105,10 @@ def _any_of(patterns: Sequence[str]) -> str:
     return "(?i)" + "|".join(pattern.format(**_WORDS) for pattern in patterns).replace(r"\b", r"(?-u:\b)")
 
 
+def _rule(reason: str, text: pl.Expr, pattern: str) -> Rule:
+    return Rule(reason=reason, drops=text.str.contains(pattern), detail=text.str.extract(pattern, 0))
+
+
 @dataclass(frozen=True)
 class Refusal(TextStep):
     """Drops answers that refuse the task, and answers in which a model names itself; looks at no reasoning.
@@ -113,7 +117,7 @@ class Refusal(TextStep):
     the answer ("I can't assist with", "I must decline", "抱歉，我无法回答"). ``self_identification``: anywhere in the
     answer the writer calls itself a language model or an AI, or by the name of a model or its maker ("as an AI
     language model, I", "I am ChatGPT", "I was developed by", "我是通义千问"). The answer is what follows the
-    reasoning; without think tags, the whole completion.
+    reasoning; without think tags, the whole completion. Detail: the phrase.
 
     Example:
         ``"I'm sorry, but I can't help with that."`` is dropped; ``"I'm sorry for the slip: x cannot be
@@ -137,6 +141,6 @@ class Refusal(TextStep):
         """Refusals first, as many name the model too."""
         start = pl.col("tail").str.strip_chars_start().str.head(_START_CHARS)
         return [
-            Rule(reason="refusal", drops=start.str.contains(_any_of(_REFUSALS))),
-            Rule(reason="self_identification", drops=pl.col("hinted_").str.contains(_any_of(_SELF))),
+            _rule("refusal", start, _any_of(_REFUSALS)),
+            _rule("self_identification", pl.col("hinted_"), _any_of(_SELF)),
         ]

@@ -15,6 +15,7 @@ _LETTER_BYTES = 20
 _LEAST_BYTES = 3  # less stands between two ends, as a blank line does
 _PASSAGE_BYTES = 80
 _PARTS = 4
+_MOST = pl.Struct({"len": pl.Int64, "piece": pl.String})
 _SENTENCE_END = r"[.?\n]"
 _SENTENCE_END_CJK = r"[.!?。！？\n]"
 
@@ -32,7 +33,8 @@ class Repetition(TextStep):
     line, with ``.`` or ``?``, and in a text that holds ``。`` with ``! 。 ！ ？`` too. ``looped_tail``: the last
     passage of the reasoning, or of what follows it, occurs there ``tails`` times or more. ``repeated_ngram``: a
     passage occurs ``ngrams`` times or more in the completion; the first passage of each quarter is tried if it comes
-    again within the length of a quarter, so that no regular loop over half of the text slips through.
+    again within the length of a quarter, so that no regular loop over half of the text slips through. Value: how often
+    it occurs; detail: the line, sentence or passage.
 
     Args:
         lines: least number of equal lines.
@@ -79,21 +81,31 @@ class Repetition(TextStep):
                 "most_tails_": pl.max_horizontal(_tails(pl.col("reasoning")), _tails(pl.col("tail"))),
             },
             {
-                "most_lines_": pl.col("lined_").map_batches(_most_lines, return_dtype=pl.Int64),
+                "most_lines_": pl.col("lined_").map_batches(_most_lines, return_dtype=_MOST),
                 "stuck_": pl.when(bound >= self.sentences).then(text),
                 "most_": pl.max_horizontal(_occurrences(pl.col("looped_"), number) for number in range(_PARTS)),
             },
-            {"most_sentences_": pl.col("stuck_").map_batches(_most_sentences, return_dtype=pl.Int64)},
+            {"most_sentences_": pl.col("stuck_").map_batches(_most_sentences, return_dtype=_MOST)},
         )
 
     def rules(self) -> Sequence[Rule]:
         """From what a reader sees first to what only counting tells."""
+        text = pl.col("completion")
+        lines, sentences, tails = pl.col("most_lines_").struct, pl.col("most_sentences_").struct, pl.col("most_tails_")
+        loops = pl.concat_list(_occurrences(text, number) for number in range(_PARTS))
+        passage = pl.concat_list(_passage(text, number) for number in range(_PARTS)).list.get(loops.list.arg_max())
+        reasoning, tail = pl.col("reasoning"), pl.col("tail")
+        last = pl.when(_tails(reasoning).fill_null(0) >= self.tails).then(reasoning).otherwise(tail)
         return [
-            Rule(reason="repeated_lines", drops=pl.col("most_lines_") >= self.lines),
-            Rule(reason="repeated_sentences", drops=pl.col("most_sentences_") >= self.sentences),
-            Rule(reason="looped_tail", drops=pl.col("most_tails_") >= self.tails),
-            Rule(reason="repeated_ngram", drops=pl.col("most_") >= self.ngrams),
+            _rule("repeated_lines", lines["len"], self.lines, lines["piece"]),
+            _rule("repeated_sentences", sentences["len"], self.sentences, sentences["piece"]),
+            _rule("looped_tail", tails, self.tails, _tail(last)),
+            _rule("repeated_ngram", pl.col("most_"), self.ngrams, passage),
         ]
+
+
+def _rule(reason: str, count: pl.Expr, least: int, repeated: pl.Expr) -> Rule:
+    return Rule(reason=reason, drops=count >= least, value=count, detail=repeated)
 
 
 def _width(text: pl.Expr) -> pl.Expr:
@@ -119,8 +131,12 @@ def _occurrences(text: pl.Expr, number: int) -> pl.Expr:
 
 
 def _tails(text: pl.Expr) -> pl.Expr:
-    passage = text.str.strip_chars_end().str.tail(pl.col("width_"))
-    return text.str.count_matches(passage, literal=True)
+    return text.str.count_matches(_tail(text), literal=True)
+
+
+def _tail(text: pl.Expr) -> pl.Expr:
+    """The last passage."""
+    return text.str.strip_chars_end().str.tail(pl.col("width_"))
 
 
 def _split(text: pl.Expr, has_stops: pl.Expr) -> pl.Expr:
@@ -135,13 +151,13 @@ def _hash(piece: pl.Expr) -> pl.Expr:
 
 
 def _most_lines(texts: pl.Series) -> pl.Series:
-    """Occurrences of the most frequent line of each text, null where there is no text."""
+    """The most frequent line of each text and how often it occurs, null where there is no text."""
     lines = _pieces(texts, pl.col("text").str.split("\n"))
     return _greatest(lines.group_by("place", "piece").len(), texts)
 
 
 def _most_sentences(texts: pl.Series) -> pl.Series:
-    """Length of the longest run of equal sentences in each text, null where there is no text."""
+    """The sentence of the longest run of equal ones in each text and its length, null where there is no text."""
     has_stops = pl.col("text").str.contains("。", literal=True)
     stripped = _split(pl.col("text"), has_stops).list.eval(pl.element().str.strip_chars())
     sentences = _pieces(texts, stripped.list.filter(pl.element().str.len_bytes() >= _LEAST_BYTES))
@@ -158,6 +174,8 @@ def _pieces(texts: pl.Series, split: pl.Expr) -> pl.DataFrame:
 
 def _greatest(counts: pl.DataFrame, texts: pl.Series) -> pl.Series:
     letters = pl.col("piece").str.replace_all(r"\P{L}+", "").str.len_bytes()
-    most = counts.filter(letters >= _LETTER_BYTES).group_by("place").agg(pl.col("len").max().cast(pl.Int64))
+    # Of pieces as frequent as one another the least is told, as groups have no order.
+    worded = counts.filter(letters >= _LETTER_BYTES).sort("len", "piece", descending=[True, False])
+    most = worded.unique("place", keep="first", maintain_order=True).with_columns(pl.col("len").cast(pl.Int64))
     places = pl.DataFrame({"text": texts}).with_row_index("place").select("place")
-    return places.join(most, on="place", how="left", maintain_order="left")["len"]
+    return places.join(most, on="place", how="left", maintain_order="left").select(list(_MOST.to_schema())).to_struct()

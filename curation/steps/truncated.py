@@ -9,11 +9,12 @@ from typing import ClassVar
 import polars as pl
 
 from curation.steps.base import Rule, TextStep
+from curation.steps.parts import FENCE
 
-_FENCE = "```"
 _BOX = r"\boxed{"
 _PAIRS = ((r"\[", r"\]"), (r"\(", r"\)"), (r"\begin{", r"\end{"))
 _END_CHARS = 400
+_SHOWN_CHARS = 80
 _CODE = r"(?s)```.*?```|`[^`\n]*`"
 _LINE_BREAKS = (r"\\[", r"\\(")
 _OPEN_END = r"""(?x)
@@ -41,6 +42,9 @@ class Truncated(TextStep):
     The answer is what follows the reasoning; without think tags, the whole completion. Nothing is dropped for the
     lack of a full stop alone: a number, a formula, a heading, an item of a list or a URL may end an answer.
 
+    Value: for ``unclosed_fence`` how many fences the answer has, for ``unclosed_box`` how many braces are open at its
+    end. Detail: what begins with the last fence or box; for the other reasons the last 80 characters.
+
     Example:
         ``"The sum is 4. However, we also"`` is dropped (``unfinished_answer``); ``"The sum is 4"`` is kept.
 
@@ -63,17 +67,26 @@ class Truncated(TextStep):
 
     def rules(self) -> Sequence[Rule]:
         """What is open for certain first."""
-        prose, end = pl.col("prose_"), pl.col("end_")
-        sentence = end.str.extract(_LAST_SENTENCE)
+        answer, prose, end, fences = pl.col("tail"), pl.col("prose_"), pl.col("end_"), pl.col("tail_fences")
+        sentence, last = end.str.extract(_LAST_SENTENCE), end.str.tail(_SHOWN_CHARS)
+        is_open = _is_odd(prose, "$$") | pl.any_horizontal(_is_open(prose, *pair) for pair in _PAIRS)
+        is_cut = end.str.contains(_OPEN_END)
+        opening, closing = _braces_after_box(answer)
         return [
-            Rule(reason="unclosed_fence", drops=_is_odd(pl.col("tail"), _FENCE) & ~end.str.ends_with(_FENCE)),
-            Rule(reason="unclosed_box", drops=_is_box_open(pl.col("tail"))),
             Rule(
-                reason="unclosed_formula",
-                drops=(_is_odd(prose, "$$") | pl.any_horizontal(_is_open(prose, *pair) for pair in _PAIRS))
-                & ~end.str.contains(_SENTENCE_END),
+                reason="unclosed_fence",
+                drops=(fences % 2 == 1) & ~end.str.ends_with(FENCE),
+                value=fences,
+                detail=_from_last(answer, FENCE),
             ),
-            Rule(reason="unfinished_answer", drops=end.str.contains(_OPEN_END) | ~sentence.str.contains(_CLOSING)),
+            Rule(
+                reason="unclosed_box",
+                drops=closing <= opening,
+                value=1 + opening.cast(pl.Int64) - closing.cast(pl.Int64),
+                detail=_from_last(answer, _BOX),
+            ),
+            Rule(reason="unclosed_formula", drops=is_open & ~end.str.contains(_SENTENCE_END), detail=last),
+            Rule(reason="unfinished_answer", drops=is_cut | ~sentence.str.contains(_CLOSING), detail=last),
         ]
 
 
@@ -91,8 +104,13 @@ def _is_open(text: pl.Expr, start: str, stop: str) -> pl.Expr:
     return ~_after_last(text, start).str.contains(stop, literal=True)
 
 
-def _is_box_open(text: pl.Expr) -> pl.Expr:
+def _from_last(text: pl.Expr, mark: str) -> pl.Expr:
+    return pl.lit(mark) + _after_last(text, mark)
+
+
+def _braces_after_box(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """How many braces open and close after the last box begins; null where there is none."""
     rest = _after_last(text, _BOX)
     for escaped in (r"\{", r"\}"):
         rest = rest.str.replace_all(escaped, "", literal=True)
-    return rest.str.count_matches("}", literal=True) <= rest.str.count_matches("{", literal=True)
+    return rest.str.count_matches("{", literal=True), rest.str.count_matches("}", literal=True)

@@ -17,7 +17,7 @@ class Validate(TextStep):
 
     Reasons: ``empty_prompt`` and ``empty_completion`` (white space only), ``no_reference`` (neither an answer nor
     tests, where ``needs_reference`` is set). Rows that cannot be read at all (null or invalid text, no completions)
-    are dropped before any step, under the step name ``read``.
+    are dropped before any step, under the step name ``read``. Value: the code points of the white space.
 
     Args:
         needs_reference: whether a sample without a reference is dropped here; else it reaches ``verify``.
@@ -35,8 +35,8 @@ class Validate(TextStep):
     def rules(self) -> Sequence[Rule]:
         """Prompt first, then completion, then reference."""
         rules = [
-            Rule(reason="empty_prompt", drops=is_blank(pl.col("prompt"))),
-            Rule(reason="empty_completion", drops=is_blank(pl.col("completion"))),
+            Rule(reason=f"empty_{part}", drops=is_blank(pl.col(part)), value=pl.col(part).str.len_chars())
+            for part in ("prompt", "completion")
         ]
         if self.needs_reference:
             has_none = (pl.col("answers").list.len().fill_null(0) == 0) & pl.col("tests").is_null()

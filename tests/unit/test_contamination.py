@@ -31,7 +31,7 @@ def index(*texts, n=10):
 
 
 def hit(made, text):
-    return made.hits(pl.Series([text], dtype=pl.String)).row(0)
+    return made.hits(pl.Series([text], dtype=pl.String)).select("item", "kind", "span").row(0)
 
 
 def kind(made, text):
@@ -159,7 +159,7 @@ def test_hits_are_those_of_a_plain_implementation(case, n):
 def test_a_text_is_judged_by_itself(cases):
     made = index(*cases[0][0])
     texts = [text for _, text in cases]
-    assert made.hits(pl.Series(texts)).rows() == [hit(made, text) for text in texts]
+    assert made.hits(pl.Series(texts)).select("item", "kind", "span").rows() == [hit(made, text) for text in texts]
 
 
 @given(contaminated())
@@ -329,9 +329,9 @@ def test_sets_are_read_from_json_lines_and_parquet(tmp_path):
     table = tmp_path / "gpqa.parquet"
     pl.DataFrame({"prompt": ["Three?"], "other": [1]}).write_parquet(table)
     assert read_sets([lines, table]) == (
-        EvaluationItem(set_name="aime", item_id="7", text="One?\u2028"),
-        EvaluationItem(set_name="aime", item_id="8", text="Two?"),
-        EvaluationItem(set_name="gpqa", item_id="0", text="Three?"),
+        EvaluationItem(set_name="aime", item_id="7", text="One?\u2028", source="aime.jsonl:0"),
+        EvaluationItem(set_name="aime", item_id="8", text="Two?", source="aime.jsonl:1"),
+        EvaluationItem(set_name="gpqa", item_id="0", text="Three?", source="gpqa.parquet:0"),
     )
 
 

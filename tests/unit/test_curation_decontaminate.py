@@ -22,13 +22,33 @@ def sets(tmp_path):
     return path
 
 
-def reasons(path, *texts: tuple[str | None, str | None], options: str = "") -> list[str | None]:
+def facts(path, *texts: tuple[str | None, str | None], options: str = "") -> pl.DataFrame:
     recipe = parse_recipe(f'[[steps]]\nname = "decontaminate"\nsets = "{path}"\n{options}\n')
     rows = [
         dict.fromkeys(SAMPLES) | {"input_row": at, "group_key": "a" * 32, "prompt": prompt, "completion": completion}
         for at, (prompt, completion) in enumerate(texts)
     ]
-    return facts_of(pl.DataFrame(rows, schema=SAMPLES), build_steps(recipe))["text_reason"].to_list()
+    return facts_of(pl.DataFrame(rows, schema=SAMPLES), build_steps(recipe))
+
+
+def reasons(path, *texts: tuple[str | None, str | None], options: str = "") -> list[str | None]:
+    return facts(path, *texts, options=options)["text_reason"].to_list()
+
+
+def test_a_hit_names_the_row_of_the_item_and_the_words(sets):
+    told = facts(
+        sets,
+        (f"Again: {' '.join(QUESTION.split()[:12])}.", "4"),
+        ("Find the area of triangle ABC!", "4"),
+        ("What?", QUESTION),
+        ("What?", "4"),
+    )
+    assert told.select("text_value", "text_detail").rows() == [
+        (12, "eval.jsonl:0 ngram: a train leaves the old station at noon and reaches the harbour"),
+        (6, "eval.jsonl:1 item: find the area of triangle abc"),
+        (19, f"eval.jsonl:0 ngram: {QUESTION.lower()}"),
+        (None, None),
+    ]
 
 
 def test_items_are_found_in_prompts_and_completions(sets):

@@ -21,6 +21,7 @@ from curation.steps.language_mix import LanguageMix
 from curation.steps.long_paragraph import LongParagraph
 from curation.steps.normalise import Normalise
 from curation.steps.parts import with_parts
+from curation.steps.private_data import PrivateData
 from curation.steps.select import Select
 from curation.steps.verify import Verify
 from verifier.text.think import opens_reasoning, split_reasoning
@@ -45,9 +46,26 @@ def samples(*completions: str | None, prompt: str = "What?", **columns: object) 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case['step']}: {case['why']}" for case in CASES])
 def test_a_text_step_drops_and_keeps_what_its_cases_say(case):
     step = step_from_options(STEPS[case["step"]], case.get("options", {}), where="here")
-    columns = {name: case[name] for name in ("language", "answers") if name in case}
+    columns = {name: case[name] for name in ("language", "answers", "score") if name in case}
     facts = facts_of(samples(case["completion"], prompt=case.get("prompt", "What?"), **columns), [step])
-    assert facts["text_reason"].to_list() == [case["expect"]]
+    [fate] = facts.select("text_reason", "text_value", "text_detail").rows()
+    assert fate[0] == case["expect"]
+    if "value" in case:
+        assert fate[1:] == (case["value"] and pytest.approx(case["value"]), case["detail"])
+    if case["expect"] is None:
+        assert fate == (None, None, None)
+
+
+def test_the_first_case_of_each_reason_says_what_is_told_of_it():
+    told = {(case["step"], case["expect"]) for case in CASES if "value" in case}
+    assert told == {(case["step"], case["expect"]) for case in CASES if case["expect"]}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["step"] == "private_data" and case["expect"]])
+def test_nothing_private_is_told(case):
+    facts = facts_of(samples(case["completion"]), [PrivateData(ip_addresses=True)])
+    assert facts["text_value"].null_count() == 0
+    assert facts["text_detail"].to_list() == [None]
 
 
 @pytest.mark.parametrize("name", [name for name, kind in STEPS.items() if issubclass(kind, TextStep)])
@@ -64,31 +82,59 @@ def test_each_step_has_its_name_and_says_its_example_and_source(name):
 
 
 @given(
-    st.lists(st.sampled_from(["<think>", "</think>", "a", "é字", " ", "\n\n", "<", "think>"]), max_size=12).map("".join)
+    st.lists(
+        st.sampled_from(["<think>", "</think>", "a", "`", "```", "é字", " ", "\n\n", "<", "think>"]), max_size=12
+    ).map("".join)
 )
 def test_the_parts_are_those_of_the_verifier(text):
     for prompt in ("What?", "What? <think>\n"):
         parts = with_parts(samples(text, prompt=prompt)).row(0, named=True)
         expected = split_reasoning(text, is_opened=opens_reasoning(prompt))
         assert (parts["reasoning"], parts["tail"]) == (expected.reasoning, expected.answer)
+        assert (parts["opens"], parts["closes"]) == (text.count("<think>"), text.count("</think>"))
+        assert (parts["fences"] > 0) == ("```" in (expected.reasoning or ""))
+        assert parts["tail_fences"] == (expected.answer or "").count("```")
 
 
 PIECES = ["a", "Wort ", "é", "—", "字", "カ", "한", "⺀", "𝒳", "𠀀", " ", "\n", "\n\n", "7"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
+WORDED = st.lists(st.sampled_from([*PIECES, "\\frac", "\\x", "ab", "Z", "{"]), max_size=40).map("".join)
 CJK = re.compile("[⺀-⿟぀-ヿ㐀-䶿一-鿿가-힣𠀀-𪛟]")
 
 
 @given(TEXTS, st.sampled_from([0, 1, 5, 50, 99, 100, 200]))
 def test_language_mix_counts_as_its_formula_says(text, percent):
     cjk, letters = len(CJK.findall(text)), len(re.findall("[A-Za-z]", text))
-    [reason] = facts_of(samples(text), [LanguageMix(max_cjk_percent=percent)])["text_reason"]
+    facts = facts_of(samples(text), [LanguageMix(max_cjk_percent=percent)])
+    [(reason, share)] = facts.select("text_reason", "text_value").rows()
     assert (reason is not None) == (100 * cjk > percent * (cjk + letters))
+    assert share == (100 * cjk / (cjk + letters) if reason else None)
+
+
+@given(WORDED, st.sampled_from([0, 5, 50, 99, 200]))
+def test_language_mix_counts_the_words_of_an_answer_in_chinese(text, percent):
+    cjk, commands = len(CJK.findall(text)), len(re.findall(r"\\[A-Za-z]{2,}", text))
+    words = len(re.findall("[A-Za-z]{2,}", text)) - commands
+    facts = facts_of(samples(text, language="zh"), [LanguageMix(max_latin_percent=percent)])
+    [(reason, share)] = facts.select("text_reason", "text_value").rows()
+    assert (reason is not None) == (100 * words > percent * (cjk + words))
+    assert share == (100 * words / (cjk + words) if reason else None)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from([0, 1, 5, 50]))
+def test_language_mix_counts_each_of_many_texts_by_itself(texts, percent):
+    step = LanguageMix(max_cjk_percent=percent)
+    together = facts_of(samples(*texts), [step])
+    assert together["text_value"].to_list() == [facts_of(samples(text), [step])["text_value"][0] for text in texts]
 
 
 @given(TEXTS, st.integers(1, 12))
 def test_long_paragraph_measures_as_its_formula_says(text, most):
-    [reason] = facts_of(samples(text), [LongParagraph(max_chars=most)])["text_reason"]
-    assert (reason is not None) == (max(map(len, text.split("\n\n"))) > most)
+    facts = facts_of(samples(text, "", text), [LongParagraph(max_chars=most)])
+    longest = max(text.split("\n\n"), key=len)
+    is_long = len(longest) > most
+    told = (len(longest), longest.lstrip()) if is_long else (None, None)
+    assert facts.select("text_value", "text_detail").rows() == [told, (None, None), told]
 
 
 def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():

@@ -37,6 +37,14 @@ def reasons(step: Length, *completions: str) -> list[str | None]:
     return facts_of(pl.DataFrame(rows, schema=SAMPLES), [step])["text_reason"].to_list()
 
 
+def test_the_tokens_that_were_counted_are_told(path):
+    rows = [
+        dict.fromkeys(SAMPLES) | {"input_row": 0, "prompt": "?", "completion": text} for text in ("a", "ab", "abcdefgh")
+    ]
+    facts = facts_of(pl.DataFrame(rows, schema=SAMPLES), [Length(min_tokens=2, max_tokens=6, tokenizer=path)])
+    assert facts["text_value"].to_list() == [1, None, 8]
+
+
 def recipe(options: str) -> str:
     return f'[[steps]]\nname = "length"\n{options}'
 
