@@ -68,6 +68,8 @@ class Recipe:
         """
         if any(verdict.score is None for verdict in verdicts):
             return None
+        if len(verdicts) == 1 and len(self.terms) == 1 and self.terms[0].weight == 1.0 and not self.terms[0].is_gate:
+            return round(verdicts[0].score or 0.0, _DIGITS) + 0.0
         pairs = tuple(zip(self.terms, verdicts, strict=True))
         if any(term.is_gate and verdict.outcome is not Outcome.CORRECT for term, verdict in pairs):
             return self.gate_reward

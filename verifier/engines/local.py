@@ -25,7 +25,7 @@ from verifier.verifiers.base import (
     Verifier,
     VerifierFactory,
 )
-from verifier.wire.unicode import size_bytes, well_formed_group
+from verifier.wire.unicode import is_longer, size_bytes, well_formed_group
 
 MATH = "math"
 CODE = "code"
@@ -148,8 +148,13 @@ class LocalEngine:
         name = group.recipe or self._default_recipe
         if not group.completions or name not in self._recipes:
             return None
-        opened = [_open_at_once(term.name, self._instant[name][term.name], group) for term in self._recipes[name].terms]
-        return tuple(one for one in opened if one is not None) if all(opened) else None
+        opened: list[_Opened] = []
+        for term in self._recipes[name].terms:
+            one = _open_at_once(term.name, self._instant[name][term.name], group)
+            if one is None:
+                return None
+            opened.append(one)
+        return tuple(opened)
 
     def _known_at_once(self, opened: Sequence[_Opened], group: Group) -> dict[str, tuple[Verdict, ...]]:
         """Completion -> verdicts, where none of them needs waiting."""
@@ -195,10 +200,9 @@ class LocalEngine:
         return GroupResult(id=group.id, scores=tuple(scored[completion] for completion in group.completions))
 
     def _too_long(self, verifier: str, completion: str) -> Verdict | None:
-        size = size_bytes(completion)
-        if size <= self._max_completion_bytes:
+        if not is_longer(completion, self._max_completion_bytes):
             return None
-        detail = f"the completion has {size} bytes; at most {self._max_completion_bytes} are read"
+        detail = f"the completion has {size_bytes(completion)} bytes; at most {self._max_completion_bytes} are read"
         return Verdict.incorrect(verifier, "too_long", detail)
 
     async def _verdict(self, opened: _Opened, completion: str) -> Verdict:

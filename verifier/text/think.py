@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 OPEN_TAG = "<think>"
 CLOSE_TAG = "</think>"
+_FEW = 8
+_SIGN_STARTS = ("|", "｜")
 
 
 class Reasoned(NamedTuple):
@@ -69,6 +71,19 @@ def _own_turn(completion: str) -> str | None:
     return text[: found.start()] if found else text
 
 
+def _may_have_turns(text: str) -> bool:
+    """Whether a sign of a chat template may stand in a text that has a ``<``."""
+    # Two searches of two characters cost more than all else; most texts have but their tags.
+    at = text.find("<")
+    for _ in range(_FEW):
+        if at < 0:
+            return False
+        if text[at + 1 : at + 2] in _SIGN_STARTS or text.startswith("</s>", at):
+            return True
+        at = text.find("<", at + 1)
+    return "<|" in text or "<｜" in text or "</s>" in text
+
+
 def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
     """Splits a completion at the last closing tag; linear in its length.
 
@@ -78,7 +93,7 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
     """
     if "<" not in completion:
         return Reasoned(completion, None) if is_opened else Reasoned(None, completion)
-    if "<|" in completion or "<｜" in completion or "</s>" in completion:
+    if _may_have_turns(completion):
         own = _own_turn(completion)
         if own is None:
             return Reasoned(reasoning=completion, answer=None)

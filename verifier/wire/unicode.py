@@ -20,6 +20,9 @@ from verifier.types import (
     TestGroup,
 )
 
+_MOST_BYTES = 4
+"""Of a code point."""
+
 
 def well_formed(text: str) -> str:
     """The text with each lone surrogate replaced by U+FFFD; two halves that stand together are joined."""
@@ -35,6 +38,11 @@ def well_formed(text: str) -> str:
 def size_bytes(text: str) -> int:
     """Length of a well-formed text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def is_longer(text: str, limit: int) -> bool:
+    """Whether a well-formed text takes more bytes of UTF-8 than a limit; a short one is not encoded to tell."""
+    return len(text) * _MOST_BYTES > limit and size_bytes(text) > limit
 
 
 def well_formed_group(group: Group) -> Group:
