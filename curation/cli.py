@@ -22,6 +22,7 @@ from curation.errors import AccountingError, UsageError
 from curation.executors.local import RunPlan, RunReport, run
 from curation.presets import preset, preset_names
 from curation.progress import shard_progress
+from curation.progress_file import Observers, progress_file
 from curation.recipe import Recipe, load_recipe
 from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
@@ -111,7 +112,8 @@ def explain_command(wanted: str, directory: Path) -> None:
 def status_command(directory: Path) -> None:
     """Tells how far the run on DIRECTORY is, also from another terminal."""
     with _told_of_mistakes():
-        click.echo(status_of(directory))
+        for line in status_of(directory):
+            click.echo(line)
 
 
 @main.command("diff")
@@ -120,11 +122,8 @@ def status_command(directory: Path) -> None:
 def diff_command(one: Path, other: Path) -> None:
     """Tells which samples came to another end in OTHER than in ONE, and why."""
     with _told_of_mistakes():
-        moves = differences(one, other)
-        for move in moves:
-            click.echo(f"{move.samples:>9,}  {move.before}  ->  {move.after}  (such as {', '.join(move.examples)})")
-        if not moves:
-            click.echo("no sample came to another end")
+        for line in differences(one, other):
+            click.echo(line)
 
 
 @main.command("report")
@@ -205,8 +204,13 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport
 
         return open_engine(settings)
 
-    with shard_progress() as progress:
-        return asyncio.run(run(plan, opened, progress))
+    with shard_progress() as bar, progress_file(plan.output) as told:
+        report = asyncio.run(run(plan, opened, Observers(bar, told)))
+        if report.stopped:
+            told.stopped(report.stopped)
+        else:
+            told.ended()
+    return report
 
 
 def _tell(plan: RunPlan, report: RunReport) -> int:
