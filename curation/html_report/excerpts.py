@@ -12,10 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import polars as pl
-
 from curation.steps.language_mix import CJK_PROMPT_PERCENT
-from curation.steps.refusal import PATTERNS
 from curation.visible import cut, visible
 from verifier.text.answers import find_answer
 from verifier.text.think import CLOSE_TAG, OPEN_TAG
@@ -44,6 +41,7 @@ _OPENINGS: Mapping[str, Mapping[str, str]] = {
     "unclosed_formula": {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "\\begin{": "\\end{"},
 }
 """Reason -> what opens, and what closes it; empty where that is not told by one sign."""
+_SENTENCE_END = re.compile(r"[.!?。！？]\s+(?=\S)")
 _WORD = re.compile(r"[^\W_]+")
 _BETWEEN = r"(?:[\W_]|\\[A-Za-z]+)*?"
 _LEAST_WORDS, _LEAST_LITERAL = 2, 4
@@ -86,7 +84,8 @@ def prompt_excerpt(sample: Dropped, most: int) -> tuple[Piece, ...]:
     spans = _words(sample.prompt, sample.detail) if _is_of_prompt(sample) else []
     if spans:
         return _pieces(sample.prompt, sorted(spans)[:_MOST_SPANS])
-    return (Piece("text", cut(sample.prompt, most)),) if sample.prompt else ()
+    start = cut(sample.prompt, most)
+    return (Piece("text", start),) if start.strip() else ()
 
 
 def _is_of_prompt(sample: Dropped) -> bool:
@@ -219,7 +218,8 @@ def _answer_start(completion: str) -> int:
 
 def _repeated(sample: Dropped) -> list[Span]:
     """All that is equal to the most frequent line, sentence or passage."""
-    completion = sample.completion
+    # A tag is no part of the line that it stands in.
+    completion = sample.completion.replace(OPEN_TAG, "\n" * len(OPEN_TAG))
     if sample.reason in _PIECES:
         found = [match.span() for match in _PIECES[sample.reason].finditer(completion)]
         texts = Counter(completion[start:stop] for start, stop in found)
@@ -246,7 +246,10 @@ def _open_end(sample: Dropped) -> list[Span]:
     begins = [place for place in opened if place >= 0]
     if begins:
         return [(min(begins), len(completion))]
-    line = max(start, completion.rfind("\n") + 1, len(completion) - _ENDS_CHARS)
+    # Of the last line the last sentence, where others stand before it.
+    line = max(start, completion.rfind("\n") + 1)
+    line = max([line, *(stop.end() for stop in _SENTENCE_END.finditer(completion, line))])
+    line += len(completion[line:]) - len(completion[line:].lstrip())
     return [(line, len(completion))] if line < len(completion) else []
 
 
@@ -258,15 +261,10 @@ def _is_open(text: str, mark: str, closing: str) -> bool:
     return not closing or closing not in text[max(start, text.rfind(mark, start)) + len(mark) :]
 
 
-def _refusal(sample: Dropped) -> list[Span]:
-    """What the step found, or the first phrase of those that it looks for."""
-    if found := _literal(sample):
-        return found
+def _phrase(sample: Dropped) -> list[Span]:
+    """What the step found in the answer."""
     start = _answer_start(sample.completion)
-    answer = pl.Series([sample.completion[start:]])
-    phrase = str(answer.str.extract(PATTERNS[sample.reason], 0).item() or "") if sample.reason in PATTERNS else ""
-    place = sample.completion.find(phrase, start) if phrase else -1
-    return [(place, place + len(phrase))] if place >= 0 else []
+    return [span for span in _literal(sample) if span[0] >= start]
 
 
 def _item(sample: Dropped) -> list[Span]:
@@ -293,7 +291,7 @@ _FINDERS: Mapping[str, Callable[[Dropped], list[Span]]] = {
     "language_mix": _other_script,
     "format": _tags,
     "truncated": _open_end,
-    "refusal": _refusal,
+    "refusal": _phrase,
     "decontaminate": _item,
     "dedup": _nothing,  # its detail is the id of another sample
     "verify": _answer,

@@ -6,6 +6,7 @@ never pile up. What stays is a counter a length and domain, some 30 bytes a drop
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ UNSHOWN = (PrivateData.name,)
 
 _MOST_DETAILS = 10
 _SOURCE = "source"
-_AFTER_ITEM = ": "
+_ITEM = r"^(.*?)(?: (?:ngram|item|equal|masked))?: "
+"""Before the words stand the name of the item, and how it was found."""
 
 _End = tuple[str, str, str]
 """Folder, step and reason."""
@@ -60,7 +62,8 @@ class Reason:
         chars: median length; None where none has a completion.
         measured: how many carry a number.
         least: of these numbers; likewise the median (the lower one) and the greatest.
-        details: what was found most often, each with its samples; of an evaluation item its name.
+        details: what was found most often, each with its samples; of an evaluation item its name. What was found but
+            once tells nothing of the others, and is left out where it is no evaluation item.
         distinct: how many different things were found.
     """
 
@@ -248,10 +251,12 @@ class _Dropped:
 
     def _details(self, every: pl.DataFrame) -> dict[int, list[tuple[str, int]]]:
         """The most frequent details of each end; of equally frequent ones, those that come first."""
+        items = [number for (_, step, _), number in self._ends.items() if step == Decontaminate.name]
         most = (
             every.filter(pl.col("detail").is_not_null())
             .group_by("end", "detail")
             .agg(pl.len().alias("samples"), pl.col("at").min())
+            .filter((pl.col("samples") > 1) | pl.col("end").is_in(items))
             .sort("end", -pl.col("samples").cast(pl.Int64), "at")
             .group_by("end", maintain_order=True)
             .head(_MOST_DETAILS)
@@ -273,12 +278,13 @@ class _Dropped:
 
 def _item(column: str) -> pl.Expr:
     """The name of an evaluation item, without the words that were found of it."""
-    return pl.col(column).str.split(_AFTER_ITEM).list.first()
+    return pl.coalesce(pl.col(column).str.extract(_ITEM), column)
 
 
 def _detail(fields: Mapping[str, object]) -> str:
     detail = str(fields["drop_detail"])
-    return detail.partition(_AFTER_ITEM)[0] if fields["drop_step"] == Decontaminate.name else detail
+    item = re.match(_ITEM, detail) if fields["drop_step"] == Decontaminate.name else None
+    return item[1] if item else detail
 
 
 def _pass_rates(directory: Path, manifest: Manifest) -> Counter[tuple[int, int]] | None:

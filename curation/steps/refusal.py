@@ -105,10 +105,6 @@ def _any_of(patterns: Sequence[str]) -> str:
     return "(?i)" + "|".join(pattern.format(**_WORDS) for pattern in patterns).replace(r"\b", r"(?-u:\b)")
 
 
-PATTERNS: Mapping[str, str] = {"refusal": _any_of(_REFUSALS), "self_identification": _any_of(_SELF)}
-"""Reason -> what finds it in an answer, as polars takes it."""
-
-
 @dataclass(frozen=True)
 class Refusal(TextStep):
     """Drops answers that refuse the task, and answers in which a model names itself; looks at no reasoning.
@@ -141,6 +137,6 @@ class Refusal(TextStep):
         """Refusals first, as many name the model too."""
         start = pl.col("tail").str.strip_chars_start().str.head(_START_CHARS)
         return [
-            Rule(reason="refusal", drops=start.str.contains(PATTERNS["refusal"])),
-            Rule(reason="self_identification", drops=pl.col("hinted_").str.contains(PATTERNS["self_identification"])),
+            Rule(reason="refusal", drops=start.str.contains(_any_of(_REFUSALS))),
+            Rule(reason="self_identification", drops=pl.col("hinted_").str.contains(_any_of(_SELF))),
         ]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -25,6 +26,7 @@ from tests.fakes_curation import FakeEngine, read_all, run_fake, think, write_ro
 
 HOSTILE = "</pre></script><script>window.pwned = 1</script><img src=x onerror='pwned = 1'>{{ 7 * 7 }}"
 FILTERS = '[[steps]]\nname = "validate"\n[[steps]]\nname = "format"\n'
+STEPS = "".join(f'[[steps]]\nname = "{name}"\n' for name in ("dedup", "verify", "select")) + 'policy = "shortest"\n'
 
 
 class Tables(HTMLParser):
@@ -147,8 +149,7 @@ def judged_twice(tmp_path):
     rows = [{"id": "a", "prompt": "p", "completions": [think(1, "x" * n) for n in range(4)], "answer": "1"}]
     write_rows(tmp_path / "one.parquet", rows)
     write_rows(tmp_path / "two.parquet", [*rows, {**rows[0], "id": "b", "prompt": "q"}])
-    recipe = '[[steps]]\nname = "dedup"\n[[steps]]\nname = "verify"\n[[steps]]\nname = "select"\npolicy = "shortest"\n'
-    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", recipe=recipe)
+    run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", recipe=STEPS)
     return tmp_path / "out"
 
 
@@ -160,17 +161,24 @@ def test_reasons_tell_what_was_measured_and_found_over_all_files(tmp_path):
     assert (selected.least, selected.median, selected.greatest) == (2.0, 3.0, 4.0)
     copies = reasons["rejected", "dedup", "duplicate"]
     assert (copies.samples, copies.measured, copies.distinct) == (4, 0, 4)
-    assert copies.details == (("a-0", 1), ("a-1", 1), ("a-2", 1), ("a-3", 1))
+    assert copies.details == ()
     tables = Tables(page_of(directory))
     assert tables.row("select / not_selected")[1:] == ["6", "2", "3", "4"]
-    assert any("a-0 1" in " ".join(cell.split()) for row in tables.rows for cell in row)
+    assert all(not row or row[0].split() != ["dedup", "/", "duplicate"] for row in tables.rows)
+    # The same samples a third time.
+    shutil.copy(tmp_path / "two.parquet", tmp_path / "zwo.parquet")
+    run_fake([str(tmp_path / "*.parquet")], directory, recipe=STEPS)
+    copies = survey(directory, read_manifest(directory)).reasons["rejected", "dedup", "duplicate"]
+    assert copies.distinct == 8
+    assert copies.details == (("a-0", 2), ("a-1", 2), ("a-2", 2), ("a-3", 2))
+    assert any("a-0 2" in " ".join(cell.split()) for row in Tables(page_of(directory)).rows for cell in row)
 
 
 def test_evaluation_items_are_counted_by_name(tmp_path):
     directory = judged_twice(tmp_path)
     file = directory / "rejected/two.parquet"
     table = pq.read_table(file)
-    texts = [f"set/{number % 2}: other words {number}" for number in range(table.num_rows)]
+    texts = [f"set:{number % 2} ngram: other words {number}" for number in range(table.num_rows)]
     for name, values in (("drop_step", ["decontaminate"] * len(texts)), ("drop_detail", texts)):
         place = table.schema.get_field_index(name)
         table = table.set_column(place, table.schema.field(name), [values])
@@ -178,7 +186,7 @@ def test_evaluation_items_are_counted_by_name(tmp_path):
     reasons = survey(directory, read_manifest(directory)).reasons
     found = reasons["rejected", "decontaminate", "duplicate"]
     assert found.distinct == 2
-    assert dict(found.details) == {"set/0": 2, "set/1": 2}
+    assert dict(found.details) == {"set:0": 2, "set:1": 2}
     assert all(not reason.details for end, reason in reasons.items() if end[1] == "select")
 
 
@@ -400,9 +408,13 @@ def marked(completion, step, reason="", prompt="What is it?", detail=""):
         ("<think>$$</think> So \\boxed{\\frac{1}{2}", "truncated", "unclosed_box", ["\\boxed{\\frac{1}{2}"]),
         ("<think>\\[</think> \\[a\\] and $$b", "truncated", "unclosed_formula", ["$$b"]),
         ("<think>a</think> It is 4.\nBut then the", "truncated", "unfinished_answer", ["But then the"]),
-        ("<think>No.</think> I'm sorry, I can't help with that.", "refusal", "refusal", ["I can't help with"]),
-        ("<think>a</think> Well, as an AI, I am 4.", "refusal", "self_identification", ["as an AI, I"]),
-        ("<think>a</think> I am new here.", "refusal", "refusal", []),
+        ("<think>a</think> It is 4. But then we", "truncated", "unfinished_answer", ["But then we"]),
+        (
+            "<think>We sum it up once more. We sum it up once more.",
+            "repetition",
+            "repeated_sentences",
+            ["We sum it up once more."] * 2,
+        ),
     ],
 )
 def test_the_part_that_a_reason_is_about_is_marked(completion, step, reason, expected):
@@ -421,14 +433,16 @@ def test_of_a_loop_each_round_is_marked():
     assert found[0] in line * 2
 
 
-ITEM = "math500/12: find the sum of x 2 and y"
+ITEM = "math500.jsonl:12 ngram: find the sum of x 2 and y"
 
 
 def test_the_words_of_an_evaluation_item_are_marked_whatever_stands_between_them():
     text = "So: Find  the *sum* of $x^2$, and \\left(y\\right)."
     assert marked(text, "decontaminate", "completion_ngram", detail=ITEM) == ["Find  the *sum* of $x^2$, and \\left(y"]
     assert marked(text, "decontaminate", "prompt_ngram", detail=ITEM) == []
-    assert marked("求和：第 三 题", "decontaminate", "completion_item", detail="aime/3: 求 和 第 三") == ["求和：第 三"]
+    assert marked("求和：第 三 题", "decontaminate", "completion_item", detail="aime.jsonl:3 item: 求 和 第 三") == [
+        "求和：第 三"
+    ]
 
 
 def test_a_contaminated_prompt_is_marked_and_cut_around_the_item():
@@ -439,6 +453,12 @@ def test_a_contaminated_prompt_is_marked_and_cut_around_the_item():
     assert sum(len(piece.text) for piece in pieces if piece.kind != "gap") < 700
     other = prompt_excerpt(Dropped(completion="4", prompt=prompt, step="verify"), 300)
     assert [(piece.kind, len(piece.text)) for piece in other] == [("text", 300)]
+
+
+def test_of_a_refusal_the_phrase_is_marked_in_the_answer_alone():
+    text = "<think>I can't help with it.</think> I'm sorry, I can't help with that."
+    assert marked(text, "refusal", "refusal", detail="I can't help with") == ["I can't help with"]
+    assert marked(text.partition("sorry")[0], "refusal", "refusal", detail="I can't help with") == []
 
 
 def test_of_a_step_without_a_marker_what_it_found_is_marked_where_it_stands():
