@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 
 from curation.asking import differences, explained, status_of
+from curation.costs import CostMeter
 from curation.errors import AccountingError, UsageError
 from curation.executors.local import RunPlan, RunReport, run
 from curation.presets import preset, preset_names
@@ -57,6 +58,7 @@ def main() -> None:
     help="File of verdicts kept by content, for all runs; default: assay/verdicts.sqlite in the user's cache.",
 )
 @click.option("--no-store", is_flag=True, help="Judges all, and keeps no verdict for other runs.")
+@click.option("--costs", is_flag=True, help="Writes DIR/costs.json: CPU seconds of each pass, for the report.")
 def run_command(  # noqa: PLR0917 - click passes them by name
     recipe: Path,
     globs: tuple[str, ...],
@@ -66,6 +68,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     retry_failed: bool,  # noqa: FBT001 - click passes it
     store: Path | None,
     no_store: bool,  # noqa: FBT001 - click passes it
+    costs: bool,  # noqa: FBT001 - click passes it
 ) -> None:
     """Runs RECIPE (TOML) over the shards and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
 
@@ -74,7 +77,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     try:
         kept = None if no_store else store or _default_store()
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
-        report = _run(plan, server=server, sandbox=sandbox)
+        report = _run(plan, server=server, sandbox=sandbox, has_costs=costs)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
@@ -196,7 +199,7 @@ def _default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
 
 
-def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport:
+def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: bool) -> RunReport:
     settings = load_settings(server=server, sandbox=sandbox)
 
     def opened() -> AbstractAsyncContextManager[Engine]:
@@ -205,7 +208,10 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport
         return open_engine(settings)
 
     with shard_progress() as bar, progress_file(plan.output) as told:
-        report = asyncio.run(run(plan, opened, Observers(bar, told)))
+        meter = CostMeter()
+        report = asyncio.run(run(plan, opened, Observers(bar, told, meter)))
+        if has_costs:
+            meter.write(plan.output)
         if report.stopped:
             told.stopped(report.stopped)
         else:
