@@ -51,6 +51,7 @@ class CostMeter:
     def __init__(self) -> None:
         self._costs: dict[str, Cost] = {}
         self._stage = ""
+        self._left = 0
         self._began = (0.0, 0.0)
         self._samples = 0
         self._kept = 0
@@ -58,7 +59,7 @@ class CostMeter:
     def stage_started(self, stage: str, total: int) -> None:
         """Ends the pass before. One that is done anew, as a shard went away, adds to what it cost before."""
         self._end()
-        self._stage, self._began = stage, (_cpu_s(), time.monotonic())
+        self._stage, self._left, self._began = stage, total, (_cpu_s(), time.monotonic())
         before = self._costs.get(stage, Cost(cpu_s=0.0, wall_s=0.0, samples=0))
         samples = total if stage == "judging" else 0
         self._costs[stage] = Cost(cpu_s=before.cpu_s, wall_s=before.wall_s, samples=before.samples + samples)
@@ -67,9 +68,12 @@ class CostMeter:
         """Costs are those of whole passes."""
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:  # noqa: ARG002 - the protocol's
-        """Counts what the passes went over."""
+        """Counts what the passes went over; the last shard ends the last pass, before the processes that judge go."""
         self._samples += entry.samples
         self._kept += entry.kept
+        self._left -= 1
+        if not self._left:
+            self._end()
 
     def write(self, directory: Path) -> None:
         """Writes what the passes cost, when the run has ended."""
@@ -85,7 +89,8 @@ class CostMeter:
         if self._stage:
             cost, (cpu_s, began) = self._costs[self._stage], self._began
             self._costs[self._stage] = Cost(
-                cpu_s=round(cost.cpu_s + _cpu_s() - cpu_s, _DIGITS),
+                # What a process that was killed had used may be lost with it.
+                cpu_s=round(cost.cpu_s + max(0.0, _cpu_s() - cpu_s), _DIGITS),
                 wall_s=round(cost.wall_s + time.monotonic() - began, _DIGITS),
                 samples=cost.samples,
             )
