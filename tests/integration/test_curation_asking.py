@@ -4,6 +4,8 @@ import gzip
 import json
 import re
 
+import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -153,6 +155,19 @@ def test_the_text_of_each_place_is_found_wherever_the_command_runs(tmp_path, mon
     for place, text in found.items():
         expected = None if place.index is None else f"<think>{place.row}</think> a\nb{place.index}"
         assert (text.prompt, text.completion, text.answer, text.missing) == (f" p{place.row} ", expected, "1", "")
+
+
+def test_texts_of_a_store_are_read_there(tmp_path):
+    row = {"id": "q", "prompt": "P", "completions": [think(1), "no tags"], "answer": "1"}
+    with fsspec.open("memory://bucket/a.parquet", "wb") as stream:
+        pq.write_table(pa.Table.from_pylist([row]), stream)
+    run_fake(["memory://bucket/*.parquet"], tmp_path / "out")
+    told = asked("explain", "q", tmp_path / "out")
+    assert "memory:///bucket/a.parquet row 0 completion 1, 7 characters\n    no tags\n" in told
+    fsspec.filesystem("memory").rm("/bucket/a.parquet")
+    assert "(the text is not to be had: memory:///bucket/a.parquet: cannot be read" in asked(
+        "explain", "q", tmp_path / "out"
+    )
 
 
 def test_a_lookup_reads_the_row_groups_that_are_needed_alone(tmp_path, monkeypatch):

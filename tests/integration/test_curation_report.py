@@ -82,7 +82,7 @@ def hostile_rows() -> list[dict[str, object]]:
             f"<think>\n```\n{text}\n```\n</think> {boxed}",
             f"<think>我们想一想这个问题吧 {text} 然后得到答案</think> {boxed}",
             f"<think>{'word ' * 90}{text}</think> {boxed}",
-            f"{reasoning} {boxed}",
+            *[f"{reasoning} {boxed}"] * 2,
             None,
         ]
         # A different prompt each, so that each reason has examples of several texts.
@@ -230,6 +230,14 @@ def test_the_offending_parts_are_marked(browser, pages):
         }.items():
             marks = opened.page.locator("details", has=opened.page.locator("summary", has_text=reason)).locator("mark")
             assert any(text in mark for mark in marks.all_inner_texts()), reason
+
+
+def test_what_was_found_is_told_as_text(browser, pages):
+    with Watched(browser, pages["hostile"]) as opened:
+        assert opened.page.locator("#reasons .found").count() == 4
+        copied = opened.page.locator("#duplicates details").inner_text()
+        assert "0<script>window.pwned = 1" in copied
+        assert "5{{ 7 * 7 }}" in copied
 
 
 def test_a_chart_is_named_and_only_that_of_the_width_is_shown(browser, pages):

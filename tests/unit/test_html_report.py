@@ -171,7 +171,7 @@ def test_reasons_tell_what_was_measured_and_found_over_all_files(tmp_path):
     copies = survey(directory, read_manifest(directory)).reasons["rejected", "dedup", "duplicate"]
     assert copies.distinct == 8
     assert copies.details == (("a-0", 2), ("a-1", 2), ("a-2", 2), ("a-3", 2))
-    assert any("a-0 2" in " ".join(cell.split()) for row in Tables(page_of(directory)).rows for cell in row)
+    assert any("a-0 × 2" in " ".join(cell.split()) for row in Tables(page_of(directory)).rows for cell in row)
 
 
 def test_evaluation_items_are_counted_by_name(tmp_path):
