@@ -40,6 +40,8 @@ bench: $(STAMP)  ## Runs every benchmark in its small form
 	$(BIN)/python benchmarks/sandbox_load.py --executions 200
 	$(BIN)/python benchmarks/attacks.py --sandbox local
 	$(BIN)/python benchmarks/curate_shards.py --small
+	$(BIN)/python benchmarks/curate_peers.py --rows 4000
+	$(BIN)/python benchmarks/curate_growth.py --sizes 2000 4000
 	$(BIN)/python benchmarks/language.py --small
 
 proto: $(STAMP)  ## Writes the generated code anew

@@ -42,5 +42,7 @@ def _proportional_bytes(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     except OSError:
-        return _stat(pid)[21] * _PAGE if len(_stat(pid)) > 21 else 0
+        # It may be gone by now, and so say nothing.
+        words = _stat(pid)
+        return words[21] * _PAGE if len(words) > 21 else 0
     return 1024 * sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))

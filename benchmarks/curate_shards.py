@@ -15,22 +15,20 @@ import contextlib
 import importlib.util
 import io
 import json
-import logging
 import os
 import random
-import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from row_filters import BATCH, RowFilter, messages, run_python, write_tables
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples" / "shards"
@@ -116,117 +114,6 @@ def completion(draw: random.Random, paragraphs: list[str], answer: int) -> str:
     return "<think>\n" + "\n\n".join(parts) + f"\n</think>\n\nThe answer is \\boxed{{{shown}}}."
 
 
-CJK = re.compile(
-    "[\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]"
-)
-LATIN = re.compile("[A-Za-z]")
-
-
-def reason_of(prompt: str, text: str, seen: set[str]) -> str | None:
-    """The same filters, a row at a time, as one would write them in Python with care for speed."""
-    if not prompt.strip() or not text.strip():
-        return "empty"
-    if not 20 <= len(text) <= 131_072:
-        return "length"
-    opens, closes = text.count("<think>"), text.count("</think>")
-    if opens != 1 or closes != 1:
-        return "format"
-    before, _, rest = text.partition("<think>")
-    reasoning, closed, tail = rest.partition("</think>")
-    if not closed or before.strip() or not reasoning.strip() or not tail.strip():
-        return "format"
-    if not reasoning.isascii():
-        cjk = len(CJK.findall(reasoning))
-        if cjk and 100 * cjk > 5 * (cjk + len(LATIN.findall(reasoning))):
-            return "mixed_languages"
-    if max(map(len, reasoning.split("\n\n"))) > 2_000:
-        return "long_paragraph"
-    if "```" in reasoning:
-        return "code_in_reasoning"
-    if text in seen:
-        return "duplicate"
-    seen.add(text)
-    return None
-
-
-def python_samples(path: Path) -> Iterator[dict[str, Any]]:
-    """Samples of a shard with their reason, row by row."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=256):
-            for row in batch.to_pylist():
-                seen: set[str] = set()
-                for index, text in enumerate(row["completions"]):
-                    yield {
-                        "id": f"{row['id']}-{index}",
-                        "group_id": row["id"],
-                        "prompt": row["prompt"],
-                        "completion": text,
-                        "answer": row["answer"],
-                        "drop_reason": reason_of(row["prompt"], text, seen),
-                    }
-
-
-def run_python(source: Path, target: Path, *, verifies: bool) -> None:
-    """Plain Python a row; with math-verify called in the same process where asked."""
-    judge = _math_verify() if verifies else None
-    for path in sorted(source.glob("*.parquet")):
-        writers: dict[str, pq.ParquetWriter] = {}
-        held: dict[str, list[dict[str, Any]]] = {"data": [], "rejected": []}
-        for sample in python_samples(path):
-            if judge and sample["drop_reason"] is None and not judge(sample["answer"], sample["completion"]):
-                sample["drop_reason"] = "wrong"
-            kind = "data" if sample["drop_reason"] is None else "rejected"
-            if kind == "data":
-                sample["messages"] = _messages(sample["prompt"], sample["completion"])
-            held[kind].append(sample)
-            if len(held[kind]) == 1_000:
-                _flush(target, path, kind, held, writers)
-        for kind in held:
-            _flush(target, path, kind, held, writers)
-        for writer in writers.values():
-            writer.close()
-
-
-def _messages(prompt: str, text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
-
-
-_NAMES = [(name, pa.string()) for name in ("id", "group_id", "completion", "answer")]
-SCHEMAS = {
-    "data": pa.schema([*_NAMES, ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))]),
-    "rejected": pa.schema([*_NAMES, ("prompt", pa.string()), ("drop_reason", pa.string())]),
-}
-"""As ``curate`` writes them: a dropped sample without its conversation, which would hold the completion once more."""
-
-
-def _flush(
-    target: Path, path: Path, kind: str, held: dict[str, list[dict[str, Any]]], writers: dict[str, pq.ParquetWriter]
-) -> None:
-    if not held[kind]:
-        return
-    if kind not in writers:
-        (target / kind).mkdir(parents=True, exist_ok=True)
-        dictionary = [] if kind == "data" else ["drop_reason"]
-        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": dictionary or False}
-        writers[kind] = pq.ParquetWriter(target / kind / path.name, SCHEMAS[kind], **options, write_statistics=False)
-    writers[kind].write_table(pa.Table.from_pylist(held[kind], schema=SCHEMAS[kind]))
-    held[kind] = []
-
-
-def _math_verify() -> Any:  # noqa: ANN401 - a function of an untyped package
-    from math_verify import parse, verify  # noqa: PLC0415 - only this engine pays for it
-
-    # It warns at every call that it has no timeout; the answers of the corpus need none.
-    logging.getLogger("math_verify").setLevel(logging.ERROR)
-
-    def is_right(answer: str, text: str) -> bool:
-        return bool(
-            verify(parse(f"${answer}$", parsing_timeout=None), parse(text, parsing_timeout=None), timeout_seconds=None)
-        )
-
-    return is_right
-
-
 def run_datasets(source: Path, target: Path) -> None:
     """HF datasets ``map`` and ``filter``, batched by prompt."""
     import datasets  # noqa: PLC0415 - may not be installed
@@ -238,13 +125,13 @@ def run_datasets(source: Path, target: Path) -> None:
     def judged(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         names = ("id", "group_id", "messages", "prompt", "completion", "answer", "drop_reason")
         out: dict[str, list[Any]] = {name: [] for name in names}
+        filters = RowFilter()
         for key, prompt, answer, completions in zip(
             batch["id"], batch["prompt"], batch["answer"], batch["completions"], strict=True
         ):
-            seen: set[str] = set()
             for index, text in enumerate(completions):
-                messages = _messages(prompt, text)
-                values = (f"{key}-{index}", key, messages, prompt, text, answer, reason_of(prompt, text, seen))
+                reason, turns = filters.reason(key, prompt, text), messages(prompt, text)
+                values = (f"{key}-{index}", key, turns, prompt, text, answer, reason)
                 for name, value in zip(names, values, strict=True):
                     out[name].append(value)
         return out
@@ -253,17 +140,24 @@ def run_datasets(source: Path, target: Path) -> None:
     for kind, keeps in (("data", True), ("rejected", False)):
         (target / kind).mkdir(parents=True, exist_ok=True)
         chosen = samples.filter(lambda reason, keeps=keeps: (reason is None) == keeps, input_columns="drop_reason")
-        chosen = chosen.remove_columns(["prompt", "drop_reason"] if keeps else ["messages"])
-        chosen.to_parquet(str(target / kind / "all.parquet"), compression="zstd")
+        chosen = chosen.remove_columns(["prompt", "completion", "drop_reason"] if keeps else ["messages"])
+        # ``to_parquet`` of datasets 5 knows snappy alone.
+        write_tables(chosen.with_format("arrow").iter(1_000), target / kind / "all.parquet")
 
 
 def run_curate(source: Path, target: Path, *, verifies: bool) -> None:
     """The product, by its command."""
     recipe = target.with_suffix(".toml")
     recipe.write_text(RECIPE + (VERIFY if verifies else ""))
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        # A store of its own: the user's may hold the verdicts of an earlier run.
+        store = ["--store", str(Path(folder) / "verdicts.sqlite")]
+        _run_here(["run", str(recipe), "--input", str(source / "*.parquet"), "--output", str(target), *store])
+
+
+def _run_here(command: list[str]) -> None:
     from curation.cli import main as curate  # noqa: PLC0415 - only this engine pays for it
 
-    command = ["run", str(recipe), "--input", str(source / "*.parquet"), "--output", str(target)]
     # In this process, as the peers: all of them have loaded polars and pyarrow.
     with contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -296,11 +190,13 @@ def filter_python(source: Path, target: Path) -> None:
     ids = []
     for path in sorted(source.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
+            for batch in file.iter_batches(batch_size=BATCH):
                 for row in batch.to_pylist():
                     for index, text in enumerate(row["completions"]):
-                        if reason_of(row["prompt"], text, set()) is None:
-                            ids.append(f"{row['id']}-{index}")
+                        key = f"{row['id']}-{index}"
+                        # Without a step for duplicates, each is a prompt of its own.
+                        if RowFilter().reason(key, row["prompt"], text) is None:
+                            ids.append(key)
     (target / "data").mkdir(parents=True)
     pl.DataFrame({"id": ids}).write_parquet(target / "data" / "ids.parquet")
 
@@ -320,8 +216,7 @@ def measured(engine: str, source: Path, folder: Path) -> dict[str, Any]:
     """CPU seconds and peak memory of an engine in its own process, and the ids it kept."""
     target = folder / engine.replace("+", "-")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # -P: this file must not stand for the package of its name.
-    command = [sys.executable, "-P", str(Path(__file__).resolve()), "--engine", engine, str(source), str(target)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--engine", engine, str(source), str(target)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     finished = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -182,7 +182,7 @@ def _plan(
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
     sources = find_sources(recipe.globs, recipe.storage)
-    check_columns(sources, recipe.columns, recipe.rows)
+    check_columns(sources, recipe.columns, recipe.rows, recipe.schema)
     shards = cut_into_shards(sources)
     return RunPlan(
         recipe=recipe,

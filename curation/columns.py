@@ -6,28 +6,38 @@ To let another name be found by itself, add it to ``ROLES``; the first that a sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
 import pyarrow as pa
 
+from curation.arrow import CHAT, NUMBER, STRUCT, TEXT, TEXTS, WHOLE, Kind, is_list, plain_type
 from curation.errors import InputError, near
+from curation.schemas import COLUMNS, COMPLETIONS, CONVERSATION, Made, Schema, find_schema
 from verifier.formats import FORMATS
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt", "problem", "question", "messages"),
-    "completions": ("completions", "generations", "responses", "completion", "response"),
+    "completions": COMPLETIONS,
     "answer": ("answer", "solution", "ground_truth"),
     "tests": ("tests", "test_cases", "unit_tests", "reference"),
     "domain": ("domain",),
     # A column "language" mostly names the programming language, so the natural one must be mapped by hand.
     "language": ("natural_language",),
+    "source": ("source", "data_source", "dataset"),
+    # "score" alone may be anything: votes, a pass rate, a difficulty.
+    "score": ("quality_score",),
+    # Many tables have a column "system" that is no part of the prompt.
+    "system": (),
     "id": ("id", "uuid"),
     "group_id": ("group_id", "prompt_id", "problem_id"),
 }
 """Part -> names under which it is found, in the order they are tried."""
 
 _REQUIRED = ("prompt", "completions")
+_ONLY_IF_FIT = ("source", "score", "system")
+"""Parts whose names stand for other things too: a column of another type is passed over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +60,16 @@ class Layout:
     """How the rows of one shard are read.
 
     Args:
-        columns: part -> column, for the parts that the shard has.
+        columns: part -> column, for the parts that a column plays as it stands.
         is_list: a row is a prompt with a list of completions; else a row is one completion.
         is_chat: the prompt is a list of messages; else a text.
         rows: how the tests of a row are read; None for the product's own JSON.
         row_columns: field of the format -> column, for the fields that the shard has.
+        schema: name of the schema by which it was read; ``columns`` where each part was found by itself.
+        shared: name -> expression over ``schemas.raw`` columns that several parts are made of.
+        made: part -> expression over ``schemas.raw`` columns.
+        made_of: the columns of these expressions.
+        has_markup: completions may hold the markup that ``schemas.with_think_tags`` rewrites.
     """
 
     columns: Mapping[str, str]
@@ -62,57 +77,102 @@ class Layout:
     is_chat: bool
     rows: RowFormat | None = None
     row_columns: Mapping[str, str] = field(default_factory=dict)
+    schema: str = COLUMNS
+    shared: Mapping[str, pl.Expr] = field(default_factory=dict)
+    made: Mapping[str, pl.Expr] = field(default_factory=dict)
+    made_of: tuple[str, ...] = ()
+    has_markup: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every column that is read, once."""
-        return tuple(dict.fromkeys((*self.columns.values(), *self.row_columns.values())))
+        return tuple(dict.fromkeys((*self.columns.values(), *self.row_columns.values(), *self.made_of)))
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether the completion is the last turn of a conversation."""
+        return CONVERSATION in self.made and "completions" not in self.columns
 
 
-def find_layout(schema: pa.Schema, mapping: Mapping[str, str], *, path: str, rows: RowFormat | None = None) -> Layout:
+def find_layout(
+    schema: pa.Schema, mapping: Mapping[str, str], *, path: str, rows: RowFormat | None = None, named: str = ""
+) -> Layout:
     """The layout of a shard with this schema.
 
     Args:
         schema: of the Parquet file.
         mapping: part -> column, as the recipe says.
         path: of the shard, for messages.
-        rows: how the tests of a row are read; None for the product's own JSON.
+        rows: how the tests of a row are read; None for the product's own JSON, or as the dataset has them.
+        named: the dataset's schema that the recipe names; empty to recognise it.
 
     Raises:
         InputError: a column is missing or of a type that cannot play its part.
     """
+    # A format in the recipe says how rows are read, so there is nothing to recognise.
+    found = find_schema(schema, COLUMNS if rows else named, mapping, path=path)
+    types = {item.name: plain_type(item.type) for item in schema}
+    if found is not None and found.format:
+        rows = RowFormat(name=found.format, fields={})
+    made = {} if found is None else _made(found, types, mapping)
     columns = {}
-    for role, candidates in _roles(rows).items():
-        column = _column(role, candidates, schema.names, mapping, path=path)
+    for role, candidates in _roles(rows, found).items():
+        if role in made or (role == "prompt" and CONVERSATION in made and role not in mapping):
+            continue
+        fitting = [
+            column
+            for column in candidates
+            if role not in _ONLY_IF_FIT or _TYPES[role].fits(types.get(column, pa.null()))
+        ]
+        is_needed = role in _REQUIRED and CONVERSATION not in made
+        column = _column(role, fitting, schema.names, mapping, path=path, is_needed=is_needed)
         if column is not None:
             columns[role] = column
-    types = {role: plain_type(schema.field(column).type) for role, column in columns.items()}
-    for role, column_type in types.items():
-        expected, fits = _TYPES[role]
-        if not fits(column_type):
+    for role, column in columns.items():
+        if not _TYPES[role].fits(types[column]):
             raise InputError(
-                f"{path}: column {columns[role]!r} cannot be the {role}: it is {column_type}, expected {expected}; "
+                f"{path}: column {column!r} cannot be the {role}: it is {types[column]}, expected {_TYPES[role].told}; "
                 f"map another column under [input.columns]"
             )
+    made_of = tuple(dict.fromkeys(column for part in made.values() for column in part.of))
+    if found is not None and found.shared:
+        made_of = tuple(dict.fromkeys((*made_of, *found.has)))
     return Layout(
         columns=columns,
-        is_list=_is_list(types["completions"]),
-        is_chat=_is_list(types["prompt"]),
+        is_list="completions" in columns and is_list(types[columns["completions"]]),
+        is_chat=is_list(types[columns["prompt"]]) if "prompt" in columns else CONVERSATION in made,
         rows=rows,
         row_columns=_row_columns(schema.names, rows, path=path) if rows else {},
+        schema=COLUMNS if found is None else found.name,
+        shared={} if found is None else found.shared,
+        made={role: part.value for role, part in made.items()},
+        made_of=made_of,
+        has_markup=found is not None and found.has_markup and "completions" not in mapping,
     )
 
 
-def _roles(rows: RowFormat | None) -> Mapping[str, tuple[str, ...]]:
-    """The names of each part; those of a dataset's format come first, and its solutions are no answers."""
-    if rows is None:
-        return ROLES
-    dataset = FORMATS[rows.name]
-    own = {"prompt": dataset.prompts, "id": dataset.ids}
+def _made(found: Schema, types: Mapping[str, pa.DataType], mapping: Mapping[str, str]) -> Mapping[str, Made]:
+    """The parts that are made of columns which the shard has, but for those that the recipe maps."""
     return {
-        role: tuple(dict.fromkeys((*own.get(role, ()), *names))) if role not in ("answer", "tests") else ()
-        for role, names in ROLES.items()
+        role: part
+        for role, part in found.made.items()
+        if role not in mapping and all(column in types and kind.fits(types[column]) for column, kind in part.of.items())
     }
+
+
+def _roles(rows: RowFormat | None, found: Schema | None) -> Mapping[str, tuple[str, ...]]:
+    """The names of each part; those of the dataset come first, and the solutions of a format are no answers."""
+    own: dict[str, tuple[str, ...]] = {}
+    without: tuple[str, ...] = ()
+    if rows is not None:
+        dataset = FORMATS[rows.name]
+        own = {"prompt": dataset.prompts, "id": dataset.ids}
+        without = ("answer", "tests")
+    roles = {role: tuple(dict.fromkeys((*own.get(role, ()), *names))) for role, names in ROLES.items()}
+    if found is not None:
+        roles |= found.columns
+        without = (*without, *found.without)
+    return {role: () if role in without else names for role, names in roles.items()}
 
 
 def _row_columns(names: list[str], rows: RowFormat, *, path: str) -> Mapping[str, str]:
@@ -134,7 +194,13 @@ def _row_columns(names: list[str], rows: RowFormat, *, path: str) -> Mapping[str
 
 
 def _column(
-    role: str, candidates: tuple[str, ...], names: list[str], mapping: Mapping[str, str], *, path: str
+    role: str,
+    candidates: Sequence[str],
+    names: list[str],
+    mapping: Mapping[str, str],
+    *,
+    path: str,
+    is_needed: bool,
 ) -> str | None:
     if role in mapping:
         if mapping[role] not in names:
@@ -144,7 +210,7 @@ def _column(
             )
         return mapping[role]
     found = next((name for name in candidates if name in names), None)
-    if found is None and role in _REQUIRED:
+    if found is None and is_needed:
         raise InputError(
             f"{path}: no column for the {role}; looked for {', '.join(candidates)}; the shard has {', '.join(names)}. "
             f'Name it in the recipe: [input.columns] {role} = "..."'
@@ -152,54 +218,16 @@ def _column(
     return found
 
 
-def plain_type(column_type: pa.DataType) -> pa.DataType:
-    """The type with dictionaries and views resolved, so that there is one kind of text and one of list."""
-    types = pa.types
-    if types.is_dictionary(column_type):
-        return plain_type(column_type.value_type)
-    if types.is_string(column_type) or types.is_large_string(column_type) or types.is_string_view(column_type):
-        return pa.large_string()
-    if _is_list(column_type):
-        return pa.large_list(plain_type(column_type.value_type))
-    if types.is_struct(column_type):
-        return pa.struct([pa.field(item.name, plain_type(item.type)) for item in column_type])
-    return column_type
-
-
-def _is_list(column_type: pa.DataType) -> bool:
-    return bool(pa.types.is_list(column_type) or pa.types.is_large_list(column_type))
-
-
-def _is_text(column_type: pa.DataType) -> bool:
-    return bool(pa.types.is_large_string(column_type))
-
-
-def _is_name(column_type: pa.DataType) -> bool:
-    return _is_text(column_type) or bool(pa.types.is_integer(column_type))
-
-
-def _is_texts(column_type: pa.DataType) -> bool:
-    return _is_list(column_type) and _is_text(column_type.value_type)
-
-
-def _is_chat(column_type: pa.DataType) -> bool:
-    if not (_is_list(column_type) and pa.types.is_struct(column_type.value_type)):
-        return False
-    fields = {item.name: item.type for item in column_type.value_type}
-    return all(name in fields and _is_text(fields[name]) for name in ("role", "content"))
-
-
-def _is_answer(column_type: pa.DataType) -> bool:
-    return _is_name(column_type) or _is_texts(column_type) or bool(pa.types.is_floating(column_type))
-
-
-_TYPES: Mapping[str, tuple[str, Callable[[pa.DataType], bool]]] = {
-    "prompt": ("a text, or a list of {role, content}", lambda t: _is_text(t) or _is_chat(t)),
-    "completions": ("a text, or a list of texts", lambda t: _is_text(t) or _is_texts(t)),
-    "answer": ("a text, a number, or a list of texts", _is_answer),
-    "tests": ("JSON text, or a struct", lambda t: _is_text(t) or bool(pa.types.is_struct(t))),
-    "domain": ("a text", _is_text),
-    "language": ("a text", _is_text),
-    "id": ("a text or a whole number", _is_name),
-    "group_id": ("a text or a whole number", _is_name),
+_TYPES: Mapping[str, Kind] = {
+    "prompt": TEXT | CHAT,
+    "completions": TEXT | TEXTS,
+    "answer": TEXT | NUMBER | TEXTS,
+    "tests": Kind(told="JSON text", fits=TEXT.fits) | STRUCT,
+    "domain": TEXT,
+    "language": TEXT,
+    "source": TEXT,
+    "score": NUMBER,
+    "system": TEXT,
+    "id": TEXT | WHOLE,
+    "group_id": TEXT | WHOLE,
 }

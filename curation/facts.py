@@ -13,13 +13,17 @@ FACTS = pl.Schema(
         "group": pl.UInt64,
         "prompt": pl.UInt64,
         "domain": pl.String,
+        "source": pl.String,
         "prompt_chars": pl.UInt32,
         "chars": pl.UInt32,
+        "tokens": pl.UInt32,
         "text_step": pl.Int32,
         "text_reason": pl.String,
         "text_value": pl.Float64,
         "text_detail": pl.String,
         "digest": pl.UInt64,
+        "near": pl.Binary,
+        "prompt_near": pl.Binary,
     }
 )
 """One row a sample, in row order.
@@ -28,6 +32,11 @@ FACTS = pl.Schema(
 number of the first text step that would drop the sample (-1: it could not be read), null where none would;
 ``text_value`` and ``text_detail`` are what that step measured and found. ``digest`` is of the completion.
 """
+
+OPTIONAL = ("tokens", "near", "prompt_near")
+"""What costs much, and is null where no step of the recipe reads it, or a text step drops the sample: tokens of prompt
+and completion; the near-duplicate signature of the completion (``minhash.small``); and that of the prompt, for one
+sample of each prompt in a shard."""
 
 JUDGED = pl.Schema({"judged": pl.UInt32, "right": pl.UInt32})
 """What group steps after ``verify`` see besides: of a sample's group, in all shards, how many completions were found

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from curation.words import Hashes, Words, batches, grams, spread, words_of
 
 Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
+Marks: TypeAlias = npt.NDArray[np.uint8]
 
 NO_TEXT = np.uint32(0xFFFFFFFF)
 """Every value of the signature of null, which is like nothing, itself included."""
@@ -76,6 +77,33 @@ class Signatures:
             is_short = np.diff(words.rows) < shingle + _LEAST_RUNS - 1
             _fill_short(part, batch, np.flatnonzero(is_short).tolist(), seed)
         return signatures
+
+
+def small(signatures: Values) -> Marks:
+    """A byte of each value: enough to compare the few texts of one group, in a quarter of the room.
+
+    Two that differ agree by chance in one of 256 bins.
+
+    Source:
+        Li, Koenig: b-bit minwise hashing (WWW 2010).
+    """
+    return signatures.astype(np.uint8)
+
+
+def as_bytes(signatures: Values | Marks) -> pl.Series:
+    """Each signature as its bytes; null for that of null."""
+    is_null = signatures[:, 0] == NO_TEXT if signatures.dtype == np.uint32 else np.zeros(len(signatures), np.bool_)
+    rows = [None if null else row.tobytes() for row, null in zip(signatures, is_null, strict=True)]
+    return pl.Series(rows, dtype=pl.Binary)
+
+
+def from_bytes(column: pl.Series, kind: type[np.uint8 | np.uint32]) -> npt.NDArray[Any]:
+    """The signatures that were written as bytes; zeros for null."""
+    rows = column.to_list()
+    size = next((len(row) for row in rows if row is not None), 0)
+    nothing = bytes(size)
+    joined = b"".join(nothing if row is None else row for row in rows)
+    return np.frombuffer(joined, kind).reshape(len(rows), size // np.dtype(kind).itemsize)
 
 
 def clusters(

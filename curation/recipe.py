@@ -13,6 +13,7 @@ from pathlib import Path
 
 from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
+from curation.schemas import COLUMNS, SCHEMAS
 from verifier.formats import FORMATS
 
 Option = str | int | float | bool
@@ -56,6 +57,7 @@ class Recipe:
     """A recipe as written; ``curation.steps.build_steps`` turns its steps into objects.
 
     Args:
+        schema: of ``curation.schemas``, or ``columns`` for none; empty to recognise it.
         storage: options of the stores that inputs lie in, as fsspec takes them.
         file_bytes: text that a file of the output holds, about.
         text: as it was written.
@@ -64,6 +66,7 @@ class Recipe:
     globs: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     rows: RowFormat | None = None
+    schema: str = ""
     storage: Mapping[str, Option] = field(default_factory=dict)
     output: str = ""
     file_bytes: int = _FILE_MB << 20
@@ -99,7 +102,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         raise RecipeError(name, f"is not TOML: {error}") from error
     _known(tables, ("input", "output", "steps", "verify"), where="")
     source = _table(tables, "input")
-    _known(source, ("globs", "columns", "format", "fields", "program_language", "storage"), where="input")
+    _known(source, ("globs", "columns", "schema", "format", "fields", "program_language", "storage"), where="input")
     columns = _table(source, "columns", where="input.columns")
     _known(columns, ROLES, where="input.columns")
     output = _table(tables, "output")
@@ -109,6 +112,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         globs=_texts(source.get("globs", []), where="input.globs"),
         columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
         rows=_rows(source),
+        schema=_schema(source),
         storage={
             key: _option(value, where=f"input.storage.{key}")
             for key, value in _table(source, "storage", where="input.storage").items()
@@ -119,6 +123,17 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         verify=_verify(tables, steps),
         text=text,
     )
+
+
+def _schema(source: Mapping[str, object]) -> str:
+    if "schema" not in source:
+        return ""
+    name = _text(source["schema"], where="input.schema")
+    if name not in (COLUMNS, *SCHEMAS):
+        raise RecipeError("input.schema", f"unknown schema {name!r}; {near(name, (COLUMNS, *SCHEMAS))}")
+    if name != COLUMNS and "format" in source:
+        raise RecipeError("input.schema", "the format says how rows are read; leave schema or format out")
+    return name
 
 
 def _rows(source: Mapping[str, object]) -> RowFormat | None:

@@ -16,7 +16,9 @@ from typing import cast
 import polars as pl
 import pyarrow as pa
 
-from curation.columns import Layout, plain_type
+from curation.arrow import plain_type
+from curation.columns import Layout
+from curation.schemas import CONVERSATION, raw_name, shared_name, with_think_tags
 from verifier.errors import UnscorableError
 from verifier.formats import FORMATS, Task
 from verifier.formats.fields import FieldError, object_of, parse_row
@@ -35,6 +37,8 @@ SAMPLES = pl.Schema(
         ("group_key", pl.String()),
         ("domain", pl.String()),
         ("language", pl.String()),
+        ("source", pl.String()),
+        ("score", pl.Float64()),
         ("prompt", pl.String()),
         ("messages", pl.List(MESSAGE)),
         ("answers", pl.List(pl.String)),
@@ -47,6 +51,7 @@ SAMPLES = pl.Schema(
 
 _FIELD = "field:"
 _LANGUAGE = "program_language"
+_OPTIONAL = ("answer", "tests", "domain", "language", "source", "score", "id", "group_id")
 _CODE_DOMAINS = ("code", "coding", "program")
 
 
@@ -67,12 +72,15 @@ def samples_from_rows(
         tag: of the input file, for ids where the rows have none.
         troubles: reason -> rows of the batch that could not be read.
     """
-    rows = _checked(batch, layout).with_columns(_row_troubles(batch.num_rows, troubles or {}))
+    rows = _parts(_checked(batch, layout), layout)
+    rows = rows.with_columns(_row_troubles(batch.num_rows, troubles or {}))
     rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
+    if layout.has_markup:
+        rows = with_think_tags(rows, "completions")
     rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows, layout), *_texts(rows))
     rows = rows.with_columns(_domain(layout), _prompt(layout))
     rows = rows.with_columns(_group_keys(rows))
-    rows = _exploded(rows) if layout.is_list else rows.with_columns(completion_index=pl.lit(0, pl.Int32))
+    rows = _exploded(rows) if layout.is_list else rows.with_columns(_only_index(layout))
     rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
     rows = rows.with_columns(_trouble(), *_ids(layout, tag))
     rows = rows.with_columns(
@@ -82,36 +90,62 @@ def samples_from_rows(
 
 
 def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
-    """Parts as columns, with invalid UTF-8 replaced by null and marked in ``bad_row`` and ``bad_completions``.
+    """The columns that are read, with invalid UTF-8 replaced by null and marked in ``bad_row`` and ``bad_completions``.
 
     pyarrow reads Parquet text unchecked and polars trusts what it is given, so each column is checked between the two.
     """
     columns: dict[str, pl.Series] = {}
     bad_row: list[bool] | None = None
     bad_completions: list[object] | None = None
-    parts = {**layout.columns, **{f"{_FIELD}{name}": column for name, column in layout.row_columns.items()}}
-    for role, name in parts.items():
+    for name in layout.names:
         array = batch.column(name)
         try:
             array.validate(full=True)
         except pa.ArrowInvalid:
             array, bad = _repaired(array)
-            if role == "completions":
+            if name == layout.columns.get("completions"):
                 bad_completions = bad if layout.is_list else [bool(item) for item in bad]
             else:
                 flags = [_any(item) for item in bad]
                 bad_row = [a or b for a, b in zip(bad_row, flags, strict=True)] if bad_row else flags
         array = array.cast(plain_type(array.type))
-        columns[role] = cast("pl.Series", pl.from_arrow(array)).alias(role)
+        columns[raw_name(name)] = cast("pl.Series", pl.from_arrow(array))
     frame = pl.DataFrame(columns)
     flag = pl.List(pl.Boolean) if layout.is_list else pl.Boolean
-    nothing = pl.col("completions").list.eval(pl.element().is_null() & False) if layout.is_list else pl.lit(value=False)
-    frame = frame.with_columns(
+    nothing = (
+        pl.col(raw_name(layout.columns["completions"])).list.eval(pl.element().is_null() & False)
+        if layout.is_list
+        else pl.lit(value=False)
+    )
+    return frame.with_columns(
         bad_row=pl.Series(bad_row, dtype=pl.Boolean) if bad_row else pl.lit(value=False),
         bad_completions=pl.Series(bad_completions, dtype=flag) if bad_completions is not None else nothing,
     )
-    missing = [role for role in ("answer", "tests", "domain", "language", "id", "group_id") if role not in columns]
-    return frame.with_columns([pl.lit(None, pl.String).alias(role) for role in missing])
+
+
+def _parts(columns: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The columns as parts, under the names of ``ROLES``, and as fields of the tests' format."""
+    fields = {f"{_FIELD}{name}": column for name, column in layout.row_columns.items()}
+    shared = [value.alias(shared_name(name)) for name, value in layout.shared.items()]
+    rows = columns.with_columns(shared).select(
+        *(pl.col(raw_name(column)).alias(part) for part, column in {**layout.columns, **fields}.items()),
+        *(value.alias(part) for part, value in layout.made.items()),
+        "bad_row",
+        "bad_completions",
+    )
+    if layout.is_conversation:
+        reply = pl.when(_is_answered(CONVERSATION)).then(pl.col(CONVERSATION).list.last().struct.field("content"))
+        rows = rows.with_columns(reply.alias("completions"))
+    if "prompt" not in rows.columns:
+        rows = rows.with_columns(pl.col(CONVERSATION).alias("prompt"))
+    missing = [part for part in (*_OPTIONAL, "system") if part not in rows.columns]
+    return rows.with_columns([pl.lit(None, pl.String).alias(part) for part in missing])
+
+
+def _is_answered(conversation: str) -> pl.Expr:
+    """Whether the last turn is the assistant's."""
+    last = pl.col(conversation).list.last().struct.field("role")
+    return (last == "assistant").fill_null(value=False)
 
 
 def _repaired(array: pa.Array) -> tuple[pa.Array, list[object]]:
@@ -152,18 +186,30 @@ def _any(bad: object) -> bool:
 
 
 def _prompt_messages(layout: Layout) -> pl.Expr:
+    system = pl.col("system")
+    has_system = (system.str.len_bytes() > 0).fill_null(value=False)
     if not layout.is_chat:
-        message = pl.struct(pl.lit("user").alias("role"), pl.col("prompt").alias("content"))
-        return pl.when(pl.col("prompt").is_not_null()).then(pl.concat_list(message)).alias("messages")
-    fields = pl.struct(pl.element().struct.field("role"), pl.element().struct.field("content"))
-    messages = pl.col("prompt").list.eval(fields)
-    # A conversation that ends with an answer has it in the place where the completion goes.
-    is_answered = pl.col("prompt").list.last().struct.field("role") == "assistant"
-    return pl.when(is_answered).then(messages.list.head(messages.list.len() - 1)).otherwise(messages).alias("messages")
+        asked: pl.Expr = pl.when(pl.col("prompt").is_not_null()).then(
+            pl.concat_list(_message("user", pl.col("prompt")))
+        )
+    else:
+        fields = pl.struct(pl.element().struct.field("role"), pl.element().struct.field("content"))
+        turns = pl.col("prompt").list.drop_nulls().list.eval(fields)
+        # A conversation that ends with an answer has it in the place where the completion goes.
+        asked = pl.when(_is_answered("prompt")).then(turns.list.head(turns.list.len() - 1)).otherwise(turns)
+        has_system &= (asked.list.first().struct.field("role") != "system").fill_null(value=False)
+    if "system" not in layout.columns:
+        return asked.alias("messages")
+    headed = pl.concat_list(pl.concat_list(_message("system", system)), asked)
+    return pl.when(has_system).then(headed).otherwise(asked).alias("messages")
+
+
+def _message(role: str, content: pl.Expr) -> pl.Expr:
+    return pl.struct(pl.lit(role).alias("role"), content.alias("content"))
 
 
 def _prompt(layout: Layout) -> pl.Expr:
-    if not layout.is_chat:
+    if not layout.is_chat and "system" not in layout.columns:
         return pl.col("prompt")
     contents = pl.col("messages").list.eval(pl.element().struct.field("content").drop_nulls())
     return pl.when(contents.list.len() > 0).then(contents.list.join("\n\n")).alias("prompt")
@@ -188,7 +234,7 @@ def _tests(rows: pl.DataFrame, layout: Layout) -> pl.Expr:
 
 
 def _texts(rows: pl.DataFrame) -> Iterable[pl.Expr]:
-    names = ("domain", "language", "id", "group_id")
+    names = ("domain", "language", "source", "id", "group_id")
     return [pl.col(name).cast(pl.String) for name in names if rows.schema[name] != pl.String]
 
 
@@ -213,6 +259,14 @@ def _group_keys(rows: pl.DataFrame) -> pl.Series:
         for part in parts
     ]
     return pl.Series("group_key", keys, dtype=pl.String)
+
+
+def _only_index(layout: Layout) -> pl.Expr:
+    """Of the one completion of a row; null where a conversation ends without one."""
+    index = pl.lit(0, pl.Int32)
+    return (pl.when(_is_answered(CONVERSATION)).then(index) if layout.is_conversation else index).alias(
+        "completion_index"
+    )
 
 
 def _exploded(rows: pl.DataFrame) -> pl.DataFrame:

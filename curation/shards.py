@@ -114,7 +114,9 @@ def schema_of(source: Source) -> pa.Schema:
         return pq.read_schema(stream)
 
 
-def check_columns(sources: Sequence[Source], mapping: Mapping[str, str], rows: RowFormat | None = None) -> None:
+def check_columns(
+    sources: Sequence[Source], mapping: Mapping[str, str], rows: RowFormat | None = None, schema: str = ""
+) -> None:
     """Refuses files without the columns that are needed, before any work.
 
     A file that cannot be read at all is passed over here: its shards fail, which is not a mistake of the recipe.
@@ -124,10 +126,10 @@ def check_columns(sources: Sequence[Source], mapping: Mapping[str, str], rows: R
     """
     for source in sources:
         try:
-            schema = schema_of(source)
+            columns = schema_of(source)
         except (OSError, pa.ArrowException):
             continue
-        find_layout(schema, mapping, path=source.path, rows=rows)
+        find_layout(columns, mapping, path=source.path, rows=rows, named=schema)
 
 
 class ShardReader:
@@ -138,6 +140,7 @@ class ShardReader:
         mapping: part -> column, as the recipe says.
         content: what is known of the file.
         rows: how the tests of a row are read; None for the product's own JSON.
+        schema: name of ``curation.schemas``, as the recipe says; empty to recognise it.
         rewrite: applied to each frame as it is read.
     """
 
@@ -148,6 +151,7 @@ class ShardReader:
         *,
         content: Content,
         rows: RowFormat | None = None,
+        schema: str = "",
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
     ) -> None:
         self._shard = shard
@@ -157,7 +161,7 @@ class ShardReader:
         try:
             self._state = source.state()
             self._file = _ParquetPart(shard) if source.format == PARQUET else _LinesPart(shard, content)
-            self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows)
+            self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows, named=schema)
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
 

@@ -125,6 +125,9 @@ class FakeEngine:
             ),
         )
 
+    def at_once(self, group: Group) -> GroupResult | None:
+        return None
+
     async def info(self) -> EngineInfo:
         return INFO
 

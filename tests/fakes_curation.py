@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,6 +75,9 @@ class FakeEngine:
         if answer in group.reference.answers:
             return Verdict.correct("math", "equal")
         return Verdict.incorrect("math", "not_equal")
+
+    def at_once(self, group: Group) -> GroupResult | None:
+        return None
 
     async def info(self) -> EngineInfo:
         return EngineInfo(
@@ -146,7 +150,7 @@ def run_fake(
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
     sources = find_sources(parsed.globs, parsed.storage)
-    check_columns(sources, parsed.columns, parsed.rows)
+    check_columns(sources, parsed.columns, parsed.rows, parsed.schema)
     shards = cut_into_shards(sources)
     plan = RunPlan(
         recipe=parsed,
@@ -169,6 +173,11 @@ def read_all(output: Path, kind: str) -> list[dict[str, object]]:
     for file in sorted((output / kind).glob("*.parquet")):
         rows.extend(pq.read_table(file).to_pylist())
     return rows
+
+
+def completions_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The completions of kept samples."""
+    return [row["messages"][-1]["content"] for row in rows]
 
 
 def tree(output: Path) -> dict[str, str]:

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 import polars as pl
 import xxhash
 
-from curation.facts import FACTS
+from curation.facts import FACTS, OPTIONAL
+from curation.minhash import Signatures, as_bytes, small
+from curation.steps import counting_tokenizer, facts_read
 from curation.steps.base import RewriteStep, Step, TextStep
 from curation.steps.parts import PARTS, with_parts
+from curation.steps.tokens import count_tokens
 
 NOT_READ = -1
 """``text_step`` of samples with a ``trouble``."""
@@ -64,13 +67,32 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         pl.col("group_key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("group"),
         _hashes(indexed["prompt"]).alias("prompt"),
         "domain",
+        "source",
         pl.col("prompt").str.len_chars().alias("prompt_chars"),
         pl.col("completion").str.len_chars().alias("chars"),
         pl.lit(None).alias("text_value"),
         pl.lit(None).alias("text_detail"),
         _hashes(indexed["completion"]).alias("digest"),
     ).join(fates, on="place", how="left", maintain_order="left")
+    costly = _optional(alive, steps)
+    facts = facts.join(costly, on="place", how="left", maintain_order="left")
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
+
+
+def _optional(alive: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
+    """The columns of ``facts.OPTIONAL`` for the samples that no text step drops."""
+    wanted = facts_read(steps)
+    found: dict[str, pl.Series] = {name: pl.Series([None] * alive.height, dtype=FACTS[name]) for name in OPTIONAL}
+    if "tokens" in wanted:
+        path = counting_tokenizer(steps)
+        found["tokens"] = count_tokens(alive["prompt"], path) + count_tokens(alive["completion"], path)
+    if "near" in wanted:
+        found["near"] = as_bytes(small(Signatures.of(alive["completion"])))
+    if "prompt_near" in wanted:
+        firsts = alive["group_key"].is_first_distinct()
+        signed = as_bytes(Signatures.of(alive["prompt"].filter(firsts)))
+        found["prompt_near"] = found["prompt_near"].scatter(firsts.arg_true(), signed)
+    return pl.DataFrame({"place": alive["place"], **found})
 
 
 def _reasons(alive: pl.DataFrame, step: TextStep) -> pl.Series:

@@ -17,20 +17,21 @@ from curation.errors import AccountingError
 from curation.executors.annotate import NOT_READ
 from curation.executors.ledger import Ledger
 from curation.facts import FACTS, JUDGED
-from curation.steps.base import ArrangeStep, GroupStep, Step, TextStep
+from curation.steps import facts_read
+from curation.steps.base import GroupStep, Step, TextStep
 from curation.steps.verify import Verify
 
 DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_right": pl.Boolean})
 """What ``verify`` makes of a sample: why it is dropped, and whether it is right, wrong, or was not found to be either
 (null)."""
 
+_SIGNATURE = "prompt_near"
 _ALWAYS = ("group", "domain", "prompt_chars", "chars", "text_step", "text_reason")
 
 
 def columns_needed(steps: Sequence[Step]) -> list[str]:
     """The facts that the decisions of a recipe read."""
-    asked = {name for step in steps if isinstance(step, GroupStep | ArrangeStep) for name in step.reads}
-    return [name for name in FACTS if name in asked.union(_ALWAYS)]
+    return [name for name in FACTS if name in {*_ALWAYS, *facts_read(steps)}]
 
 
 class Corpus:
@@ -50,6 +51,12 @@ class Corpus:
         placed = {NOT_READ: NOT_READ} | dict(enumerate(numbers))
         number = pl.col("text_step").replace_strict(placed, return_dtype=pl.Int32)
         self._facts = pl.concat([pl.DataFrame(schema=schema), *facts]).with_columns(number)
+        self._signatures = pl.DataFrame(schema={"group": FACTS["group"], _SIGNATURE: FACTS[_SIGNATURE]})
+        if _SIGNATURE in schema:
+            # One sample of a prompt carries its signature, and may be dropped before it is asked for.
+            signed = self._facts.select("group", _SIGNATURE).filter(pl.col(_SIGNATURE).is_not_null())
+            self._signatures = signed.unique("group", keep="first", maintain_order=True)
+            self._facts = self._facts.drop(_SIGNATURE)
         self._steps = steps
         self.ledger = Ledger(self._facts.height, steps)
         self._verify = next((number for number, step in enumerate(steps) if isinstance(step, Verify)), None)
@@ -96,9 +103,15 @@ class Corpus:
             if isinstance(step, GroupStep):
                 self._drop_texts(before=number)
                 among = self.ledger.alive() & self._covered(step)
-                fates = step.fates(self._facts.filter(pl.Series(among)))
+                alive = self._facts.filter(pl.Series(among))
+                fates = step.fates(self._signed(alive) if _SIGNATURE in step.reads() else alive)
                 self.ledger.drop(number, fates.reasons, among=among, values=fates.values, details=fates.details)
         self._drop_texts(before=stop)
+
+    def _signed(self, alive: pl.DataFrame) -> pl.DataFrame:
+        """The samples with the signature of each prompt at its first one."""
+        signed = alive.join(self._signatures, on="group", how="left", maintain_order="left")
+        return signed.with_columns(pl.when(pl.col("group").is_first_distinct()).then(_SIGNATURE))
 
     def _covered(self, step: Step) -> npt.NDArray[np.bool_]:
         """Which samples are of the domains that a step looks at."""

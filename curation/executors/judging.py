@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from curation.errors import AccountingError, EngineStoppedError
 from curation.executors.store import VerdictStore, content_key
@@ -25,10 +27,11 @@ Mask = npt.NDArray[np.bool_]
 
 _OF_REQUESTS = (
     *("place", "key", "group_key", "group_id", "domain", "language"),
-    *("prompt", "answers", "tests", "completion"),
+    *("prompt", "answers", "tests", "completion", "size"),
 )
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
+_KEPT_VERDICTS = 4_096
 _GONE = ("server_unavailable", "engine_closed")
 _PATIENCE_S = 600.0
 _RECONNECT_S = (0.5, 2.0)
@@ -88,14 +91,15 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
     Neighbouring samples of one group go together, up to a bound that any server takes.
 
     Args:
-        samples: live samples, columns of ``rows.SAMPLES``, ``place``: their number in the frame, and ``key``.
+        samples: live samples, columns of ``rows.SAMPLES``, ``place`` (number in the frame), ``key``, and ``size`` in
+            bytes.
         first_place: number of the frame's first sample in the shard.
         recipe: name of the verifier's recipe.
     """
     pending: list[dict[str, object]] = []
     size = 0
     for row in samples.select(_OF_REQUESTS).iter_rows(named=True):
-        grown = size + len(row["completion"].encode())
+        grown = size + row["size"]
         is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
         if pending and (row["group_key"] != pending[0]["group_key"] or is_full):
             yield from _request(pending, size, first_place=first_place, recipe=recipe)
@@ -197,6 +201,10 @@ class Judge:
                         found[request[0]] = request[1]
                         self._advance(1)
                         continue
+                    at_once = self._engine.at_once(request.group)
+                    if at_once is not None:
+                        self._keep(request, at_once.scores, found)
+                        continue
                     await self._gate.enter(request)
                     tasks.create_task(self._judge(request, found))
         except ExceptionGroup as group:
@@ -211,7 +219,7 @@ class Judge:
         while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
             here = pl.Series(wanted[first_place : first_place + frame.height])
             live = frame.with_row_index("place").filter(here)
-            live = live.with_columns(key=self._keys(live))
+            live = live.with_columns(key=self._keys(live), size=pl.col("completion").str.len_bytes())
             known = {} if self._store is None else self._store.find(live["key"].to_list())
             is_known = live["key"].is_in(list(known))
             for place, key in live.select("place", "key").filter(is_known).iter_rows():
@@ -225,6 +233,9 @@ class Judge:
             scores = await self._ask(request.group)
         finally:
             await self._gate.leave(request)
+        self._keep(request, scores, found)
+
+    def _keep(self, request: Request, scores: Sequence[Scored], found: dict[int, Scored]) -> None:
         if len(scores) != len(request.places):
             raise AccountingError(
                 f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
@@ -280,20 +291,40 @@ def _refuse_if_gone(scores: Sequence[Scored]) -> None:
 
 def _slim(scored: Scored) -> Scored:
     """Without what is not written: details are long, and a shard has many."""
-    return replace(scored, verdicts=tuple(replace(verdict, detail="", tests=()) for verdict in scored.verdicts))
+    if not any(verdict.detail or verdict.tests for verdict in scored.verdicts):
+        return scored
+    return Scored(reward=scored.reward, verdicts=tuple(map(_without_detail, scored.verdicts)))
+
+
+@lru_cache(_KEPT_VERDICTS)
+def _bare(verifier: str, outcome: Outcome, score: float | None, reason: str) -> Verdict:
+    """One object for equal verdicts, of which a shard has few."""
+    return Verdict(verifier=verifier, outcome=outcome, score=score, reason=reason)
+
+
+def _without_detail(verdict: Verdict) -> Verdict:
+    return _bare(verdict.verifier, verdict.outcome, verdict.score, verdict.reason)
 
 
 def verdict_frame(found: dict[int, Scored], samples: int) -> pl.DataFrame:
     """The verdicts as a table; columns of ``VERDICTS``, one row a sample."""
     if not found:
         return pl.select(pl.repeat(None, samples, dtype=dtype).alias(name) for name, dtype in VERDICTS.items())
-    rewards = [found[place].reward if place in found else None for place in range(samples)]
-    verdicts = [_structs(found[place].verdicts) if place in found else None for place in range(samples)]
-    return pl.DataFrame({"reward": rewards, "verdicts": verdicts}, schema=VERDICTS)
-
-
-def _structs(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
-    return [
-        {"verifier": item.verifier, "outcome": item.outcome.value, "score": item.score, "reason": item.reason}
-        for item in verdicts
-    ]
+    scores = [found.get(place) for place in range(samples)]
+    given = [() if scored is None else scored.verdicts for scored in scores]
+    flat = [verdict for verdicts in given for verdict in verdicts]
+    # By columns: to build a struct for each verdict costs ten times as much.
+    structs = pa.StructArray.from_arrays(
+        [
+            pa.array([verdict.verifier for verdict in flat], pa.large_string()),
+            pa.array([verdict.outcome.value for verdict in flat], pa.large_string()),
+            pa.array([verdict.score for verdict in flat], pa.float64()),
+            pa.array([verdict.reason for verdict in flat], pa.large_string()),
+        ],
+        names=list(VERDICT.to_schema()),
+    )
+    offsets = np.cumsum([0, *map(len, given)], dtype=np.int64)
+    is_absent = pa.array([scored is None for scored in scores], pa.bool_())
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), structs, mask=is_absent)
+    rewards = pl.Series("reward", [None if scored is None else scored.reward for scored in scores], dtype=pl.Float64)
+    return pl.DataFrame([rewards, pl.Series("verdicts", pl.from_arrow(lists))]).match_to_schema(VERDICTS)

@@ -46,7 +46,12 @@ def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Con
         ShardError: it cannot be read.
     """
     return ShardReader(
-        shard, recipe.columns, content=content, rows=recipe.rows, rewrite=partial(rewritten, steps=steps)
+        shard,
+        recipe.columns,
+        content=content,
+        rows=recipe.rows,
+        schema=recipe.schema,
+        rewrite=partial(rewritten, steps=steps),
     )
 
 

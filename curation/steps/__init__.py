@@ -5,25 +5,31 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from curation.errors import RecipeError, near
+from curation.facts import OPTIONAL
 from curation.recipe import Option, Recipe
-from curation.steps.base import GroupStep, RewriteStep, Step, TextStep, step_from_options
+from curation.sources import file_sha256
+from curation.steps.base import ArrangeStep, GroupStep, RewriteStep, Step, TextStep, step_from_options
 from curation.steps.code_in_reasoning import CodeInReasoning
 from curation.steps.decontaminate import Decontaminate
 from curation.steps.dedup import Dedup
+from curation.steps.dedup_prompts import DedupPrompts
 from curation.steps.format import Format
 from curation.steps.language_mix import LanguageMix
 from curation.steps.length import Length
 from curation.steps.long_paragraph import LongParagraph
 from curation.steps.normalise import Normalise
+from curation.steps.pack import Pack
 from curation.steps.pass_rate import PassRate
 from curation.steps.private_data import PrivateData
 from curation.steps.quota import Quota
 from curation.steps.refusal import Refusal
 from curation.steps.repetition import Repetition
 from curation.steps.select import Select
+from curation.steps.shuffle import Shuffle
+from curation.steps.split import Split
 from curation.steps.truncated import Truncated
 from curation.steps.validate import Validate
 from curation.steps.verify import Verify
@@ -41,11 +47,15 @@ STEPS: Mapping[str, type[Step]] = {
     "refusal": Refusal,
     "private_data": PrivateData,
     "decontaminate": Decontaminate,
+    "dedup_prompts": DedupPrompts,
     "dedup": Dedup,
     "verify": Verify,
     "pass_rate": PassRate,
     "select": Select,
     "quota": Quota,
+    "shuffle": Shuffle,
+    "split": Split,
+    "pack": Pack,
 }
 """Name in recipes -> step."""
 
@@ -71,6 +81,10 @@ def build_steps(recipe: Recipe) -> tuple[Step, ...]:
         options, where = spec.options, spec.where
         if kind is Verify:
             options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
+        if not issubclass(kind, ArrangeStep) and any(isinstance(step, ArrangeStep) for step in steps):
+            raise RecipeError(
+                spec.where, "drops samples and stands after one that arranges what is kept; put it before"
+            )
         if issubclass(kind, GroupStep) and kind.needs_verdicts and not any(isinstance(step, Verify) for step in steps):
             raise RecipeError(spec.where, "needs verdicts; put it after the step verify")
         steps.append(step_from_options(kind, options, where=where))
@@ -85,9 +99,23 @@ def _verify_options(given: Mapping[str, Option], table: Mapping[str, Option], wh
     return table
 
 
+def facts_read(steps: Sequence[Step]) -> set[str]:
+    """The columns of ``facts.FACTS`` that some step asks for."""
+    return {name for step in steps if isinstance(step, GroupStep | ArrangeStep) for name in step.reads()}
+
+
+def counting_tokenizer(steps: Sequence[Step]) -> str:
+    """Path of the tokenizer by which the tokens of kept samples are counted; empty where no step needs them."""
+    return next((step.tokenizer for step in steps if isinstance(step, Pack)), "")
+
+
 def facts_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
     """What of a recipe the facts about samples depend on: not the steps that compare samples, judge or arrange."""
-    return recipe_hash(recipe, tuple(step for step in steps if isinstance(step, RewriteStep | TextStep)))
+    optional = sorted(facts_read(steps).intersection(OPTIONAL))
+    tokenizer = counting_tokenizer(steps)
+    counted = file_sha256(tokenizer) if tokenizer else ""
+    of_texts = tuple(step for step in steps if isinstance(step, RewriteStep | TextStep))
+    return hashlib.sha256(json.dumps([recipe_hash(recipe, of_texts), optional, counted]).encode()).hexdigest()
 
 
 def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
@@ -95,6 +123,7 @@ def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
     parts = {
         "columns": dict(recipe.columns),
         "rows": None if recipe.rows is None else dataclasses.asdict(recipe.rows),
+        "schema": recipe.schema,
         "steps": [{"name": step.name, **dataclasses.asdict(step), "inputs": dict(step.inputs())} for step in steps],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import RecipeError, near
@@ -119,12 +121,14 @@ class Fates:
 class GroupStep(Step, ABC):
     """Drops samples by comparing those of all shards, or of one group, from their facts alone.
 
-    ``reads`` names the columns of ``facts.FACTS`` that it looks at beside ``group`` and ``domain``;
-    ``needs_verdicts`` asks for those of ``facts.JUDGED`` too.
+    ``needs_verdicts`` asks for the columns of ``facts.JUDGED`` too.
     """
 
-    reads: ClassVar[tuple[str, ...]] = ()
     needs_verdicts: ClassVar[bool] = False
+
+    def reads(self) -> Collection[str]:
+        """The columns of ``facts.FACTS`` that it looks at beside those that are always there."""
+        return ()
 
     @abstractmethod
     def fates(self, alive: pl.DataFrame) -> Fates:
@@ -138,9 +142,11 @@ class GroupStep(Step, ABC):
 
 @dataclass(frozen=True)
 class ArrangeStep(Step, ABC):
-    """Says where kept samples stand in the output; drops nothing. ``reads`` is as that of group steps."""
+    """Says where kept samples stand in the output; drops nothing."""
 
-    reads: ClassVar[tuple[str, ...]] = ()
+    def reads(self) -> Collection[str]:
+        """The columns of ``facts.FACTS`` that it looks at beside those that are always there."""
+        return ()
 
     @abstractmethod
     def arranged(self, kept: pl.DataFrame) -> pl.DataFrame:
@@ -160,6 +166,17 @@ def domain_name(domain: pl.Expr) -> pl.Expr:
 def domain_head(name: pl.Expr) -> pl.Expr:
     """What stands before the first hyphen, underscore or slash of a domain's name."""
     return name.str.extract(r"^([^-_/]+)")
+
+
+def groups_of(keys: pl.Series) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """The places of each key, ascending; the keys in the order of their first place."""
+    values = keys.to_numpy()
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=values[order[:1]] - 1 if len(order) else 0) != 0)
+    starts = starts if len(order) else starts[:0]
+    parts = np.split(order, starts[1:])
+    for places in sorted((part for part in parts if len(part)), key=lambda part: int(part[0])):
+        yield int(values[places[0]]), places
 
 
 def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], dtype: pl.DataType) -> pl.Series:

@@ -1,37 +1,86 @@
-"""Step ``dedup``: equal completions of one prompt."""
+"""Step ``dedup``: equal completions of one prompt, and such as are nearly equal."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
-from curation.steps.base import Fates, GroupStep
+from curation.errors import RecipeError
+from curation.minhash import from_bytes
+from curation.steps.base import Fates, GroupStep, groups_of, option
+
+_ALL = 100
 
 
 @dataclass(frozen=True)
 class Dedup(GroupStep):
-    """Drops completions that equal an earlier one of their group, character by character; ``duplicate``.
+    """Drops completions that repeat an earlier one of their group; the first by shard, row and index stays.
 
-    The first by shard, row and index stays.
+    Reasons: ``duplicate``: equal, character by character. ``near_duplicate``: at least ``similarity_percent`` of the
+    runs of five words are in both, by the estimate of ``curation.minhash`` with 128 bins; compared are the completions
+    that stay. The detail is the id of the one that stays, the value the estimate in percent.
+
+    Args:
+        similarity_percent: 100 drops equal ones alone.
 
     Example:
         Of two completions ``"4"`` the second is dropped; ``"4"`` and ``"4."`` are both kept.
 
     Source:
-        Exact dedup of (problem, solution), as in NVIDIA NeMo-Skills.
+        Exact dedup of (problem, solution), as in NVIDIA NeMo-Skills; near-duplicates in a group are this project's.
     """
 
     name: ClassVar[str] = "dedup"
-    reads: ClassVar[tuple[str, ...]] = ("digest", "id")
+    similarity_percent: int = option(100, least=1)
+
+    def check(self, where: str) -> None:
+        """Whether the share is one."""
+        if self.similarity_percent > _ALL:
+            raise RecipeError(f"{where}.similarity_percent", f"{self.similarity_percent} is over 100; give 1 to 100")
+
+    def reads(self) -> Collection[str]:
+        """Digests, and signatures where near ones count."""
+        return ("digest", "id") if self.similarity_percent == _ALL else ("digest", "id", "near")
 
     def fates(self, alive: pl.DataFrame) -> Fates:
-        """By digests; samples without one have no twin. The id of the twin that stays is the detail."""
-        twins = pl.struct("group", "digest")
-        is_twin = pl.col("digest").is_not_null() & ~twins.is_first_distinct()
+        """By digests, then by signatures."""
+        is_twin = ~pl.struct("group", "digest").is_first_distinct()
         found = alive.select(
             pl.when(is_twin).then(pl.lit("duplicate")).alias("reason"),
+            pl.when(is_twin).then(pl.lit(100.0)).alias("value"),
             pl.when(is_twin).then(pl.col("id").first().over("group", "digest")).alias("detail"),
         )
-        return Fates(reasons=found["reason"], details=found["detail"])
+        if self.similarity_percent < _ALL:
+            near = _near_twins(alive, found["reason"].is_null(), self.similarity_percent)
+            found = found.with_row_index("place").join(near, on="place", how="left", maintain_order="left")
+            found = found.select(
+                pl.coalesce("reason", pl.when(pl.col("twin").is_not_null()).then(pl.lit("near_duplicate"))),
+                pl.coalesce("value", "percent"),
+                pl.coalesce("detail", "twin"),
+            )
+        return Fates(reasons=found["reason"], values=found["value"], details=found["detail"])
+
+
+def _near_twins(alive: pl.DataFrame, stays: pl.Series, percent: int) -> pl.DataFrame:
+    """The samples that are like an earlier one that stays: ``place``, ``percent``, and the id of the ``twin``."""
+    marks = from_bytes(alive["near"], np.uint8)
+    # One without a signature is dropped by a text step that comes later.
+    is_open, ids = (stays & alive["near"].is_not_null()).to_numpy(), alive["id"]
+    bins = marks.shape[1]
+    least = -(-percent * bins // _ALL)
+    twins: list[tuple[int, float, str]] = []
+    for _, places in groups_of(alive["group"]):
+        kept: list[int] = []
+        for place in places[is_open[places]].tolist():
+            agree = np.count_nonzero(marks[kept] == marks[place], axis=1) if kept else np.zeros(0, np.int64)
+            if len(agree) and agree.max() >= least:
+                nearest = int(agree.argmax())
+                twins.append((place, float(_ALL * agree[nearest] / bins), ids[kept[nearest]]))
+            else:
+                kept.append(place)
+    schema = {"place": pl.UInt32, "percent": pl.Float64, "twin": pl.String}
+    return pl.DataFrame(twins, schema=schema, orient="row")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
-from curation.steps.base import Fates, GroupStep, option
+from curation.minhash import from_bytes
+from curation.steps.base import Fates, GroupStep, groups_of, option
 from curation.steps.order import mixed, shuffled
 
 
@@ -30,21 +33,27 @@ class Select(GroupStep):
 
     Source:
         ``all``: DeepSeek-R1 (arXiv 2501.12948 v2), B.3.3, "retain only the correct ones"; ``shortest``:
-        Sky-T1-Flash.
+        Sky-T1-Flash; ``diverse``: farthest-first traversal (Gonzalez: Clustering to minimize the maximum intercluster
+        distance, 1985).
     """
 
     name: ClassVar[str] = "select"
-    reads: ClassVar[tuple[str, ...]] = ("chars",)
-    policy: str = option("all", choices=("all", "shortest", "longest", "median", "random"))
+    policy: str = option("all", choices=("all", "shortest", "longest", "median", "random", "diverse"))
     count: int = option(1, least=1)
     seed: int = option(0, least=0)
+
+    def reads(self) -> Collection[str]:
+        """Signatures, where texts are compared."""
+        return ("near",) if self.policy == "diverse" else ()
 
     def fates(self, alive: pl.DataFrame) -> Fates:
         """By rank in the group; the rank, from 1, is the value."""
         if self.policy == "all":
             return Fates(reasons=pl.Series("reason", [None] * alive.height, dtype=pl.String))
         placed = alive.select("group", "chars").with_row_index("place")
-        if self.policy == "random":
+        if self.policy == "diverse":
+            placed = placed.with_columns(rank_by=_farthest_first(alive, self.count))
+        elif self.policy == "random":
             number = placed.select(number=pl.int_range(pl.len(), dtype=pl.UInt64).over("group"))["number"].to_numpy()
             scattered = mixed(shuffled(placed["group"], self.seed).to_numpy() ^ number)
             placed = placed.with_columns(rank_by=pl.Series(scattered))
@@ -63,3 +72,24 @@ class Select(GroupStep):
 def _ranked(placed: pl.DataFrame) -> pl.DataFrame:
     ordered = placed.sort("rank_by", "place")
     return ordered.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("group"))
+
+
+def _farthest_first(alive: pl.DataFrame, count: int) -> pl.Series:
+    """The order in which the completions of each group are taken; ``count`` for those that are not."""
+    marks = from_bytes(alive["near"], np.uint8)
+    chars = alive["chars"].to_numpy()
+    ranks = np.full(alive.height, count, np.int64)
+    for _, places in groups_of(alive["group"]):
+        order = places[np.lexsort((places, chars[places]))]
+        if len(order) <= count:
+            ranks[order] = np.arange(len(order))
+            continue
+        nearest = np.zeros(len(order), np.int64)
+        is_left = np.ones(len(order), np.bool_)
+        for rank in range(count):
+            # Shortest first among equals, as the order is by length and argmin takes the first.
+            taken = int(np.argmin(np.where(is_left, nearest, marks.shape[1] + 1)))
+            ranks[order[taken]] = rank
+            is_left[taken] = False
+            nearest = np.maximum(nearest, np.count_nonzero(marks[order] == marks[order[taken]], axis=1))
+    return pl.Series(ranks)

@@ -55,3 +55,27 @@ def test_any_shard_of_prompts_adds_up(rows):
 @given(st.lists(ONE_ROW, max_size=8))
 def test_any_shard_of_completions_adds_up(rows):
     account(rows, is_list=False)
+
+
+TURN = st.none() | st.fixed_dictionaries(
+    {"role": st.sampled_from([None, "system", "user", "assistant"]), "content": TEXT}
+)
+TALKS = pa.schema([("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))])
+
+
+@SETTINGS
+@given(st.lists(st.fixed_dictionaries({"messages": st.none() | st.lists(TURN, max_size=4)}), max_size=8))
+def test_any_shard_of_conversations_adds_up(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_rows(Path(folder) / "a.parquet", rows, TALKS)
+        [entry] = run_fake([str(path)], Path(folder) / "out").entries
+        samples = [row for kind in ("data", "rejected", "failed") for row in read_all(Path(folder) / "out", kind)]
+    turns = [[turn for turn in row["messages"] or [] if turn is not None] for row in rows]
+    expected = [(row, 0 if talk and talk[-1]["role"] == "assistant" else None) for row, talk in enumerate(turns)]
+    assert sorted(((row["input_row"], row["completion_index"]) for row in samples), key=str) == sorted(
+        expected, key=str
+    )
+    assert entry.samples == len(samples) == entry.kept + entry.rejected + entry.failed
+    assert {row["input_row"] for row in samples if row.get("drop_reason") == "no_completions"} == {
+        row for row, index in expected if index is None
+    }

@@ -1,6 +1,16 @@
 from __future__ import annotations
 
-from tests.fakes_curation import RECIPE, FakeEngine, Silence, read_all, run_fake, think, tree, write_rows
+from tests.fakes_curation import (
+    RECIPE,
+    FakeEngine,
+    Silence,
+    completions_in,
+    read_all,
+    run_fake,
+    think,
+    tree,
+    write_rows,
+)
 
 
 def rows(*answers: int) -> list[dict[str, object]]:
@@ -11,7 +21,7 @@ def test_a_prompt_that_stands_in_two_shards_is_one_group(tmp_path):
     write_rows(tmp_path / "a.parquet", rows(1, 2))
     write_rows(tmp_path / "b.parquet", rows(2, 3))
     run_fake([str(tmp_path / "*.parquet")], tmp_path / "out")
-    assert [row["completion"] for row in read_all(tmp_path / "out", "data")] == [think(1), think(2), think(3)]
+    assert completions_in(read_all(tmp_path / "out", "data")) == [think(1), think(2), think(3)]
     dropped = [(row["input_file"], row["drop_reason"]) for row in read_all(tmp_path / "out", "rejected")]
     assert [reason for file, reason in dropped if str(file).endswith("b.parquet")].count("duplicate") == 2
 
@@ -62,7 +72,7 @@ def test_pass_rates_count_all_samples_of_a_prompt_in_all_shards(tmp_path):
     write_rows(tmp_path / "a.parquet", rows(1, 2))
     write_rows(tmp_path / "b.parquet", [{"prompt": "What is 2?", "answer": "2", "completions": [think(2)]}])
     run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", recipe=recipe)
-    assert [row["completion"] for row in read_all(tmp_path / "out", "data")] == [think(1)]
+    assert completions_in(read_all(tmp_path / "out", "data")) == [think(1)]
     reasons = [row["drop_reason"] for row in read_all(tmp_path / "out", "rejected")]
     assert reasons.count("too_easy") == 2  # two of three
 
@@ -83,9 +93,8 @@ class Spoils(Silence):
 def test_a_shard_that_goes_bad_between_two_passes_is_a_failed_shard_and_its_samples_decide_nothing(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("curation.executors.local._CACHE_BYTES", 0)
     bad = write_rows(tmp_path / "a.parquet", rows(1))
     write_rows(tmp_path / "b.parquet", rows(1, 2))
     report = run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", observer=Spoils(bad))
     assert [bool(entry.error) for entry in report.entries] == [True, False]
-    assert [row["completion"] for row in read_all(tmp_path / "out", "data")] == [think(1), think(2)]
+    assert completions_in(read_all(tmp_path / "out", "data")) == [think(1), think(2)]

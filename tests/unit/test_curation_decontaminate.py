@@ -25,7 +25,7 @@ def sets(tmp_path):
 def reasons(path, *texts: tuple[str | None, str | None], options: str = "") -> list[str | None]:
     recipe = parse_recipe(f'[[steps]]\nname = "decontaminate"\nsets = "{path}"\n{options}\n')
     rows = [
-        dict.fromkeys(SAMPLES) | {"input_row": at, "group_key": "g", "prompt": prompt, "completion": completion}
+        dict.fromkeys(SAMPLES) | {"input_row": at, "group_key": "a" * 32, "prompt": prompt, "completion": completion}
         for at, (prompt, completion) in enumerate(texts)
     ]
     return facts_of(pl.DataFrame(rows, schema=SAMPLES), build_steps(recipe))["text_reason"].to_list()

@@ -1,27 +1,38 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.errors import RecipeError
 from curation.facts import FACTS, JUDGED
+from curation.minhash import Signatures, as_bytes, small
 from curation.recipe import parse_recipe
 from curation.steps import build_steps
+from curation.steps.dedup import Dedup
+from curation.steps.dedup_prompts import DedupPrompts
 from curation.steps.order import shuffled
+from curation.steps.pack import Pack
 from curation.steps.pass_rate import PassRate
 from curation.steps.quota import PRESETS, Quota
 from curation.steps.select import Select
+from curation.steps.shuffle import Shuffle
+from curation.steps.split import Split
 
 
-def facts(*rows: dict[str, object]) -> pl.DataFrame:
+def facts(*rows: Mapping[str, object]) -> pl.DataFrame:
     schema = pl.Schema({**FACTS, **JUDGED})
-    return pl.DataFrame([dict.fromkeys(schema) | {"input_row": at} | row for at, row in enumerate(rows)], schema=schema)
+    return pl.DataFrame(
+        [dict.fromkeys(schema) | {"input_row": at} | dict(row) for at, row in enumerate(rows)], schema=schema
+    )
 
 
-def group(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()[:32]
+def group(number: int) -> int:
+    return int.from_bytes(hashlib.sha256(str(number).encode()).digest()[:8])
 
 
 @pytest.mark.parametrize(
@@ -30,8 +41,8 @@ def group(number: int) -> str:
 )
 def test_pass_rate_keeps_a_band_whose_ends_are_inside(judged, right, reason):
     step = PassRate(min_percent=20, max_percent=80)
-    found = step.reasons(facts({"group_key": group(1), "judged": judged, "right": right}))
-    assert found.to_list() == [reason]
+    found = step.fates(facts({"group": group(1), "judged": judged, "right": right}))
+    assert found.reasons.to_list() == [reason]
 
 
 def test_pass_rate_wants_verdicts():
@@ -40,7 +51,7 @@ def test_pass_rate_wants_verdicts():
 
 
 def kept(step: Select, *chars: int) -> list[int]:
-    found = step.reasons(facts(*({"group_key": group(7), "chars": size} for size in chars)))
+    found = step.fates(facts(*({"group": group(7), "chars": size} for size in chars))).reasons
     return [size for size, reason in zip(chars, found, strict=True) if reason is None]
 
 
@@ -52,37 +63,37 @@ def test_select_by_length():
 
 
 def test_select_at_random_follows_from_seed_and_group_alone():
-    rows = [{"group_key": group(at // 8), "chars": 1} for at in range(800)]
-    one = Select(policy="random", count=2, seed=1).reasons(facts(*rows))
+    rows = [{"group": group(at // 8), "chars": 1} for at in range(800)]
+    one = Select(policy="random", count=2, seed=1).fates(facts(*rows)).reasons
     assert one.is_null().sum() == 200
-    assert one.equals(Select(policy="random", count=2, seed=1).reasons(facts(*rows)), null_equal=True)
-    assert not one.equals(Select(policy="random", count=2, seed=2).reasons(facts(*rows)), null_equal=True)
+    assert one.equals(Select(policy="random", count=2, seed=1).fates(facts(*rows)).reasons, null_equal=True)
+    assert not one.equals(Select(policy="random", count=2, seed=2).fates(facts(*rows)).reasons, null_equal=True)
     places = [at % 8 for at, reason in enumerate(one) if reason is None]
     assert {places.count(at) > 5 for at in range(8)} == {True}  # no place of a group is favoured
 
 
 def test_quota_takes_whole_prompts_in_an_order_that_does_not_depend_on_the_input():
     rows: list[dict[str, object]] = [
-        {"group_key": group(at // 2), "domain": "math" if at < 20 else "code_python"} for at in range(40)
+        {"group": group(at // 2), "domain": "math" if at < 20 else "code_python"} for at in range(40)
     ]
     step = Quota(domains="math = 4, code = 6", seed=3)
-    found = step.reasons(facts(*rows))
-    ends = {(row["group_key"], row["domain"]) for row, reason in zip(rows, found, strict=True) if reason is None}
+    found = step.fates(facts(*rows)).reasons
+    ends = {(row["group"], row["domain"]) for row, reason in zip(rows, found, strict=True) if reason is None}
     assert found.is_null().sum() == 10
     assert len(ends) == 5  # of two samples each
-    turned = step.reasons(facts(*rows[::-1]))
+    turned = step.fates(facts(*rows[::-1])).reasons
     assert turned.is_null().to_list()[::-1] == found.is_null().to_list()
 
 
 def test_quota_tells_of_domains_that_have_none_and_of_domains_that_run_short():
     rows: list[dict[str, object]] = [
-        {"group_key": group(at), "domain": domain} for at, domain in enumerate(["math"] * 8 + ["code", "poetry"])
+        {"group": group(at), "domain": domain} for at, domain in enumerate(["math"] * 8 + ["code", "poetry"])
     ]
     step = Quota(domains="math = 4, code = 2")
-    assert step.reasons(facts(*rows)).to_list().count(None) == 5
-    assert step.reasons(facts(*rows))[-1] == "no_quota"
+    assert step.fates(facts(*rows)).reasons.to_list().count(None) == 5
+    assert step.fates(facts(*rows)).reasons[-1] == "no_quota"
     scaled = Quota(domains="math = 4, code = 2", when_short="scale")
-    assert [reason is None for reason in scaled.reasons(facts(*rows))].count(True) == 3  # two and one
+    assert [reason is None for reason in scaled.fates(facts(*rows)).reasons].count(True) == 3  # two and one
 
 
 def test_quota_has_the_table_of_r1():
@@ -94,4 +105,156 @@ def test_quota_has_the_table_of_r1():
 
 
 def test_the_order_is_fixed_by_content_and_not_by_the_version_of_a_library():
-    assert shuffled(pl.Series(["0" * 32, f"{1 << 68:032x}"]), 0).to_list() == [12035550249420947055, 627405149472732430]
+    assert shuffled(pl.Series([0, 1], dtype=pl.UInt64), 0).to_list() == [12035550249420947055, 627405149472732430]
+
+
+SENTENCE = "we add the first number to the second and so find that the whole sum is even for all odd pairs"
+
+
+def signed(*texts: str, **columns: object) -> pl.DataFrame:
+    """Facts of completions of one prompt, with what steps that compare texts read."""
+    frame = facts(*({"id": f"s{at}", "group": group(1), "chars": len(text)} | columns for at, text in enumerate(texts)))
+    series = pl.Series(texts)
+    return frame.with_columns(
+        near=as_bytes(small(Signatures.of(series))),
+        digest=pl.Series([int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in texts]).cast(
+            pl.UInt64
+        ),
+    )
+
+
+def told(number: int, *changed: int) -> str:
+    return " ".join(
+        f"{word}{number}" if at not in changed else f"other{number}" for at, word in enumerate(SENTENCE.split() * 5)
+    )
+
+
+def test_dedup_drops_near_duplicates_and_names_the_one_that_stays():
+    frame = signed(told(1), told(2), told(1, 40), told(1), told(2, 3, 30, 60, 80))
+    exact = Dedup().fates(frame)
+    assert exact.reasons.to_list() == [None, None, None, "duplicate", None]
+    near = Dedup(similarity_percent=80).fates(frame)
+    assert near.reasons.to_list() == [None, None, "near_duplicate", "duplicate", None]
+    assert near.details is not None
+    assert near.details.to_list() == [None, None, "s0", "s0", None]
+    assert near.values is not None
+    assert 80 <= near.values[2] < 100
+    assert Dedup(similarity_percent=60).fates(frame).reasons[4] == "near_duplicate"
+
+
+def test_dedup_compares_no_sample_that_a_later_text_step_drops():
+    frame = signed(told(1), told(1, 40)).with_columns(near=pl.Series([None, b"\1" * 128], dtype=pl.Binary))
+    assert Dedup(similarity_percent=80).fates(frame).reasons.to_list() == [None, None]
+
+
+def test_the_diverse_selection_takes_the_shortest_and_then_what_is_least_like_it():
+    frame = signed(
+        told(1) + " more", told(1), told(1, 40) + " and", told(2) + " in the end", told(2, 8) + " in the end"
+    )
+    found = Select(policy="diverse", count=2).fates(frame)
+    assert [at for at, reason in enumerate(found.reasons) if reason is None] == [1, 3]
+    assert Select(policy="diverse", count=5).fates(frame).reasons.null_count() == 5
+
+
+def test_dedup_prompts_drops_whole_prompts_and_names_the_first():
+    prompts = [told(1), told(1), told(1, 40), told(2)]
+    rows: list[dict[str, object]] = [
+        {"group": group(at), "group_id": f"g{at}", "prompt": hash_of(text)}
+        for at, text in enumerate(prompts)
+        for _ in "ab"
+    ]
+    near = as_bytes(Signatures.of(pl.Series(prompts)))
+    frame = facts(*rows).with_columns(
+        prompt_near=pl.Series([near[at // 2] if at % 2 == 0 else None for at in range(8)])
+    )
+    exact = DedupPrompts(similarity_percent=100).fates(frame)
+    assert exact.reasons.to_list() == [None, None, "equal_prompt", "equal_prompt", *[None] * 4]
+    found = DedupPrompts(similarity_percent=80).fates(frame)
+    assert found.reasons.to_list() == [None, None, *["equal_prompt"] * 2, *["near_prompt"] * 2, None, None]
+    assert found.details is not None
+    assert found.details.to_list()[2:6] == ["g0"] * 4
+
+
+def hash_of(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+
+def kept_facts(count: int) -> pl.DataFrame:
+    rows: list[dict[str, object]] = [
+        {"group": group(at // 4), "prompt": hash_of(str(at // 4)), "chars": 10 + at % 7, "prompt_chars": 2}
+        for at in range(count)
+    ]
+    return facts(*rows).with_columns(
+        place=pl.int_range(pl.len(), dtype=pl.Int64), split=pl.lit("train"), pack=pl.lit(None, pl.Int64)
+    )
+
+
+def test_shuffle_follows_from_seed_and_content():
+    kept = kept_facts(400)
+    one = Shuffle(seed=1).arranged(kept)
+    assert one["place"].to_list() != kept["place"].to_list()
+    assert sorted(one["place"]) == kept["place"].to_list()
+    assert Shuffle(seed=2).arranged(kept)["place"].to_list() != one["place"].to_list()
+    turned = Shuffle(seed=1).arranged(kept.reverse().with_columns(place=kept["place"]))
+    assert turned["group"].to_list() == one["group"].to_list()
+
+
+def test_split_sends_whole_prompts_and_about_the_share():
+    found = Split(test_percent=10, validation_percent=5.5, seed=3).arranged(kept_facts(8_000))
+    assert found.group_by("prompt").agg(pl.col("split").n_unique())["split"].max() == 1
+    counts = dict(found.group_by("split").len().iter_rows())
+    assert 600 < counts["test"] < 900
+    assert 350 < counts["validation"] < 530
+    alone = Split(test_percent=10, validation_percent=5.5, seed=3).arranged(kept_facts(400))
+    assert alone["split"].to_list() == found["split"].to_list()[:400]
+
+
+@pytest.mark.parametrize(
+    "options", ["test_percent = 100", "test_percent = -1", "test_percent = 60\nvalidation_percent = 40"]
+)
+def test_split_leaves_something_to_train_on(options):
+    with pytest.raises(RecipeError, match="split"):
+        build_steps(parse_recipe(f'[[steps]]\nname = "split"\n{options}\n'))
+
+
+@given(st.lists(st.integers(0, 60), max_size=60), st.integers(1, 40))
+def test_pack_fills_sequences_without_overflow_and_better_than_a_pack_each(sizes, most):
+    frame = kept_facts(len(sizes)).with_columns(
+        chars=pl.Series([4 * size for size in sizes], dtype=pl.UInt32), prompt_chars=pl.lit(0, pl.UInt32)
+    )
+    found = Pack(max_tokens=most).arranged(frame)
+    assert sorted(found["place"]) == list(range(len(sizes)))
+    assert found["pack"].to_list() == sorted(found["pack"])
+    for part in found.partition_by("pack", maintain_order=True):
+        assert part.height == 1 or part["chars"].sum() <= 4 * most
+    packs = found["pack"].n_unique()
+    fitting = [size for size in sizes if size <= most]
+    # No two packs could be joined, so all but one are more than half full.
+    assert packs <= len(sizes) - len(fitting) + 2 * sum(fitting) // most + 1
+
+
+def test_pack_fits_best():
+    frame = kept_facts(4).with_columns(chars=pl.Series([28, 24, 16, 12], dtype=pl.UInt32), prompt_chars=pl.lit(0))
+    assert Pack(max_tokens=10).arranged(frame).select("place", "pack").rows() == [(0, 0), (3, 0), (1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ('only = "math"', [0, 1]),
+        ('skip = "math"', [2, 3, 4]),
+        ('only = "MATH, code"', [0, 1, 2]),
+        ("", [0, 1, 2, 3, 4]),
+    ],
+)
+def test_a_step_looks_at_the_domains_it_is_told(options, left):
+    [step] = build_steps(parse_recipe(f'[[steps]]\nname = "select"\n{options}\n'))
+    covers = step.covers(pl.col("domain"))
+    frame = pl.DataFrame({"domain": ["math", "Math-olympiad", "code", None, "poetry"]})
+    found = frame.with_row_index("at").filter(pl.lit(value=True) if covers is None else covers)
+    assert found["at"].to_list() == left
+
+
+def test_a_step_that_drops_may_not_follow_one_that_arranges():
+    with pytest.raises(RecipeError, match="put it before"):
+        build_steps(parse_recipe('[[steps]]\nname = "shuffle"\n[[steps]]\nname = "length"\n'))

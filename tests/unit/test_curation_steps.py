@@ -4,13 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.executors.annotate import facts_of, rewritten
-from curation.executors.ledger import Ledger, scattered
+from curation.executors.ledger import Ledger
 from curation.recipe import parse_recipe
 from curation.rows import SAMPLES
 from curation.steps import STEPS, build_steps
@@ -34,7 +35,7 @@ CASES = [
 def samples(*completions: str | None, prompt: str = "What?", **columns: object) -> pl.DataFrame:
     rows = [
         dict.fromkeys(SAMPLES)
-        | {"input_row": index, "completion_index": 0, "group_key": "g", "prompt": prompt, "completion": text}
+        | {"input_row": index, "completion_index": 0, "group_key": "a" * 32, "prompt": prompt, "completion": text}
         | columns
         for index, text in enumerate(completions)
     ]
@@ -98,7 +99,7 @@ def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():
 
 def reasons(step: GroupStep, frame: pl.DataFrame) -> list[str | None]:
     facts = facts_of(frame, [step])
-    return step.reasons(facts).to_list()
+    return step.fates(facts).reasons.to_list()
 
 
 def test_dedup_keeps_the_first_of_equal_completions_in_a_group():
@@ -106,7 +107,7 @@ def test_dedup_keeps_the_first_of_equal_completions_in_a_group():
 
 
 def test_dedup_does_not_look_into_other_groups():
-    frame = pl.concat([samples("4"), samples("4", group_key="h")])
+    frame = pl.concat([samples("4"), samples("4", group_key="b" * 32)])
     assert reasons(Dedup(), frame) == [None, None]
 
 
@@ -162,18 +163,27 @@ def test_the_first_step_that_drops_a_sample_names_it():
 
 
 def test_a_fate_is_final():
-    ledger = Ledger(3)
-    ledger.drop("a", pl.Series(["x", None, None], dtype=pl.String))
-    ledger.drop("b", pl.Series(["y", "y", None], dtype=pl.String), is_failed=pl.Series([True, True, False]))
-    assert ledger.fates(0, 3).rows() == [("a", "x", False), ("b", "y", True), (None, None, False)]
-    assert ledger.counts() == ({"a": {"x": 1}}, {"y": 1})
-    assert ledger.alive().to_list() == [False, False, True]
+    steps = build_steps(parse_recipe('[[steps]]\nname="length"\n[[steps]]\nname="verify"'))
+    ledger = Ledger(3, steps)
+    ledger.drop(0, pl.Series(["x", None, None], dtype=pl.String), values=pl.Series([7, 8, 9]))
+    ledger.drop(1, pl.Series(["y", "y", None], dtype=pl.String), is_failed=pl.Series([True, True, False]))
+    assert ledger.fates(0, 3).rows() == [
+        ("length", "x", 7.0, None, False),
+        ("verify", "y", None, None, True),
+        (None, None, None, None, False),
+    ]
+    assert ledger.alive().tolist() == [False, False, True]
 
 
-def test_values_of_the_live_return_to_their_places():
-    assert scattered(pl.Series(["x", None]), pl.Series([False, True, True])).to_list() == [None, "x", None]
-
-
-def test_completions_are_hashed_only_where_a_step_compares_them():
-    assert facts_of(samples("aa", "bb"), [])["digest"].null_count() == 2
-    assert facts_of(samples("aa", None, "bb"), [Dedup()])["digest"].n_unique() == 3
+def test_values_of_some_return_to_their_places_and_the_digest_of_a_part_does_not_know_the_others():
+    steps = build_steps(parse_recipe('[[steps]]\nname="length"'))
+    ledgers = [Ledger(3, steps), Ledger(3, steps)]
+    ledgers[1].drop(0, pl.Series(["earlier", None, None], dtype=pl.String))
+    for ledger in ledgers:
+        among = np.array([False, True, True])
+        details = pl.Series(["of x", None], dtype=pl.String)
+        ledger.drop(0, pl.Series(["x", None], dtype=pl.String), among=among, details=details)
+    assert ledgers[0].fates(0, 3)["drop_reason"].to_list() == [None, "x", None]
+    assert ledgers[0].fates(0, 3)["drop_detail"].to_list() == [None, "of x", None]
+    assert ledgers[0].digest(1, 2) == ledgers[1].digest(1, 2)
+    assert ledgers[0].digest(0, 2) != ledgers[1].digest(0, 2)

@@ -8,7 +8,7 @@ UNSCORABLE and ``InfrastructureError`` makes FAILED. Any other exception is a bu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.engines.admission import Admission
@@ -16,7 +16,15 @@ from verifier.engines.answers import ENGINE, failed_group, unscorable_group
 from verifier.errors import InfrastructureError, InvalidRequestError, UnknownNameError, UnscorableError
 from verifier.recipes import ACCURACY, Recipe
 from verifier.types import CodeReference, EngineInfo, Group, GroupResult, MathReference, Scored, Verdict
-from verifier.verifiers.base import GroupJudge, Options, Tools, Verifier, VerifierFactory
+from verifier.verifiers.base import (
+    GroupJudge,
+    InstantJudge,
+    InstantVerifier,
+    Options,
+    Tools,
+    Verifier,
+    VerifierFactory,
+)
 from verifier.wire.unicode import size_bytes, well_formed_group
 
 MATH = "math"
@@ -30,10 +38,15 @@ def terms_of(verifiers: Mapping[str, VerifierFactory]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
-    """One verifier with a group's reference read: a judge, or the verdict that holds for every completion."""
+    """One verifier with a group's reference read: a judge, or the verdict that holds for every completion.
+
+    Args:
+        instant: the judge again, where it often needs no waiting.
+    """
 
     verifier: str
     judge: GroupJudge | Verdict
+    instant: InstantJudge | None = None
 
 
 class LocalEngine:
@@ -69,6 +82,9 @@ class LocalEngine:
         self._recipes = recipes
         self._default_recipe = default_recipe
         self._terms = {name: _build(recipe, verifiers, tools) for name, recipe in recipes.items()}
+        self._instant = {
+            name: {term: _instant(found) for term, found in terms.items()} for name, terms in self._terms.items()
+        }
         self._info = info
         self._admission = Admission(max_pending_completions)
         self._max_completion_bytes = max_completion_bytes
@@ -87,8 +103,12 @@ class LocalEngine:
                 f"a group may have {self._admission.limit} completions, not {len(group.completions)}; split it",
             )
         with self._admission.enter(len(group.completions)):
+            opened = self._opened_at_once(group)
+            known = {} if opened is None else self._known_at_once(opened, group)
+            if opened is not None and len(known) == len(set(group.completions)):
+                return self._result(group, known)
             # A task of its own, so that aclose can stop the work without cancelling the caller.
-            work = asyncio.create_task(self._judge(group))
+            work = asyncio.create_task(self._judge(group, opened, known))
             self._running.add(work)
             try:
                 return await work
@@ -98,6 +118,17 @@ class LocalEngine:
                 raise
             finally:
                 self._running.discard(work)
+
+    def at_once(self, group: Group) -> GroupResult | None:
+        """The result, where no verdict needs waiting; see ``Engine``."""
+        if self._is_closed or len(group.completions) > self._admission.limit:
+            return None
+        group = well_formed_group(group)
+        opened = self._opened_at_once(group)
+        if opened is None:
+            return None
+        known = self._known_at_once(opened, group)
+        return self._result(group, known) if len(known) == len(set(group.completions)) else None
 
     async def info(self) -> EngineInfo:
         """What this engine is made of."""
@@ -112,37 +143,70 @@ class LocalEngine:
         if running:
             await asyncio.wait(running)
 
-    async def _judge(self, group: Group) -> GroupResult:
+    def _opened_at_once(self, group: Group) -> tuple[_Opened, ...] | None:
+        """The terms of a group's recipe, where all of them are opened without waiting."""
+        name = group.recipe or self._default_recipe
+        if not group.completions or name not in self._recipes:
+            return None
+        opened = [_open_at_once(term.name, self._instant[name][term.name], group) for term in self._recipes[name].terms]
+        return tuple(one for one in opened if one is not None) if all(opened) else None
+
+    def _known_at_once(self, opened: Sequence[_Opened], group: Group) -> dict[str, tuple[Verdict, ...]]:
+        """Completion -> verdicts, where none of them needs waiting."""
+        known: dict[str, tuple[Verdict, ...]] = {}
+        for completion in dict.fromkeys(group.completions):
+            verdicts = [self._verdict_at_once(one, completion) for one in opened]
+            if None not in verdicts:
+                known[completion] = tuple(verdict for verdict in verdicts if verdict is not None)
+        return known
+
+    def _verdict_at_once(self, opened: _Opened, completion: str) -> Verdict | None:
+        if opened.instant is None:
+            return None
+        return self._too_long(opened.verifier, completion) or opened.instant.at_once(completion)
+
+    async def _judge(
+        self, group: Group, opened: Sequence[_Opened] | None, known: Mapping[str, tuple[Verdict, ...]]
+    ) -> GroupResult:
         if not group.completions:
             return unscorable_group(group, "no_completions", "completions: give at least one text")
         name = group.recipe or self._default_recipe
         recipe = self._recipes.get(name)
         if recipe is None:
-            known = ", ".join(sorted(self._recipes))
-            return unscorable_group(group, "unknown_recipe", f"recipe: {name!r} is not known; known: {known}")
-        terms = self._terms[name]
-        async with asyncio.TaskGroup() as tasks:
-            opening = [tasks.create_task(_open(term.name, terms[term.name], group)) for term in recipe.terms]
-        opened = [task.result() for task in opening]
+            names = ", ".join(sorted(self._recipes))
+            return unscorable_group(group, "unknown_recipe", f"recipe: {name!r} is not known; known: {names}")
+        if opened is None:
+            terms = self._terms[name]
+            async with asyncio.TaskGroup() as tasks:
+                opening = [tasks.create_task(_open(term.name, terms[term.name], group)) for term in recipe.terms]
+            opened = [task.result() for task in opening]
         async with asyncio.TaskGroup() as tasks:
             judging = {
                 completion: [tasks.create_task(self._verdict(term, completion)) for term in opened]
                 for completion in dict.fromkeys(group.completions)
+                if completion not in known
             }
-        scored = {
-            completion: _scored(recipe, tuple(task.result() for task in verdicts))
-            for completion, verdicts in judging.items()
-        }
+        judged = {completion: tuple(task.result() for task in verdicts) for completion, verdicts in judging.items()}
+        return self._result(group, {**known, **judged})
+
+    def _result(self, group: Group, judged: Mapping[str, tuple[Verdict, ...]]) -> GroupResult:
+        recipe = self._recipes[group.recipe or self._default_recipe]
+        scored = {completion: _scored(recipe, verdicts) for completion, verdicts in judged.items()}
         return GroupResult(id=group.id, scores=tuple(scored[completion] for completion in group.completions))
+
+    def _too_long(self, verifier: str, completion: str) -> Verdict | None:
+        size = size_bytes(completion)
+        if size <= self._max_completion_bytes:
+            return None
+        detail = f"the completion has {size} bytes; at most {self._max_completion_bytes} are read"
+        return Verdict.incorrect(verifier, "too_long", detail)
 
     async def _verdict(self, opened: _Opened, completion: str) -> Verdict:
         # What the task alone decides comes first, so a completion cannot turn UNSCORABLE into a number.
         if isinstance(opened.judge, Verdict):
             return opened.judge
-        size = size_bytes(completion)
-        if size > self._max_completion_bytes:
-            detail = f"the completion has {size} bytes; at most {self._max_completion_bytes} are read"
-            return Verdict.incorrect(opened.verifier, "too_long", detail)
+        if (too_long := self._too_long(opened.verifier, completion)) is not None:
+            return too_long
         try:
             return await opened.judge.verify(completion)
         except UnscorableError as error:
@@ -202,6 +266,18 @@ async def _open(term: str, verifiers: Mapping[str, Verifier], group: Group) -> _
         return _Opened(verifier=name, judge=Verdict.unscorable(name, error.reason, error.detail))
     except InfrastructureError as error:
         return _Opened(verifier=name, judge=Verdict.failed(name, error.reason, error.detail))
+
+
+def _instant(verifiers: Mapping[str, Verifier]) -> dict[str, InstantVerifier]:
+    return {name: verifier for name, verifier in verifiers.items() if isinstance(verifier, InstantVerifier)}
+
+
+def _open_at_once(term: str, verifiers: Mapping[str, InstantVerifier], group: Group) -> _Opened | None:
+    name = _verifier_for(group) if term == ACCURACY else term
+    if name is None or name not in verifiers:
+        return None
+    judge = verifiers[name].open_at_once(group)
+    return None if judge is None else _Opened(verifier=name, judge=judge, instant=judge)
 
 
 def _verifier_for(group: Group) -> str | None:

@@ -109,6 +109,10 @@ class RemoteEngine:
                 return _give_up(group, error)
             await asyncio.sleep(pause_s)
 
+    def at_once(self, group: Group) -> GroupResult | None:  # noqa: ARG002 - of the interface
+        """Nothing: each group goes over the wire."""
+        return None
+
     async def info(self) -> EngineInfo:
         """What the server is made of.
 

@@ -184,7 +184,8 @@ _DENIAL = re.compile(
     r"|(?<![A-Za-z])(?:isn|wasn|aren)['’]t|(?:^|[\n.,;])\s*(?:certainly\s|definitely\s)?not|不是|并非|不等于"
     r"|\\ne|\\neq|≠"
     r"|(?<![^\W\d_])(?:nicht|n['’]est pas|no es|não é|non è|не)"
-    r"|(?<![A-Za-z])(?:twice|half of|different from|other than|anything but|instead of|rather than|minus|negative"
+    r"|(?<![A-Za-z-])(?:minus|negative)(?=[ \t$]*(?:\\\(|\\\[)?[ \t]*$)"
+    r"|(?<![A-Za-z])(?:twice|half of|different from|other than|anything but|instead of|rather than"
     r"|the (?:square|negative|double|opposite|reciprocal) of|(?:if|suppose|assume)[^.\n]{0,12}(?:answer"
     r"|it)\s(?:is|was|were))|[❌✗✘])"
     r"[\s$:*]*(?:\\\(|\\\[)?\s*$",

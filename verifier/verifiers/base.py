@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from verifier.sandbox.base import Sandbox
 from verifier.types import Group, Verdict
@@ -49,6 +49,23 @@ class Verifier(Protocol):
             UnscorableError: the task is at fault; decided from the task alone, never from a completion.
             InfrastructureError: we could not read the reference.
         """
+        ...
+
+
+class InstantJudge(GroupJudge, Protocol):
+    """A judge that often needs no waiting."""
+
+    def at_once(self, completion: str) -> Verdict | None:
+        """What ``verify`` would say, where that takes some microseconds and no waiting; None asks for ``verify``."""
+        ...
+
+
+@runtime_checkable
+class InstantVerifier(Verifier, Protocol):
+    """A verifier that often needs no waiting, which spares most completions a task of the event loop."""
+
+    def open_at_once(self, group: Group) -> InstantJudge | None:
+        """What ``open_group`` would give, where that takes no waiting; None asks for ``open_group``."""
         ...
 
 

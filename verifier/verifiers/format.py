@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from verifier.errors import InvalidRequestError, UnknownNameError
 from verifier.text.tags import TEMPLATES, Template, check, prompt_opens, template_of_tags
 from verifier.types import Group, Verdict
-from verifier.verifiers.base import GroupJudge, Options, Tools
+from verifier.verifiers.base import InstantJudge, Options, Tools
 
 NAME = "format"
 OPTIONS = ("template", "tags", "opened")
@@ -33,8 +33,12 @@ class FormatVerifier:
     template: Template
     is_opened: bool | None = None
 
-    async def open_group(self, group: Group) -> GroupJudge:
+    async def open_group(self, group: Group) -> InstantJudge:
         """A judge of the group's completions; never fails."""
+        return self.open_at_once(group)
+
+    def open_at_once(self, group: Group) -> InstantJudge:
+        """The same."""
         is_opened = prompt_opens(self.template, group.prompt) if self.is_opened is None else self.is_opened
         return _FormatJudge(template=self.template, is_opened=is_opened)
 
@@ -45,6 +49,9 @@ class _FormatJudge:
     is_opened: bool
 
     async def verify(self, completion: str) -> Verdict:
+        return self.at_once(completion)
+
+    def at_once(self, completion: str) -> Verdict:
         finding = check(completion, self.template, is_opened=self.is_opened)
         if finding.is_well_formed:
             return Verdict.correct(NAME, finding.reason)

@@ -109,7 +109,15 @@ class MathVerifier:
             raise UnscorableError("no_reference", "give reference.math.answers to judge a mathematical answer")
         if not isinstance(reference, MathReference):
             raise UnscorableError("wrong_reference_kind", "the verifier math needs reference.math, not reference.code")
-        golds = _read_at_once(reference.answers) or await self._read_golds(reference.answers)
+        return self.open_at_once(group) or self._judge(group, await self._read_golds(reference.answers))
+
+    def open_at_once(self, group: Group) -> MathJudge | None:
+        """The judge, where its gold answers can be read without an algebra system."""
+        reference = group.reference
+        golds = _read_at_once(reference.answers) if isinstance(reference, MathReference) else ()
+        return self._judge(group, golds) if golds else None
+
+    def _judge(self, group: Group, golds: tuple[Gold, ...]) -> MathJudge:
         return MathJudge(
             golds=golds,
             prompt=group.prompt,
@@ -162,6 +170,18 @@ class MathJudge:
         self._algebra = algebra
         self._decide = decide
 
+    def at_once(self, completion: str) -> Verdict | None:
+        """The verdict, where one answer is marked and no algebra system is needed."""
+        if len(completion) > _LONG_CHARS:
+            return None
+        parts, found = self._read(completion)
+        if isinstance(found, Verdict):
+            return found
+        if len(found) > 1:
+            return None
+        verdict = self._decided(found[0])
+        return self._final(verdict, found, parts) if isinstance(verdict, Verdict) else None
+
     async def verify(self, completion: str) -> Verdict:
         """The verdict on one completion.
 
@@ -174,9 +194,11 @@ class MathJudge:
             parts, found = self._read(completion)
         if isinstance(found, Verdict):
             return found
-        verdict = await self._judge_several(found) if len(found) > 1 else self._decided(found[0])
-        if not isinstance(verdict, Verdict):
-            verdict = await self._compare(found[0], verdict)
+        verdict = await (self._judge_several(found) if len(found) > 1 else self._judge(found[0]))
+        return self._final(verdict, found, parts)
+
+    def _final(self, verdict: Verdict, found: tuple[str, ...], parts: Reasoned) -> Verdict:
+        """The verdict, unless a right answer is the question."""
         if verdict.reason == EQUAL and self._repeats(found, parts):
             detail = f"what the question asks to work out, unchanged: {_shorten(found[-1], _SHOWN_CHARS)}"
             return Verdict.incorrect(NAME, "repeats_question", detail)

@@ -1,0 +1,499 @@
+"""Public reasoning datasets: how a shard of one is told from its columns, and how its rows become parts.
+
+To add a dataset: an entry in ``SCHEMAS``. The first that fits a shard is taken, so the more special stand first, and
+what tells a dataset (``has``) must be columns that no ordinary table happens to have together.
+
+Source:
+    The features on the dataset cards of the repositories named in ``Schema.source``, on the Hugging Face Hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+
+from curation.arrow import (
+    CHAT,
+    FLAG,
+    FLAGS,
+    NOTHING,
+    NUMBER,
+    SHAREGPT,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Kind,
+    lists,
+    plain_type,
+    structs,
+)
+from curation.errors import InputError, near
+
+COLUMNS = "columns"
+"""Name for a shard whose parts are found one by one by the names of columns, and for no recognition in a recipe."""
+
+CONVERSATION = "conversation"
+"""A made part: the turns, the last of which is the completion where it is the assistant's."""
+
+COMPLETIONS = ("completions", "generations", "responses", "completion", "response")
+"""Names under which completions are found."""
+
+_RAW = "column:"
+_SHARED = "shared:"
+
+
+def raw(name: str) -> pl.Expr:
+    """A column of the shard, in the expressions of ``Made``."""
+    return pl.col(raw_name(name))
+
+
+def raw_name(name: str) -> str:
+    """How a column of the shard is called beside the parts made of it."""
+    return f"{_RAW}{name}"
+
+
+def shared_name(name: str) -> str:
+    """How a value that several parts are made of is called; no column of the shard is called so."""
+    return f"{_SHARED}{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A part that is made of columns.
+
+    Args:
+        of: the columns, and what they must be; a shard without one of them does not get the part.
+        value: expression over ``raw`` columns.
+    """
+
+    of: Mapping[str, Kind]
+    value: pl.Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """How the shards of a dataset are recognised and read.
+
+    Args:
+        name: as recipes name it.
+        source: datasets that are written so.
+        has: columns by which it is recognised, and what they must be.
+        lacks: columns that a shard of it never has; those with completions of somebody's own are not overlooked.
+        columns: part -> columns that play it as they stand, in the order they are tried.
+        shared: name -> value that several parts are made of, over ``raw`` columns of ``has``; under ``shared_name``.
+        made: part -> how it is made.
+        without: parts that no column plays, though one has the name.
+        format: of ``verifier.formats.FORMATS``, by which the tests are read; empty for none.
+        has_markup: the completions may hold the markup of ``with_think_tags``.
+
+    A part of which it says nothing is found by name, as in any other shard.
+    """
+
+    name: str
+    source: str
+    has: Mapping[str, Kind]
+    lacks: tuple[str, ...] = COMPLETIONS
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shared: Mapping[str, pl.Expr] = field(default_factory=dict)
+    made: Mapping[str, Made] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    format: str = ""
+    has_markup: bool = False
+
+    def missing(self, types: Mapping[str, pa.DataType]) -> str:
+        """The first column of ``has`` that is missing or of another type; empty where all are there."""
+        return next((name for name, kind in self.has.items() if name not in types or not kind.fits(types[name])), "")
+
+
+def find_schema(schema: pa.Schema, name: str, mapping: Mapping[str, str], *, path: str) -> Schema | None:
+    """The schema of a shard; None where its parts are found one by one.
+
+    Args:
+        schema: of the Parquet file.
+        name: of the schema, as the recipe says; empty to recognise it.
+        mapping: part -> column, as the recipe says.
+        path: of the shard, for messages.
+
+    Raises:
+        InputError: the shard lacks a column of the schema that the recipe names.
+    """
+    if name == COLUMNS:
+        return None
+    types = {item.name: plain_type(item.type) for item in schema}
+    if name:
+        named = SCHEMAS[name]
+        if missing := named.missing(types):
+            told = f"is {types[missing]}" if missing in types else f"is not there; {near(missing, types)}"
+            raise InputError(
+                f"{path}: the schema {name} needs {missing!r} to be {named.has[missing].told}; the column {told}. "
+                f'Take another schema in [input], or schema = "{COLUMNS}"'
+            )
+        return named
+    for one in SCHEMAS.values():
+        is_talk = CONVERSATION in one.made and "completions" in mapping
+        if not one.missing(types) and not is_talk and not any(column in types for column in one.lacks):
+            return one
+    return None
+
+
+_BEGIN_THOUGHT, _END_THOUGHT = "<|begin_of_thought|>", "<|end_of_thought|>"
+_BEGIN_SOLUTION, _END_SOLUTION = "<|begin_of_solution|>", "<|end_of_solution|>"
+_MARKED = r"\A\s*" + _BEGIN_THOUGHT.replace("|", r"\|")
+_TAGS: Mapping[str, str] = {
+    # At one place the first is taken, so the usual way to write it, with its empty lines, stands first.
+    f"{_BEGIN_THOUGHT}\n\n": "<think>\n",
+    f"\n\n{_END_THOUGHT}\n\n{_BEGIN_SOLUTION}\n\n": "\n</think>\n\n",
+    f"\n\n{_END_SOLUTION}": "",
+    _BEGIN_THOUGHT: "<think>",
+    _END_THOUGHT: "</think>",
+    _BEGIN_SOLUTION: "",
+    _END_SOLUTION: "",
+}
+
+
+def with_think_tags(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The rows with thought and solution marked as in ``<think>...</think>``, where a text begins with such markup.
+
+    Formula: ``<|begin_of_thought|>T<|end_of_thought|><|begin_of_solution|>S<|end_of_solution|>`` becomes
+    ``<think>T</think>S``; of the empty lines around the marks one stays before S. Other texts are not touched.
+
+    Source:
+        The prompts of Sky-T1 (https://github.com/NovaSky-AI/SkyThought).
+    """
+    is_marked = rows[column].str.contains(_MARKED).fill_null(value=False)
+    if not is_marked.any():
+        return rows
+    # Both branches of a condition are computed, so the texts to be left alone are masked before they are rewritten.
+    marked = pl.when(is_marked).then(pl.col(column))
+    rewritten = marked.str.replace_many(list(_TAGS), list(_TAGS.values()), leftmost=True)
+    return rows.with_columns(pl.coalesce(rewritten, column).alias(column))
+
+
+def _thought(reasoning: pl.Expr, answer: pl.Expr) -> pl.Expr:
+    """A completion of two columns; null where one of them is."""
+    return pl.concat_str(pl.lit("<think>\n"), reasoning, pl.lit("\n</think>\n\n"), answer)
+
+
+def _given(text: pl.Expr) -> pl.Expr:
+    """The text, or null where it is empty."""
+    return pl.when(text.str.len_bytes() > 0).then(text)
+
+
+_DOMAINS: Mapping[str, str] = {
+    "mathematics": "math",
+    "coding": "code",
+    "programming": "code",
+    "science": "stem",
+    "biology": "stem",
+    "chemistry": "stem",
+    "physics": "stem",
+    "puzzle": "logic",
+    "crossword": "logic",
+    "chat": "general",
+    "safety": "general",
+    "instruction following": "general",
+    "instruction_following": "general",
+}
+"""Words of the datasets -> domains of DeepSeek-R1 (arXiv 2501.12948 v2, Table 5); others stay, in lower case."""
+
+
+def _domain(column: str) -> Made:
+    return Made(of={column: TEXT}, value=raw(column).str.to_lowercase().replace(_DOMAINS))
+
+
+_TURN = pl.element().struct.field
+
+
+def _chat(column: str) -> pl.Expr:
+    turns = raw(column).list.drop_nulls()
+    return turns.list.eval(pl.struct(_TURN("role"), _TURN("content")))
+
+
+_ROLES: Mapping[str, str] = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
+
+
+def _sharegpt(column: str) -> pl.Expr:
+    turns = raw(column).list.drop_nulls()
+    role = _TURN("from").replace(_ROLES).alias("role")
+    return turns.list.eval(pl.struct(role, _TURN("value").alias("content")))
+
+
+_MESSAGES = Made(of={"messages": CHAT}, value=_chat("messages"))
+_CONVERSATIONS = Made(of={"conversations": SHAREGPT}, value=_sharegpt("conversations"))
+_SHAREGPT_PARTS: Mapping[str, Made] = {CONVERSATION: _CONVERSATIONS, "domain": _domain("domain")}
+_SYSTEM: Mapping[str, tuple[str, ...]] = {"system": ("system",)}
+
+# A shard without programming tasks may have been written with no type for their tests.
+_MAYBE = TEXT | NOTHING
+_AM_TURNS = lists(
+    "a list of {role, content, info {source, reference_answer, test_case}}",
+    structs("", role=TEXT, content=TEXT, info=structs("", source=_MAYBE, reference_answer=_MAYBE, test_case=_MAYBE)),
+)
+
+
+def _asked() -> pl.Expr:
+    """What stands with the question: the turn before the answer, or the last where there is none."""
+    turns = raw("messages").list.drop_nulls()
+    is_answered = turns.list.last().struct.field("role") == "assistant"
+    place = pl.when(is_answered).then(-2).otherwise(-1)
+    return turns.list.get(place, null_on_oob=True).struct.field("info")
+
+
+def _am(field_name: str) -> pl.Expr:
+    return pl.col(shared_name("asked")).struct.field(field_name).cast(pl.String)
+
+
+_AM_TESTS = _given(_am("test_case"))
+_AM_DOMAIN = (
+    pl.when(_AM_TESTS.is_not_null())
+    .then(pl.lit("code"))
+    .when(_am("source").str.contains("(?i)math|openr1"))
+    .then(pl.lit("math"))
+    .when(_am("source").str.contains("(?i)code|coding"))
+    .then(pl.lit("code"))
+    .when(_am("source").str.contains("(?i)natural_?reasoning"))
+    .then(pl.lit("stem"))
+    .when(_am("source").str.contains("(?i)infinity_?instruct"))
+    .then(pl.lit("general"))
+)
+
+_MIXTURE: Mapping[str, str] = {
+    "open-r1/openr1-math-220k": "math",
+    "open-r1/codeforces-cots": "code",
+    "nvidia/llama-nemotron-post-training-dataset": "stem",
+}
+
+_TEST_SET = structs("a struct of lists input and output", input=TEXTS, output=TEXTS)
+_SETS = ("public_tests", "private_tests", "generated_tests")
+
+
+def _cots_tests() -> pl.Expr:
+    """Tests of CodeContests, where a difference to their output is what counts; in the language of the answer."""
+    row = pl.struct(
+        *(raw(name).alias(name) for name in _SETS),
+        raw("time_limit").alias("time_limit"),
+        (raw("memory_limit") * (1 << 20)).cast(pl.Int64).alias("memory_limit_bytes"),
+    )
+    language = (
+        pl.when(raw("generation").str.contains("```cpp", literal=True)).then(pl.lit("cpp")).otherwise(pl.lit("python"))
+    )
+    has_tests = pl.any_horizontal(raw(name).struct.field("input").list.len() > 0 for name in _SETS)
+    is_exact = raw("problem_type") == "diff"
+    return pl.when(has_tests & is_exact).then(pl.struct(row.alias("codecontests"), language.alias("program_language")))
+
+
+_IS_CODE = raw("domain") == "code"
+_METADATA_TESTS = pl.when(_IS_CODE & _given(raw("test_cases")).is_not_null()).then(
+    pl.struct(
+        pl.struct(raw("test_cases").alias("input_output"), raw("starter_code").alias("starter_code")).alias("apps")
+    )
+)
+
+_SCHEMAS = (
+    Schema(
+        name="am-deepseek-r1-distilled",
+        source="a-m-team/AM-DeepSeek-R1-Distilled-1.4M",
+        has={"messages": _AM_TURNS},
+        shared={"asked": _asked()},
+        made={
+            CONVERSATION: _MESSAGES,
+            "answer": Made(of={"messages": _AM_TURNS}, value=_given(_am("reference_answer"))),
+            "tests": Made(
+                of={"messages": _AM_TURNS},
+                value=pl.when(_AM_TESTS.is_not_null()).then(
+                    pl.struct(pl.struct(_AM_TESTS.alias("ground_truth")).alias("verl"))
+                ),
+            ),
+            "source": Made(of={"messages": _AM_TURNS}, value=_am("source")),
+            "domain": Made(of={"messages": _AM_TURNS}, value=_AM_DOMAIN),
+        },
+    ),
+    Schema(
+        name="openr1-math",
+        source="open-r1/OpenR1-Math-220k",
+        has={
+            "problem": TEXT,
+            "answer": TEXT,
+            "generations": TEXTS,
+            "correctness_math_verify": FLAGS,
+            "problem_type": TEXT,
+        },
+        lacks=tuple(name for name in COMPLETIONS if name != "generations"),
+        columns={"prompt": ("problem",), "completions": ("generations",), "id": ("uuid",)},
+        made={
+            # NuminaMath 1.5, where the problems come from, writes these where there is no final answer.
+            "answer": Made(
+                of={"answer": TEXT}, value=pl.when(~raw("answer").is_in(["", "proof", "notfound"])).then(raw("answer"))
+            ),
+            "domain": Made(
+                of={"problem_type": TEXT},
+                value=pl.when(raw("problem_type") == "Logic and Puzzles")
+                .then(pl.lit("logic"))
+                .otherwise(pl.lit("math")),
+            ),
+        },
+        without=("tests",),
+    ),
+    Schema(
+        name="s1k-1.1",
+        source="simplescaling/s1K-1.1",
+        has={"question": TEXT, "deepseek_thinking_trajectory": TEXT, "deepseek_attempt": TEXT},
+        columns={"prompt": ("question",), "answer": ("solution",), "source": ("source_type",)},
+        made={
+            "completions": Made(
+                of={"deepseek_thinking_trajectory": TEXT, "deepseek_attempt": TEXT},
+                value=_thought(raw("deepseek_thinking_trajectory"), raw("deepseek_attempt")),
+            ),
+            "domain": _domain("cot_type"),
+        },
+    ),
+    Schema(
+        name="s1k",
+        source="simplescaling/s1K",
+        has={"question": TEXT, "thinking_trajectories": TEXTS, "attempt": TEXT},
+        columns={"prompt": ("question",), "answer": ("solution",), "source": ("source_type",)},
+        made={
+            "completions": Made(
+                of={"thinking_trajectories": TEXTS, "attempt": TEXT},
+                value=_thought(
+                    pl.when(raw("thinking_trajectories").list.drop_nulls().list.len() > 0).then(
+                        raw("thinking_trajectories").list.join("\n")
+                    ),
+                    raw("attempt"),
+                ),
+            ),
+            "domain": _domain("cot_type"),
+        },
+    ),
+    Schema(
+        name="openthoughts-metadata",
+        source="open-thoughts/OpenThoughts-114k, metadata",
+        has={
+            "problem": TEXT,
+            "deepseek_reasoning": TEXT,
+            "deepseek_solution": TEXT,
+            "ground_truth_solution": TEXT,
+            "domain": TEXT,
+        },
+        columns={"prompt": ("problem",)},
+        made={
+            "completions": Made(
+                of={"deepseek_reasoning": TEXT, "deepseek_solution": TEXT},
+                value=_thought(raw("deepseek_reasoning"), raw("deepseek_solution")),
+            ),
+            # Of a programming task it is a program.
+            "answer": Made(
+                of={"ground_truth_solution": TEXT, "domain": TEXT},
+                value=pl.when(~_IS_CODE.fill_null(value=False)).then(_given(raw("ground_truth_solution"))),
+            ),
+            "tests": Made(of={"test_cases": TEXT, "starter_code": TEXT, "domain": TEXT}, value=_METADATA_TESTS),
+            "domain": _domain("domain"),
+        },
+    ),
+    Schema(
+        name="leetcode",
+        source="newfacade/LeetCodeDataset",
+        has={"task_id": TEXT, "problem_description": TEXT, "entry_point": TEXT, "test": TEXT},
+        lacks=(),
+        # Its ``completion`` is the bare program of the dataset, and ``response`` an answer to the prompt.
+        columns={
+            "prompt": ("query", "problem_description"),
+            "completions": tuple(name for name in COMPLETIONS if name != "completion"),
+            "id": ("task_id",),
+        },
+        format="leetcode",
+    ),
+    Schema(
+        name="codeforces-cots",
+        source="open-r1/codeforces-cots",
+        has={"contest_id": TEXT, "prompt": TEXT, "generation": TEXT, "finish_reason": TEXT},
+        # A problem has several rows, so its id names the group.
+        columns={"prompt": ("prompt",), "completions": ("generation",), "group_id": ("id",)},
+        made={
+            "tests": Made(
+                of={
+                    **dict.fromkeys(_SETS, _TEST_SET),
+                    "time_limit": NUMBER,
+                    "memory_limit": NUMBER,
+                    "problem_type": TEXT,
+                    "generation": TEXT,
+                },
+                value=_cots_tests(),
+            ),
+            "domain": Made(of={}, value=pl.lit("code")),
+        },
+        without=("id", "answer"),
+    ),
+    Schema(
+        name="codeforces",
+        source="open-r1/codeforces, with completions",
+        has={
+            "contest_id": TEXT,
+            "official_tests": lists("a list of {input, output}", structs("", input=TEXT, output=TEXT)),
+            "official_tests_complete": FLAG,
+        },
+        lacks=(),
+        format="codeforces",
+    ),
+    Schema(
+        name="llama-nemotron",
+        source="nvidia/Llama-Nemotron-Post-Training-Dataset",
+        has={"input": CHAT | TEXT, "output": TEXT, "category": TEXT, "reasoning": TEXT, "generator": TEXT},
+        columns={"prompt": ("input",), "completions": ("output",), "system": ("system_prompt",)},
+        made={"domain": _domain("category")},
+    ),
+    Schema(
+        name="mixture-of-thoughts",
+        source="open-r1/Mixture-of-Thoughts",
+        has={"messages": CHAT, "num_tokens": WHOLE, "source": TEXT},
+        made={
+            CONVERSATION: _MESSAGES,
+            "domain": Made(
+                of={"source": TEXT}, value=raw("source").str.to_lowercase().replace_strict(_MIXTURE, default=None)
+            ),
+        },
+    ),
+    Schema(
+        name="openthoughts",
+        source="open-thoughts/OpenThoughts-114k; bespokelabs/Bespoke-Stratos-17k; NovaSky-AI/Sky-T1_data_17k",
+        has={"conversations": SHAREGPT, "system": TEXT},
+        columns=_SYSTEM,
+        made=_SHAREGPT_PARTS,
+        has_markup=True,
+    ),
+    Schema(
+        name="openthoughts2",
+        source="open-thoughts/OpenThoughts2-1M",
+        has={"conversations": SHAREGPT, "question": TEXT, "source": TEXT},
+        made=_SHAREGPT_PARTS,
+        has_markup=True,
+    ),
+    Schema(
+        name="openthoughts3",
+        source="open-thoughts/OpenThoughts3-1.2M",
+        has={"conversations": SHAREGPT, "difficulty": NUMBER, "domain": TEXT},
+        made=_SHAREGPT_PARTS,
+        has_markup=True,
+    ),
+    Schema(
+        name="sharegpt",
+        source="any other list of {from, value} that holds prompt and completion",
+        has={"conversations": SHAREGPT},
+        columns=_SYSTEM,
+        made=_SHAREGPT_PARTS,
+        has_markup=True,
+    ),
+    Schema(
+        name="messages",
+        source="any other list of {role, content} that holds prompt and completion",
+        has={"messages": CHAT},
+        made={CONVERSATION: _MESSAGES},
+        has_markup=True,
+    ),
+)
+
+SCHEMAS: Mapping[str, Schema] = {one.name: one for one in _SCHEMAS}
+"""Name -> schema, in the order in which they are tried."""
