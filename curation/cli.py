@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 
 from curation.asking import differences, explained, status_of
-from curation.costs import CostMeter
+from curation.costs import COSTS, CostMeter
 from curation.errors import AccountingError, UsageError
 from curation.executors.local import RunPlan, RunReport, run
 from curation.presets import preset, preset_names
@@ -212,6 +212,9 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: b
         report = asyncio.run(run(plan, opened, Observers(bar, told, meter)))
         if has_costs:
             meter.write(plan.output)
+        else:
+            # Those of an earlier run are not of this one.
+            (plan.output / COSTS).unlink(missing_ok=True)
         if report.stopped:
             told.stopped(report.stopped)
         else:

@@ -293,7 +293,8 @@ _FINDERS: Mapping[str, Callable[[Dropped], list[Span]]] = {
     "truncated": _open_end,
     "refusal": _phrase,
     "decontaminate": _item,
-    "dedup": _nothing,  # its detail is the id of another sample
+    "dedup": _nothing,  # the detail is the id of another sample, or of another prompt
+    "dedup_prompts": _nothing,
     "verify": _answer,
     "select": _answer,
     "": _answer,

@@ -44,7 +44,6 @@ UNSHOWN = (PrivateData.name,)
 """Steps of whose samples nothing is shown: a page is sent about, and these were dropped so that they are not."""
 
 _MOST_DETAILS = 10
-_SOURCE = "source"
 _ITEM = r"^(.*?)(?: (?:ngram|item|equal|masked))?: "
 """Before the words stand the name of the item, and how it was found."""
 
@@ -84,7 +83,7 @@ class Survey:
 
     Args:
         domains: domain -> folder -> samples.
-        sources: source -> folder -> samples; empty where the outputs have no column of that name.
+        sources: source -> folder -> samples; under the empty name those that have none.
         lengths: domain -> length in characters -> kept samples.
         scripts: script -> kept samples with a character of it.
         pass_rates: (right, judged) -> prompts.
@@ -144,12 +143,10 @@ def _check(file: Path, samples: int) -> None:
 
 def _count_names(found: Survey, kind: str, file: Path) -> None:
     scan = pl.scan_parquet(file)
-    names = {"domain": found.domains, _SOURCE: found.sources}
-    for name in scan.collect_schema().names():
-        if name in names:
-            counts = scan.group_by(pl.col(name).fill_null("")).agg(pl.len()).collect(engine="streaming")
-            for value, count in counts.sort(name).iter_rows():
-                names[name].setdefault(value, Counter())[kind] += count
+    for name, names in (("domain", found.domains), ("source", found.sources)):
+        counts = scan.group_by(pl.col(name).fill_null("")).agg(pl.len()).collect(engine="streaming")
+        for value, count in counts.sort(name).iter_rows():
+            names.setdefault(value, Counter())[kind] += count
 
 
 def _count_texts(found: Survey, file: Path) -> None:

@@ -294,6 +294,8 @@ def test_what_a_run_cost_is_told_where_it_was_asked_for(tmp_path):
     assert all(0 <= cost.cpu_s < 60 and 0 < cost.wall_s < 60 for cost in costs.values())
     assert curate("report", tmp_path / "out").exit_code == 0
     assert "Cost of the last run" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    program(*command)
+    assert not (tmp_path / "out/costs.json").exists()
 
 
 def test_costs_count_the_processes_that_work_for_a_run(tmp_path):

@@ -160,11 +160,11 @@ def test_reasons_tell_what_was_measured_and_found_over_all_files(tmp_path):
     assert (selected.samples, selected.prompts, selected.measured) == (6, 2, 6)
     assert (selected.least, selected.median, selected.greatest) == (2.0, 3.0, 4.0)
     copies = reasons["rejected", "dedup", "duplicate"]
-    assert (copies.samples, copies.measured, copies.distinct) == (4, 0, 4)
+    assert (copies.samples, copies.least, copies.greatest, copies.distinct) == (4, 100.0, 100.0, 4)
     assert copies.details == ()
     tables = Tables(page_of(directory))
     assert tables.row("select / not_selected")[1:] == ["6", "2", "3", "4"]
-    assert all(not row or row[0].split() != ["dedup", "/", "duplicate"] for row in tables.rows)
+    assert tables.row("dedup / duplicate")[1:] == ["4", "100", "100", "100"]
     # The same samples a third time.
     shutil.copy(tmp_path / "two.parquet", tmp_path / "zwo.parquet")
     run_fake([str(tmp_path / "*.parquet")], directory, recipe=STEPS)
@@ -202,15 +202,15 @@ def test_nothing_is_told_of_what_was_found_private(tmp_path):
 
 
 def test_sources_are_counted_where_there_are_any(finished, tmp_path):
-    assert survey(finished, read_manifest(finished)).sources == {}
     assert "By source" not in page_of(finished)
-    directory = judged_twice(tmp_path)
-    for file in [*directory.glob("data/*.parquet"), *directory.glob("rejected/*.parquet")]:
-        table = pq.read_table(file)
-        pq.write_table(table.append_column("source", [[f"from {file.parent.name}"] * table.num_rows]), file)
-    found = survey(directory, read_manifest(directory))
-    assert found.sources == {"from data": {"data": 2}, "from rejected": {"rejected": 10}}
-    assert Tables(page_of(directory)).row("from rejected")[1:5] == ["10", "0", "10", "0"]
+    made = [
+        {"prompt": str(n), "completions": [think(n % 2)], "answer": "1", "source": "ab"[n % 3 % 2]} for n in range(6)
+    ]
+    write_rows(tmp_path / "a.parquet", made)
+    run_fake([str(tmp_path / "a.parquet")], tmp_path / "out")
+    found = survey(tmp_path / "out", read_manifest(tmp_path / "out"))
+    assert found.sources == {"a": {"data": 2, "rejected": 2}, "b": {"data": 1, "rejected": 1}}
+    assert Tables(page_of(tmp_path / "out")).row("a")[1:5] == ["4", "2", "2", "0"]
 
 
 def test_dropped_samples_show_their_text_from_the_input_and_say_where_it_is_gone(tmp_path):
