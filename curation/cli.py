@@ -18,10 +18,12 @@ import click
 from rich.console import Console
 
 from curation.asking import differences, explained, status_of
+from curation.costs import COSTS, CostMeter
 from curation.errors import AccountingError, UsageError
 from curation.executors.local import RunPlan, RunReport, run
 from curation.presets import preset, preset_names
 from curation.progress import shard_progress
+from curation.progress_file import Observers, progress_file
 from curation.recipe import Recipe, load_recipe
 from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
@@ -56,6 +58,7 @@ def main() -> None:
     help="File of verdicts kept by content, for all runs; default: assay/verdicts.sqlite in the user's cache.",
 )
 @click.option("--no-store", is_flag=True, help="Judges all, and keeps no verdict for other runs.")
+@click.option("--costs", is_flag=True, help="Writes DIR/costs.json: CPU seconds of each pass, for the report.")
 def run_command(  # noqa: PLR0917 - click passes them by name
     recipe: Path,
     globs: tuple[str, ...],
@@ -65,6 +68,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     retry_failed: bool,  # noqa: FBT001 - click passes it
     store: Path | None,
     no_store: bool,  # noqa: FBT001 - click passes it
+    costs: bool,  # noqa: FBT001 - click passes it
 ) -> None:
     """Runs RECIPE (TOML) over the shards and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
 
@@ -73,7 +77,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     try:
         kept = None if no_store else store or _default_store()
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
-        report = _run(plan, server=server, sandbox=sandbox)
+        report = _run(plan, server=server, sandbox=sandbox, has_costs=costs)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
@@ -111,7 +115,8 @@ def explain_command(wanted: str, directory: Path) -> None:
 def status_command(directory: Path) -> None:
     """Tells how far the run on DIRECTORY is, also from another terminal."""
     with _told_of_mistakes():
-        click.echo(status_of(directory))
+        for line in status_of(directory):
+            click.echo(line)
 
 
 @main.command("diff")
@@ -120,11 +125,8 @@ def status_command(directory: Path) -> None:
 def diff_command(one: Path, other: Path) -> None:
     """Tells which samples came to another end in OTHER than in ONE, and why."""
     with _told_of_mistakes():
-        moves = differences(one, other)
-        for move in moves:
-            click.echo(f"{move.samples:>9,}  {move.before}  ->  {move.after}  (such as {', '.join(move.examples)})")
-        if not moves:
-            click.echo("no sample came to another end")
+        for line in differences(one, other):
+            click.echo(line)
 
 
 @main.command("report")
@@ -197,7 +199,7 @@ def _default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
 
 
-def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport:
+def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: bool) -> RunReport:
     settings = load_settings(server=server, sandbox=sandbox)
 
     def opened() -> AbstractAsyncContextManager[Engine]:
@@ -205,8 +207,19 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None) -> RunReport
 
         return open_engine(settings)
 
-    with shard_progress() as progress:
-        return asyncio.run(run(plan, opened, progress))
+    with shard_progress() as bar, progress_file(plan.output) as told:
+        meter = CostMeter()
+        report = asyncio.run(run(plan, opened, Observers(bar, told, meter)))
+        if has_costs:
+            meter.write(plan.output)
+        else:
+            # Those of an earlier run are not of this one.
+            (plan.output / COSTS).unlink(missing_ok=True)
+        if report.stopped:
+            told.stopped(report.stopped)
+        else:
+            told.ended()
+    return report
 
 
 def _tell(plan: RunPlan, report: RunReport) -> int:

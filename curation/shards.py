@@ -8,9 +8,11 @@ and is streamed all the same. Groups reach over shards: what belongs together is
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import polars as pl
 import pyarrow as pa
@@ -183,6 +185,14 @@ class ShardReader:
         if is_changed:
             raise ShardError("the file changed while it was read; run again")
 
+    def ranges(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """First and stop of the ranges to ask ``frames`` for, where some rows are wanted alone.
+
+        Args:
+            rows: ascending.
+        """
+        return self._file.ranges(rows)
+
 
 _Batch = tuple[pa.RecordBatch, int, Mapping[str, tuple[int, ...]]]
 """Rows, the number of the first one, and reason -> rows of the batch that cannot be read."""
@@ -226,6 +236,10 @@ class _ParquetPart:
             if position != self._firsts[wanted[-1] + 1]:
                 raise ShardError(f"the file ends at row {position}, short of what its footer says")
 
+    def ranges(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        groups = groupby(rows, key=lambda row: bisect_right(self._firsts, row))
+        return [(here[0], here[-1] + 1) for _, found in groups if (here := list(found))]
+
 
 class _LinesPart:
     """Rows of a file of JSON lines."""
@@ -254,6 +268,11 @@ class _LinesPart:
                 lines, size = [], 0
         if lines:
             yield self._batch(lines, schema, number)
+
+    @staticmethod
+    def ranges(rows: Sequence[int]) -> list[tuple[int, int]]:
+        # Each range is read from the start of the part.
+        return [(rows[0], rows[-1] + 1)] if rows else []
 
     @staticmethod
     def _batch(lines: Sequence[bytes], schema: pa.Schema, stop: int) -> _Batch:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.executors.local import RunPlan, RunReport, run
+from curation.executors.local import Observer, RunPlan, RunReport, run
 from curation.manifest import ShardEntry
 from curation.recipe import load_recipe, parse_recipe
 from curation.shards import check_columns, cut_into_shards
@@ -144,7 +144,7 @@ def run_fake(
     *,
     recipe: str = RECIPE,
     engine: FakeEngine | None = None,
-    observer: Silence | None = None,
+    observer: Observer | None = None,
     retries_failed: bool = False,
     store: Path | None = None,
 ) -> RunReport:

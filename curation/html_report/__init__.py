@@ -1,6 +1,7 @@
 """``report.html``: what a run came to, as one page that needs no network and runs no script.
 
-The page is made from a run directory alone and holds no time, host or chance, so equal directories give equal bytes.
+The page is made from a run directory, and the inputs of the few samples that are shown though they were dropped. It
+holds no time, host or chance of its own, so equal directories and inputs give equal bytes.
 A content security policy inside the page refuses every script and request, whatever text got into it.
 
 Choice of libraries: matplotlib, as its SVG is small, still, the same for the same input, and can take the page's
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curation.costs import read_costs
 from curation.files import whole_file
 from curation.finished import held_still, read_manifest
 from curation.html_report.examples import find_examples
@@ -36,7 +38,8 @@ def write_report(directory: Path, *, target: Path | None = None) -> Path:
     """
     with held_still(directory):
         manifest = read_manifest(directory)
-        text = render(manifest, survey(directory, manifest), find_examples(directory, manifest))
+        found = survey(directory, manifest)
+        text = render(manifest, found, find_examples(directory, manifest), read_costs(directory))
         target = target or directory / _NAME
         with whole_file(target) as stream:
             stream.write(text.encode())

@@ -8,16 +8,24 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from curation.costs import Cost
 from curation.finished import Manifest
 from curation.html_report.charts import DROPPED, KEPT, QUIET, Bar, Chart, columns_chart, rows_chart
 from curation.html_report.examples import Examples
-from curation.html_report.excerpts import cut
-from curation.html_report.survey import SCRIPTS, Survey, in_order
-from curation.manifest import KINDS, total_dropped, total_failures
+from curation.html_report.survey import SCRIPTS, Reason, Survey, in_order
+from curation.manifest import DATA, DataEntry, ShardEntry, total_dropped, total_failures
+from curation.steps.decontaminate import Decontaminate
+from curation.steps.language_mix import LanguageMix
+from curation.visible import cut, measured
 
 _MOST_DOMAINS = 20
 _MOST_SOURCES = 50
 _MOST_REASONS = 100
+_MOST_FILES = 50
+_MOST_INPUTS = 1_000
+_MOST_FAILED = 20
+_MOST_FOUND = 3
+_FOUND_CHARS = 80
 _NAME_CHARS = 160
 _ALL = 10
 _CHARS_PER_TOKEN = 4
@@ -32,17 +40,25 @@ _R1_TOKENS: Mapping[str, str] = {
 
 _R1_TOKENS_ALL = "5,355.3"
 _FAILED = "failed"
+_SLOW = ("TLE", "too_complex", "worker_timeout", "deadline_exceeded")
+"""Reasons of verdicts that say that a time was spent."""
+_UNTOLD = Reason(samples=0, prompts=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the funnel: samples that a step dropped, or could not judge, for one reason."""
+    """One line of the funnel: samples that a step dropped, or could not judge, for one reason.
+
+    Args:
+        left: after it.
+        told: what is known of these samples.
+    """
 
     step: str
     reason: str
     samples: int
-    prompts: int
     left: int
+    told: Reason
     is_failed: bool = False
 
 
@@ -82,7 +98,19 @@ class Lengths:
         return self.mean // _CHARS_PER_TOKEN
 
 
-def render(manifest: Manifest, survey: Survey, examples: Sequence[Examples]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The files of one split, each of ``least`` to ``greatest`` bytes."""
+
+    name: str
+    files: int
+    samples: int
+    bytes: int
+    least: int
+    greatest: int
+
+
+def render(manifest: Manifest, survey: Survey, examples: Sequence[Examples], costs: Mapping[str, Cost]) -> str:
     """The page."""
     environment = Environment(
         loader=PackageLoader("curation.html_report", ""),
@@ -92,16 +120,18 @@ def render(manifest: Manifest, survey: Survey, examples: Sequence[Examples]) -> 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"n": _number, "share": _share, "name": lambda text: cut(text, _NAME_CHARS)}
+    environment.filters |= {
+        "n": _number,
+        "share": _share,
+        "name": lambda text: cut(text, _NAME_CHARS),
+        "found": lambda text: cut(text, _FOUND_CHARS),
+        "measured": measured,
+        "size": _size,
+        "seconds": _seconds,
+    }
     lines = _funnel(manifest, survey)
-    domains = [
-        Yield(name=name, kept=counts["data"], rejected=counts["rejected"], failed=counts[_FAILED])
-        for name, counts in survey.domains.items()
-    ]
-    sources = [
-        Yield(name=shard.input_file, kept=shard.kept, rejected=shard.rejected, failed=shard.failed, error=shard.error)
-        for shard in manifest.shards
-    ]
+    inputs = _inputs(manifest)
+    failing = [shard for shard in manifest.done if shard.failed]
     rates = survey.pass_rates
     return environment.get_template("page.html.j2").render(
         manifest=manifest,
@@ -109,22 +139,100 @@ def render(manifest: Manifest, survey: Survey, examples: Sequence[Examples]) -> 
         steps=[(step, [line for line in lines if line.step == step]) for step in _step_names(lines)],
         lines=lines,
         funnel_chart=_funnel_chart(manifest, lines),
-        domains=_longest(domains, _MOST_DOMAINS, "domains"),
-        sources=_longest(sources, _MOST_SOURCES, "files"),
+        told=[line for line in lines if _is_told(line)],
+        most_found=_MOST_FOUND,
+        domains=_longest(_yields(survey.domains), _MOST_DOMAINS, "domains"),
+        sources=_longest(_yields(survey.sources), _MOST_SOURCES, "sources") if any(survey.sources) else [],
+        inputs=_longest(inputs, _MOST_SOURCES, "files"),
         pass_chart=_pass_chart(rates),
         prompts=_prompts(rates),
+        has_verdicts=survey.has_verdicts,
         lengths=_lengths(survey.lengths),
         length_chart=_length_chart(survey.lengths),
         chars_per_token=_CHARS_PER_TOKEN,
         scripts=_scripts(survey),
-        of_kind={kind: sum(counts[kind] for counts in survey.domains.values()) for kind in KINDS},
-        verdicts=_verdicts(survey.verdicts),
+        mixed=[line for line in lines if line.step == LanguageMix.name],
+        verdicts=_verdicts(survey.verdicts)[:_MOST_REASONS],
         duplicates=[line for line in lines if "dedup" in line.step],
-        contaminated=[line for line in lines if line.step == "decontaminate"],
+        contaminated=[line for line in lines if line.step == Decontaminate.name],
         failures=[line for line in lines if line.is_failed],
-        kept_examples=[group for group in examples if group.kind == "data"],
+        failing=failing[:_MOST_FAILED],
+        more_failing=len(failing[_MOST_FAILED:]),
+        unread=[row for row in inputs if row.error],
+        slow=[row for row in _verdicts(survey.verdicts) if row[2] in _SLOW],
+        splits=_splits(manifest.files),
+        files=manifest.files[:_MOST_FILES],
+        more_files=len(manifest.files[_MOST_FILES:]),
+        costs=costs,
+        hashes=_hashes(manifest.shards)[:_MOST_INPUTS],
+        more_hashes=len(_hashes(manifest.shards)[_MOST_INPUTS:]),
+        kept_examples=[group for group in examples if group.kind == DATA],
         dropped_examples=_sorted_examples(examples, lines),
     )
+
+
+def _is_told(line: Line) -> bool:
+    return bool(line.told.measured or line.told.details)
+
+
+def _yields(counts: Mapping[str, Counter[str]]) -> list[Yield]:
+    return [
+        Yield(name=name, kept=ends[DATA], rejected=ends["rejected"], failed=ends[_FAILED])
+        for name, ends in counts.items()
+    ]
+
+
+def _inputs(manifest: Manifest) -> list[Yield]:
+    """What became of each input file; a file of several shards has the first of their errors."""
+    found: dict[str, list[ShardEntry]] = {}
+    for shard in manifest.shards:
+        found.setdefault(shard.input_file, []).append(shard)
+    return [
+        Yield(
+            name=name,
+            kept=sum(shard.kept for shard in shards),
+            rejected=sum(shard.rejected for shard in shards),
+            failed=sum(shard.failed for shard in shards),
+            error=next((shard.error for shard in shards if shard.error), ""),
+        )
+        for name, shards in found.items()
+    ]
+
+
+def _hashes(shards: Sequence[ShardEntry]) -> list[tuple[str, str, int, int]]:
+    """File, sha256, rows and shards of each input."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for shard in shards:
+        found.setdefault((shard.input_file, shard.input_sha256), []).append(shard.rows)
+    return [(name, sha256, sum(rows), len(rows)) for (name, sha256), rows in found.items()]
+
+
+def _splits(files: Sequence[DataEntry]) -> list[Split]:
+    found: dict[str, list[DataEntry]] = {}
+    for file in files:
+        found.setdefault(file.split, []).append(file)
+    return [
+        Split(
+            name=name,
+            files=len(of_split),
+            samples=sum(file.output.samples for file in of_split),
+            bytes=sum(file.output.bytes for file in of_split),
+            least=min(file.output.bytes for file in of_split),
+            greatest=max(file.output.bytes for file in of_split),
+        )
+        for name, of_split in found.items()
+    ]
+
+
+def _size(count: int) -> str:
+    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.1f} s"
 
 
 def _number(count: int) -> str:
@@ -157,8 +265,8 @@ def _funnel(manifest: Manifest, survey: Survey) -> list[Line]:
                 step=step,
                 reason=reason,
                 samples=count,
-                prompts=survey.prompts[step, reason],
                 left=left,
+                told=survey.reasons.get((_FAILED if is_failed else "rejected", step, reason), _UNTOLD),
                 is_failed=is_failed,
             )
             lines.append(line)
@@ -277,20 +385,20 @@ def _short(count: int) -> str:
     return str(count)
 
 
-def _scripts(survey: Survey) -> list[tuple[str, dict[str, int]]]:
-    rows = [(name, {kind: survey.scripts[kind][name] for kind in KINDS}) for name in SCRIPTS]
-    return [(name, counts) for name, counts in rows if name.startswith(("Latin", "CJK")) or any(counts.values())]
+def _scripts(survey: Survey) -> list[tuple[str, int]]:
+    rows = [(name, survey.scripts[name]) for name in SCRIPTS]
+    return [(name, count) for name, count in rows if name.startswith(("Latin", "CJK")) or count]
 
 
 def _verdicts(counts: Counter[tuple[str, str, str]]) -> list[tuple[str, str, str, int]]:
     order = {"CORRECT": 0, "INCORRECT": 1, "UNSCORABLE": 2, "FAILED": 3}
     rows = [(*key, count) for key, count in counts.items()]
     rows.sort(key=lambda row: (row[0], order.get(row[1], len(order)), -row[3], row[2]))
-    return rows[:_MOST_REASONS]
+    return rows
 
 
 def _sorted_examples(examples: Sequence[Examples], lines: Sequence[Line]) -> list[tuple[Line, Examples]]:
     """In the order of the funnel, each with its line there."""
-    found = {(group.kind == _FAILED, group.step, group.reason): group for group in examples if group.kind != "data"}
+    found = {(group.kind == _FAILED, group.step, group.reason): group for group in examples if group.kind != DATA}
     keyed = [((line.is_failed, line.step, line.reason), line) for line in lines]
     return [(line, found[key]) for key, line in keyed if key in found]

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from curation.cli import main
+from curation.costs import CostMeter, read_costs
 from tests.fakes_curation import FakeEngine, run_fake, think, write_rows
 
 RECIPE = """
@@ -81,7 +82,7 @@ def hostile_rows() -> list[dict[str, object]]:
             f"<think>\n```\n{text}\n```\n</think> {boxed}",
             f"<think>我们想一想这个问题吧 {text} 然后得到答案</think> {boxed}",
             f"<think>{'word ' * 90}{text}</think> {boxed}",
-            f"{reasoning} {boxed}",
+            *[f"{reasoning} {boxed}"] * 2,
             None,
         ]
         # A different prompt each, so that each reason has examples of several texts.
@@ -231,6 +232,16 @@ def test_the_offending_parts_are_marked(browser, pages):
             assert any(text in mark for mark in marks.all_inner_texts()), reason
 
 
+def test_what_was_found_is_told_as_text(browser, pages):
+    with Watched(browser, pages["hostile"]) as opened:
+        told = [one.inner_text() for one in opened.page.locator("#reasons .found").all()]
+        assert "16 CJK characters ×\xa06" in told
+        assert sum(one.startswith("0<script>window.pwned = 1") for one in told) == 1
+        copied = opened.page.locator("#duplicates details").inner_text()
+        assert "0<script>window.pwned = 1" in copied
+        assert "5{{ 7 * 7 }}" in copied
+
+
 def test_a_chart_is_named_and_only_that_of_the_width_is_shown(browser, pages):
     for width, shown, hidden in ((1280, "wide", "narrow"), (390, "narrow", "wide")):
         with Watched(browser, pages["hostile"], width=width) as opened:
@@ -254,6 +265,53 @@ def test_equal_runs_in_other_processes_give_equal_bytes(pages, tmp_path):
         program("report", directory, "--output", tmp_path / f"{number}.html", environment=environment)
     assert (tmp_path / "0.html").read_bytes() == pages["hostile"].read_bytes()
     assert (tmp_path / "1.html").read_bytes() == pages["hostile"].read_bytes()
+
+
+def test_what_a_run_cost_is_told_where_it_was_asked_for(tmp_path):
+    rows: list[dict[str, object]] = [
+        {"id": "1", "prompt": "2 + 2?", "completions": ["<think>a</think> 4", "b"], "answer": "4"}
+    ]
+    write_rows(tmp_path / "a.parquet", rows)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    command = (
+        "run",
+        tmp_path / "recipe.toml",
+        "--input",
+        tmp_path / "a.parquet",
+        "--output",
+        tmp_path / "out",
+        "--no-store",
+    )
+    program(*command)
+    assert not (tmp_path / "out/costs.json").exists()
+    shutil.rmtree(tmp_path / "out")
+    program(*command, "--costs")
+    costs = read_costs(tmp_path / "out")
+    assert {stage: cost.samples for stage, cost in costs.items()} == {
+        "reading": 2,
+        "judging": 1,
+        "writing": 1,
+        "accounting": 2,
+    }
+    assert all(0 <= cost.cpu_s < 60 and 0 < cost.wall_s < 60 for cost in costs.values())
+    assert curate("report", tmp_path / "out").exit_code == 0
+    assert "Cost of the last run" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    program(*command)
+    assert not (tmp_path / "out/costs.json").exists()
+
+
+def test_costs_count_the_processes_that_work_for_a_run(tmp_path):
+    meter = CostMeter()
+    meter.stage_started("judging", 7)
+    code = "import time\nwhile time.process_time() < 0.3: pass\nprint(1, flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        meter.write(tmp_path)
+        worker.kill()
+    # Ticks of Linux are a hundredth of a second.
+    assert read_costs(tmp_path)["judging"].cpu_s > 0.25
+    assert read_costs(tmp_path)["judging"].samples == 7
 
 
 def test_a_directory_without_a_manifest_ends_with_status_2_and_the_remedy(tmp_path):
