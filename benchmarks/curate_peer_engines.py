@@ -1,6 +1,6 @@
 """Engines that ``curate_peers.py`` compares with ``curate``, each in its own process and interpreter.
 
-    python curate_peer_engines.py ENGINE SOURCE TARGET [--verifies] [--keeps-dropped]
+    python curate_peer_engines.py ENGINE SOURCE TARGET [--verifies] [--keeps-dropped] [--style usual|careful]
 
 Reads the shards of SOURCE, a completion a row, and writes what is kept to ``TARGET/data`` as zstd Parquet, each text
 once. All ask ``row_filters`` row by row; batches, processes, and formats are those of the engine. Each is set up as
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from row_filters import RowFilter, math_judge, normalised, run_python, write_tables
+from row_filters import RowFilter, math_judge, normalised, row_filter, run_python, write_tables
 
 WORKERS = 2
 BATCH = 1_000
@@ -30,7 +30,7 @@ def reasons(filters: RowFilter, groups: list[str], prompts: list[str], texts: li
     return [reason(group, prompt, text) for group, prompt, text in zip(groups, prompts, texts, strict=True)]
 
 
-def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool) -> None:
+def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool, is_usual: bool) -> None:
     """Reader, filter block, writer; with ``verifies`` a second block that judges in the same workers."""
     from datatrove.data import Document  # noqa: PLC0415 - only this engine has it
     from datatrove.executor import LocalPipelineExecutor  # noqa: PLC0415
@@ -42,7 +42,7 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
 
         def __init__(self, exclusion_writer: Any) -> None:  # noqa: ANN401
             super().__init__(exclusion_writer, batch_size=BATCH)
-            self.filters = RowFilter()
+            self.filters = row_filter(is_usual=is_usual)
 
         def filter(self, doc: Document) -> bool | tuple[bool, str]:
             return self.filter_batch([doc])[0]
@@ -65,7 +65,7 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
 
         def filter(self, doc: Document) -> bool | tuple[bool, str]:
             # Imported by the worker that needs it.
-            self.judge = self.judge or math_judge()
+            self.judge = self.judge or math_judge(is_usual=is_usual)
             return self.judge(doc.metadata["answer"], doc.text) or (False, "wrong")
 
     blocks: list[Any] = [
@@ -96,7 +96,7 @@ def _writer(folder: Path, *columns: str) -> Any:  # noqa: ANN401 - a class of a 
     )
 
 
-def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool) -> None:
+def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool, is_usual: bool) -> None:
     """HF datasets: a batched map that drops rows in two processes, then Parquet."""
     import datasets  # noqa: PLC0415 - only this engine has it
 
@@ -111,7 +111,7 @@ def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: b
     def kept_of(batch: pa.Table) -> pa.Table:
         # Whole prompts, as batches and what a process gets are a multiple of their rows.
         columns = [batch[name].to_pylist() for name in ("group_id", "prompt", "completion")]
-        return batch.filter(pa.array([reason is None for reason in reasons(RowFilter(), *columns)]))
+        return batch.filter(pa.array([reason is None for reason in reasons(row_filter(is_usual=is_usual), *columns)]))
 
     # Cheaper than ``filter``, as it decodes the columns that are read and copies those that are kept, by Arrow.
     kept = rows.with_format("arrow").map(kept_of, batched=True, batch_size=BATCH, num_proc=WORKERS)
@@ -120,7 +120,7 @@ def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: b
     write_tables(kept.with_format("arrow").iter(BATCH), target / "data" / "all.parquet")
 
 
-def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool) -> None:
+def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool, is_usual: bool) -> None:
     """data-juicer: one batched filter in two processes, without statistics, tracer or monitor."""
     import datasets  # noqa: PLC0415 - only this engine has it
     from data_juicer.core.data import NestedDataset  # noqa: PLC0415
@@ -141,7 +141,9 @@ def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped
             return samples
 
         def process_batched(self, samples: dict[str, list[Any]]) -> list[bool]:
-            found = reasons(RowFilter(), samples["group_id"], samples["prompt"], samples["completion"])
+            found = reasons(
+                row_filter(is_usual=is_usual), samples["group_id"], samples["prompt"], samples["completion"]
+            )
             return [reason is None for reason in found]
 
     files = [str(path) for path in sorted(source.glob("*.parquet"))]
@@ -172,11 +174,19 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--verifies", action="store_true")
     parser.add_argument("--keeps-dropped", action="store_true")
+    parser.add_argument("--style", choices=("usual", "careful"), default="careful")
     chosen = parser.parse_args()
     # Nothing here is on a hub.
     os.environ["HF_HUB_OFFLINE"] = "1"
     run = ENGINES[chosen.engine]
-    run(chosen.source, chosen.target, verifies=chosen.verifies, keeps_dropped=chosen.keeps_dropped)
+    is_usual = chosen.style == "usual"
+    run(
+        chosen.source,
+        chosen.target,
+        verifies=chosen.verifies,
+        keeps_dropped=chosen.keeps_dropped,
+        is_usual=is_usual,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """``curate`` beside datatrove, HF datasets, data-juicer and plain Python, on the same shards with the same filters.
 
     python benchmarks/curate_peers.py [--peer-python PYTHON] [--rows N] [--bytes LOW HIGH] [--math-rows N]
-        [--engines NAME ...] [--dropped] [--repeats N] [--folder DIR] [--json FILE]
+        [--engines NAME ...] [--dropped] [--repeats N] [--style usual|careful] [--folder DIR] [--json FILE]
 
 The peers run in an interpreter of their own, which is made by
 
@@ -16,6 +16,11 @@ prompt) and the kept rows as zstd Parquet. The second: ``curate``'s preset ``r1`
 included, beside engines that call math-verify in their own processes. Every row is one completion (``reasoning_corpus``
 says what is planted); peers write what they keep, ``curate`` also what it drops, with reasons, and its state. With
 ``--dropped`` those peers that can write what is dropped, do.
+
+All peers call the same Python functions for each row, in two styles. ``usual`` is how such filters and rewards mostly
+stand in public code: each rule as it reads, by regular expressions, and math-verify on the whole completion, as the
+rewards of open-r1 and TRL call it. ``careful`` is the best that we could make of Python: literal searches, cheap bounds
+first, letters counted on bytes, gold answers parsed once, and math-verify on what follows the reasoning.
 
 The unit is rows a CPU second: user and system time of all processes of an engine, imports and start-up included. Peak
 memory is that of all its processes together, what they share counted once; HF's mapped cache counts as far as it is in
@@ -85,6 +90,7 @@ class Bench:
         peer_python: interpreter of the peers.
         keeps_dropped: whether peers that can, write what they drop.
         repeats: runs of each engine; the cheapest counts.
+        style: of the peers' filters.
     """
 
     folder: Path
@@ -93,6 +99,7 @@ class Bench:
     peer_python: str | None
     keeps_dropped: bool
     repeats: int
+    style: str
 
     def run(self, engine: str, recipe: str, *, verifies: bool) -> Run:
         """Runs one engine, each time into a new folder, and takes that away again."""
@@ -118,7 +125,7 @@ class Bench:
     def _peer_command(self, engine: str, target: Path, *, verifies: bool) -> list[str]:
         python = self.peer_python if engine in NEEDS and self.peer_python else sys.executable
         command = [python, str(HERE / "curate_peer_engines.py"), engine, str(self.corpus / "shards"), str(target)]
-        command += ["--verifies"] if verifies else []
+        command += ["--style", self.style, *(["--verifies"] if verifies else [])]
         return command + (["--keeps-dropped"] if self.keeps_dropped and engine in WRITES_DROPPED else [])
 
 
@@ -233,6 +240,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, nargs=2, default=(4_000, 12_000), metavar=("LOW", "HIGH"))
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--style", choices=("usual", "careful"), default="usual", help="of the peers' filters")
     parser.add_argument("--dropped", action="store_true", help="peers that can, write what they drop, as curate does")
     parser.add_argument("--repeats", type=int, default=1, help="of each engine; the cheapest run counts")
     parser.add_argument("--folder", type=Path, help="where shards and results go while it runs (default: temporary)")
@@ -257,7 +265,7 @@ def main() -> None:
                 continue
             bench = _bench(Path(name), rows, options)
             size = sum(path.stat().st_size for path in (bench.corpus / "shards").iterdir())
-            print(f"\n{title}: {bench.rows:,} completions, {size / 1e6:,.0f} MB of zstd Parquet")
+            print(f"\n{title}: {bench.rows:,} completions, {size / 1e6:,.0f} MB of zstd Parquet; peers {options.style}")
             chosen = [engine for engine in engines if engine in judges or not verifies]
             tables[title] = as_json(compare(bench, chosen, recipe, verifies=verifies), bench.rows)
     if options.json:
@@ -282,6 +290,7 @@ def _bench(folder: Path, rows: int, options: argparse.Namespace) -> Bench:
         peer_python=options.peer_python,
         keeps_dropped=options.dropped,
         repeats=options.repeats,
+        style=options.style,
     )
 
 

@@ -28,6 +28,12 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NO_LETTERS = bytes(set(range(256)) - set(_LETTERS))
 _ASCII = bytes(range(128))
 
+_THINK = re.compile(r"\s*<think>(.*?)</think>(.*)", re.DOTALL)
+_TAGS = re.compile(r"</?think>")
+_LATIN = re.compile("[A-Za-z]")
+_BLANK_LINE = re.compile(r"\n\n")
+_FENCE = re.compile("```")
+
 _NAMES = [(name, pa.string()) for name in ("id", "group_id", "answer")]
 SCHEMAS = {
     "data": pa.schema([*_NAMES, ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))]),
@@ -76,6 +82,36 @@ class RowFilter:
         return None
 
 
+class UsualRowFilter(RowFilter):
+    """The same, written as such filters mostly are: each rule as it reads, by regular expressions, on every row."""
+
+    def reason(self, group: str, prompt: str, text: str) -> str | None:
+        """The first reason; None for what stays."""
+        if not prompt.strip() or not text.strip():
+            return "empty"
+        if not self._min_chars <= len(text) <= MAX_CHARS:
+            return "length"
+        parts = _THINK.match(text)
+        if parts is None or len(_TAGS.findall(text)) != 2:
+            return "format"
+        reasoning, tail = parts.groups()
+        if not reasoning.strip() or not tail.strip():
+            return "format"
+        cjk, latin = len(CJK.findall(reasoning)), len(_LATIN.findall(reasoning))
+        if 100 * cjk > MAX_CJK_PERCENT * (cjk + latin):
+            return "mixed_languages"
+        if max(len(part) for part in _BLANK_LINE.split(reasoning)) > MAX_PARAGRAPH:
+            return "long_paragraph"
+        if _FENCE.search(reasoning):
+            return "code_in_reasoning"
+        if group != self._group:
+            self._group, self._seen = group, set()
+        if text in self._seen:
+            return "duplicate"
+        self._seen.add(text)
+        return None
+
+
 def is_mixed(reasoning: str) -> bool:
     """Whether too many letters under a prompt in Latin script are CJK."""
     # What is not ASCII is a few characters of thousands: the regex sees these alone, and letters are counted in C.
@@ -98,11 +134,15 @@ def messages(prompt: str, text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
 
 
-def math_judge() -> Callable[[str, str], bool]:
+def math_judge(*, is_usual: bool = False) -> Callable[[str, str], bool]:
     """A function of gold answer and completion: whether math-verify finds them equal.
 
     A gold answer is parsed once for the completions of its prompt, and of a completion only what follows the reasoning
     is searched. Its own time limits of five seconds stay on, as one who runs it on a corpus leaves them on.
+
+    Args:
+        is_usual: as the reward functions of open-r1 and TRL do it: gold and the whole completion are parsed anew for
+            each row.
     """
     from math_verify import LatexExtractionConfig, parse, verify  # noqa: PLC0415 - only those who verify pay for it
 
@@ -114,15 +154,18 @@ def math_judge() -> Callable[[str, str], bool]:
     def parsed(answer: str) -> Any:  # noqa: ANN401 - expressions of an untyped package
         return parse(f"${answer}$", targets)
 
+    def is_usually_right(answer: str, text: str) -> bool:
+        return bool(verify(parse(f"${answer}$", targets), parse(text, targets)))
+
     def is_right(answer: str, text: str) -> bool:
         return bool(verify(parsed(answer), parse(text.rpartition("</think>")[2], targets)))
 
-    return is_right
+    return is_usually_right if is_usual else is_right
 
 
-def samples_of(path: Path, *, normalises: bool = False) -> Iterator[dict[str, Any]]:
+def samples_of(path: Path, *, normalises: bool = False, is_usual: bool = False) -> Iterator[dict[str, Any]]:
     """Samples of a shard with their reason, row by row; a row has a list of completions, or one."""
-    rows = RowFilter()
+    rows = row_filter(is_usual=is_usual)
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             for row in batch.to_pylist():
@@ -146,13 +189,20 @@ def _completions(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield f"{row['id']}-{index}", row["id"], text
 
 
-def run_python(source: Path, target: Path, *, verifies: bool = False, keeps_dropped: bool = True) -> None:
+def row_filter(*, is_usual: bool) -> RowFilter:
+    """The filters, written with care for speed or as they mostly are."""
+    return UsualRowFilter() if is_usual else RowFilter()
+
+
+def run_python(
+    source: Path, target: Path, *, verifies: bool = False, keeps_dropped: bool = True, is_usual: bool = False
+) -> None:
     """Plain Python a row; with math-verify called in the same process where asked."""
-    judge = math_judge() if verifies else None
+    judge = math_judge(is_usual=is_usual) if verifies else None
     for path in sorted(source.glob("*.parquet")):
         writers: dict[str, pq.ParquetWriter] = {}
         held: dict[str, list[dict[str, Any]]] = {"data": [], "rejected": []}
-        for sample in samples_of(path, normalises=verifies):
+        for sample in samples_of(path, normalises=verifies, is_usual=is_usual):
             if judge and sample["drop_reason"] is None and not judge(sample["answer"], sample["completion"]):
                 sample["drop_reason"] = "wrong"
             kind = "data" if sample["drop_reason"] is None else "rejected"

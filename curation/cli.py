@@ -205,7 +205,7 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: b
     def opened() -> AbstractAsyncContextManager[Engine]:
         from verifier.bootstrap import open_engine  # noqa: PLC0415 - only recipes that verify wait for its imports
 
-        return open_engine(settings)
+        return open_engine(settings, is_ready=False)
 
     with shard_progress() as bar, progress_file(plan.output) as told:
         meter = CostMeter()

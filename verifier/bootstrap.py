@@ -15,7 +15,7 @@ from verifier.engines.local import LocalEngine, terms_of
 from verifier.engines.remote import RemoteEngine
 from verifier.errors import SandboxError, UnknownNameError
 from verifier.recipes import BUILT_IN, Recipe, load_recipes
-from verifier.sandbox import SANDBOXES, SandboxConfig, StartableSandbox
+from verifier.sandbox import DOCKER, SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.settings import Settings
 from verifier.types import EngineInfo
 from verifier.verifiers import TASKS, VERIFIERS
@@ -29,11 +29,13 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, *, is_ready: bool = True) -> AsyncIterator[Engine]:
     """An engine that is closed, with every process it started, when the block ends.
 
     Args:
         settings: with ``server`` it is a ``RemoteEngine``, else a ``LocalEngine``.
+        is_ready: whether its processes are started at once; else each starts when it is first needed, which suits
+            those who may need none. Containers always start, as what a crashed server left goes first.
 
     Raises:
         InvalidRequestError: a setting or recipe that cannot be used.
@@ -62,6 +64,12 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         stack.push_async_callback(workers.aclose)
         stack.push_async_callback(local.aclose)
+        if not is_ready:
+            workers.open()
+            if settings.sandbox == DOCKER:
+                await _warm(sandbox)
+            yield local
+            return
         # Two lone calls rather than a task group, so that callers catch our error and not a group of it.
         warmed = asyncio.create_task(_warm(sandbox))
         try:

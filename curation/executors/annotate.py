@@ -28,7 +28,7 @@ def rewritten(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     """The samples with their texts as the rewriting steps leave them."""
     for step in steps:
         if isinstance(step, RewriteStep):
-            samples = samples.with_columns(step.columns())
+            samples = step.rewritten(samples)
     return samples
 
 

@@ -89,8 +89,8 @@ class RewriteStep(Step, ABC):
     """Changes texts, for all later steps and for the output; drops nothing."""
 
     @abstractmethod
-    def columns(self) -> Sequence[pl.Expr]:
-        """Expressions over ``rows.SAMPLES``, each under the name of the column it replaces."""
+    def rewritten(self, samples: pl.DataFrame) -> pl.DataFrame:
+        """The samples, columns of ``rows.SAMPLES``, with other texts; as many, in their order."""
 
 
 @dataclass(frozen=True)

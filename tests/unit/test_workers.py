@@ -216,6 +216,19 @@ async def test_a_call_cancelled_while_it_waits_is_never_run(tasks: dict[str, str
         assert await pool.call("pid", None, cpu_budget_s=5) == pid
 
 
+async def test_an_opened_pool_starts_a_worker_with_the_first_call_that_needs_it(tasks: dict[str, str]) -> None:
+    pool = WorkerPool(tasks=tasks, size=2)
+    pool.open()
+    try:
+        await asyncio.sleep(0)
+        assert pool.pids == ()
+        assert await pool.call("echo", {"n": 1}, cpu_budget_s=5) == {"n": 1}
+        assert len(pool.pids) == 1
+    finally:
+        await pool.aclose()
+    assert pool.pids == ()
+
+
 async def test_many_calls_at_once_are_all_answered(tasks: dict[str, str]) -> None:
     async with WorkerPool(tasks=tasks, size=2) as pool:
         answers = await asyncio.gather(*(pool.call("echo", n, cpu_budget_s=5) for n in range(1000)))

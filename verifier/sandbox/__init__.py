@@ -41,10 +41,13 @@ class StartableSandbox(Sandbox, Protocol):
         ...
 
 
+DOCKER = "docker"
+"""Name of the backend whose containers outlive a process that was killed."""
+
 SANDBOXES: Mapping[str, Callable[[SandboxConfig], StartableSandbox]] = MappingProxyType(
     {
         "local": lambda config: LocalSandbox(slots=config.slots),
-        "docker": lambda config: DockerSandbox(
+        DOCKER: lambda config: DockerSandbox(
             slots=config.slots,
             image_prefix=config.image_prefix,
             image_tag=config.image_tag,
@@ -53,4 +56,4 @@ SANDBOXES: Mapping[str, Callable[[SandboxConfig], StartableSandbox]] = MappingPr
     }
 )
 
-__all__ = ["SANDBOXES", "Sandbox", "SandboxConfig", "StartableSandbox"]
+__all__ = ["DOCKER", "SANDBOXES", "Sandbox", "SandboxConfig", "StartableSandbox"]

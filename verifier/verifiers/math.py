@@ -420,7 +420,11 @@ def _is_among(formulas: dict[str, None], candidates: set[str]) -> bool:
     """Whether one of some answers is one of these formulas, but for the way in which it is written."""
     if not formulas.keys().isdisjoint(candidates):
         return True
-    return any(is_same_formula(formula, answer) for formula in formulas for answer in candidates)
+    return any(_is_same(formula, answer) for formula in formulas for answer in candidates)
+
+
+_is_same = functools.lru_cache(_KEPT)(is_same_formula)
+"""A prompt asks for one formula, and its completions give few answers."""
 
 
 def _worked_out(text: str, *, is_question: bool = True) -> dict[str, None]:

@@ -98,6 +98,12 @@ class WorkerPool:
         # Slots live as long as the pool, so no scope of one function can hold them; aclose waits for them.
         self._slots = [asyncio.create_task(self._serve(worker)) for worker in workers]
 
+    def open(self) -> None:
+        """Takes calls from now on; a worker starts with the first call that needs it. Instead of ``start``."""
+        if not self._is_open:
+            self._is_open = True
+            self._slots = [asyncio.create_task(self._serve(None, waits=True)) for _ in range(self._size)]
+
     async def aclose(self) -> None:
         """Kills every worker and waits for its end; may be called twice. Calls under way fail with ``pool_closed``."""
         self._is_open = False
@@ -155,11 +161,11 @@ class WorkerPool:
                 if own == _OWN_DEATHS or outside == _OUTSIDE_DEATHS:
                     raise
 
-    async def _serve(self, worker: WorkerProcess | None) -> None:
-        """One slot: a job at a time, and a new worker whenever one is spent."""
+    async def _serve(self, worker: WorkerProcess | None, *, waits: bool = False) -> None:
+        """One slot: a job at a time, and a new worker whenever one is spent; with ``waits`` the first comes with it."""
         while True:
             trouble: InfrastructureError | None = None
-            if worker is None:
+            if worker is None and not waits:
                 try:
                     worker = await self._start_worker()
                 except InfrastructureError as error:
@@ -172,6 +178,8 @@ class WorkerPool:
                     await self._end(worker)
                     worker = None
                     worker = await self._start_worker()
+                if worker is None and waits:
+                    worker, waits = await self._start_worker(), False
                 if worker is None:
                     _fail(job, trouble or _closed())
                 elif await self._run(worker, job):
