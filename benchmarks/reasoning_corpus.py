@@ -241,7 +241,8 @@ def _paragraphs(material: Material, rng: np.random.Generator, sizes: tuple[int, 
         ends = np.cumsum(material.lengths[drawn])
         start, at = 0, 0
         while True:
-            stop = int(np.searchsorted(ends, at + rng.integers(low, high + 1)))
+            # One paragraph at least, also where it alone is longer than what is asked for.
+            stop = max(start + 1, int(np.searchsorted(ends, at + rng.integers(low, high + 1))))
             if stop >= len(drawn):
                 break
             yield [material.paragraphs[place] for place in drawn[start:stop].tolist()]

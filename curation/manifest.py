@@ -35,6 +35,8 @@ _FOLDERS = (*KINDS, _ENTRIES, _DATA_ENTRIES, STATE)
 MANIFEST = "manifest.json"
 RECIPE = "recipe.toml"
 """The recipe of the run, as it was written."""
+CARD = "README.md"
+"""The dataset card."""
 LOCK = ".lock"
 
 
@@ -84,11 +86,15 @@ class DataEntry:
     Args:
         split: that it belongs to.
         key: what its content follows from.
+        domains: domain -> samples.
+        chars: code points of prompts and completions.
     """
 
     name: str
     split: str
     key: str
+    domains: Mapping[str, int] = field(default_factory=dict)
+    chars: int = 0
     output: Output = Output(samples=0, bytes=0, sha256="")
 
 
@@ -188,6 +194,10 @@ class Directory:
     def write_recipe(self, text: str) -> None:
         """Writes ``recipe.toml``."""
         _write(self.path / RECIPE, text.encode())
+
+    def write_card(self, text: str) -> None:
+        """Writes ``README.md``."""
+        _write(self.path / CARD, text.encode())
 
     def write_manifest(self, text: Mapping[str, object]) -> None:
         """Writes ``manifest.json``."""

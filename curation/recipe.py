@@ -59,6 +59,7 @@ class Recipe:
     Args:
         schema: of ``curation.schemas``, or ``columns`` for none; empty to recognise it.
         storage: options of the stores that inputs lie in, as fsspec takes them.
+        licences: glob of inputs -> licence, for the dataset card.
         file_bytes: text that a file of the output holds, about.
         text: as it was written.
     """
@@ -68,6 +69,7 @@ class Recipe:
     rows: RowFormat | None = None
     schema: str = ""
     storage: Mapping[str, Option] = field(default_factory=dict)
+    licences: Mapping[str, str] = field(default_factory=dict)
     output: str = ""
     file_bytes: int = _FILE_MB << 20
     steps: tuple[StepSpec, ...] = ()
@@ -102,7 +104,11 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         raise RecipeError(name, f"is not TOML: {error}") from error
     _known(tables, ("input", "output", "steps", "verify"), where="")
     source = _table(tables, "input")
-    _known(source, ("globs", "columns", "schema", "format", "fields", "program_language", "storage"), where="input")
+    _known(
+        source,
+        ("globs", "columns", "schema", "format", "fields", "program_language", "storage", "licences"),
+        where="input",
+    )
     columns = _table(source, "columns", where="input.columns")
     _known(columns, ROLES, where="input.columns")
     output = _table(tables, "output")
@@ -116,6 +122,10 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         storage={
             key: _option(value, where=f"input.storage.{key}")
             for key, value in _table(source, "storage", where="input.storage").items()
+        },
+        licences={
+            key: _text(value, where=f"input.licences.{key}")
+            for key, value in _table(source, "licences", where="input.licences").items()
         },
         output=_text(output.get("dir", ""), where="output.dir"),
         file_bytes=_count(output.get("file_mb", _FILE_MB), where="output.file_mb") << 20,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,15 @@ class FilePlan:
         name: without its ending.
         split: that it belongs to.
         places: of its samples among all of the run, in the order of the file.
+        domains: domain -> samples.
+        chars: code points of prompts and completions.
         packs: the pack of each; None where nothing is packed.
     """
 
     name: str
     split: str
+    domains: Mapping[str, int]
+    chars: int
     places: npt.NDArray[np.int64]
     packs: npt.NDArray[np.int64] | None = None
 
@@ -69,8 +73,15 @@ def plan_files(kept: pl.DataFrame, steps: Sequence[Step], *, file_bytes: int) ->
                 FilePlan(
                     name=f"{split}-{number:0{_DIGITS}d}-of-{count:0{_DIGITS}d}",
                     split=split,
+                    domains=_counted(part["domain"].slice(low, high - low)),
+                    chars=int(size[low:high].sum()),
                     places=places[low:high],
                     packs=None if packs is None else packs[low:high],
                 )
             )
     return files
+
+
+def _counted(domains: pl.Series) -> dict[str, int]:
+    counts = domains.fill_null("").value_counts(name="samples").sort("domain")
+    return dict(counts.iter_rows())

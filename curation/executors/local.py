@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curation.card import card_of
 from curation.errors import EngineStoppedError, RecipeError, ShardError, near
 from curation.executors.arrange import FilePlan, plan_files
 from curation.executors.corpus import DECISIONS, Corpus, columns_needed
@@ -414,6 +415,8 @@ class _Passes:
     def _report(
         self, entries: list[ShardEntry], files: list[DataEntry], unfinished: list[str], stopped: str
     ) -> RunReport:
+        if entries:
+            self._directory.write_card(card_of(self._plan.recipe, files, entries, self._identity.versions))
         self._directory.write_manifest(manifest_of(self._identity, entries, files, unfinished))
         return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
 
@@ -485,7 +488,9 @@ class _Output:
             digest.update(indices.tobytes())
             if file.packs is not None:
                 digest.update(file.packs[indices].tobytes())
-        return DataEntry(name=file.name, split=file.split, key=digest.hexdigest())
+        return DataEntry(
+            name=file.name, split=file.split, key=digest.hexdigest(), domains=file.domains, chars=file.chars
+        )
 
     def _piece(self, number: int, places: np.ndarray, packs: np.ndarray | None) -> Piece:
         known = self._shards[number]
