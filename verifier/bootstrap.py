@@ -13,7 +13,8 @@ from importlib.metadata import version
 from verifier.engines.base import Engine
 from verifier.engines.local import LocalEngine, terms_of
 from verifier.engines.remote import RemoteEngine
-from verifier.errors import SandboxError, UnknownNameError
+from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError
+from verifier.generative import JUDGE, Connections, identity_of, judge_options
 from verifier.recipes import BUILT_IN, Recipe, load_recipes
 from verifier.sandbox import DOCKER, SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.settings import Settings
@@ -53,11 +54,13 @@ async def open_engine(settings: Settings, *, is_ready: bool = True) -> AsyncIter
         sandbox = make_sandbox(settings)
         stack.push_async_callback(sandbox.aclose)
         workers = WorkerPool(tasks=TASKS, size=settings.workers)
+        connections = Connections()
+        stack.push_async_callback(connections.aclose)
         local = LocalEngine(
             recipes=recipes,
             default_recipe=settings.recipe,
             verifiers=VERIFIERS,
-            tools=Tools(workers=workers, sandbox=sandbox),
+            tools=Tools(workers=workers, sandbox=sandbox, connections=connections),
             info=_info(settings, recipes),
             max_pending_completions=settings.max_pending_completions,
             max_completion_bytes=settings.max_completion_bytes,
@@ -131,6 +134,14 @@ def _info(settings: Settings, recipes: Mapping[str, Recipe]) -> EngineInfo:
     )
 
 
+def _judges(recipe: Recipe) -> list[str]:
+    """What its judge models are: a template may be a file, whose name stays when its text changes."""
+    try:
+        return [identity_of(judge_options(term.options)) for term in recipe.terms if term.name == JUDGE]
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"recipe {recipe.name}, term {JUDGE}: {error}") from error
+
+
 def _config_hash(settings: Settings, recipes: Mapping[str, Recipe]) -> str:
     deciding = {
         "versions": {name: version(name) for name in (_DISTRIBUTION, *_DECIDING)},
@@ -145,5 +156,6 @@ def _config_hash(settings: Settings, recipes: Mapping[str, Recipe]) -> str:
             for name, recipe in recipes.items()
         },
     }
+    deciding["judges"] = {name: _judges(recipe) for name, recipe in recipes.items()}
     text = json.dumps(deciding, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

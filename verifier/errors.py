@@ -10,6 +10,7 @@
         WorkerCrashedError         a judging process died
         WorkerTimeoutError         a judging process passed its budget and was killed
         ServerUnavailableError     the server cannot be reached, or went away
+        JudgeModelError            a judge model did not answer, or not as agreed
 
 Wrong answers are not exceptions: they are verdicts.
 """
@@ -102,3 +103,14 @@ class WorkerTimeoutError(InfrastructureError):
 
 class ServerUnavailableError(InfrastructureError):
     """The server cannot be reached, or went away."""
+
+
+class JudgeModelError(InfrastructureError):
+    """A judge model did not answer, or not as agreed.
+
+    ``is_lasting`` tells that every other request would end the same way until someone mends it.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, is_lasting: bool = False) -> None:
+        self.is_lasting = is_lasting
+        super().__init__(reason, detail)

@@ -11,6 +11,7 @@ from verifier.equivalence import MATH_TASKS
 from verifier.verifiers.base import VerifierFactory
 from verifier.verifiers.code import CodeVerifier
 from verifier.verifiers.format import format_verifier
+from verifier.verifiers.judge import judge_verifier
 from verifier.verifiers.language import LANGUAGE_TASKS, language_verifier
 from verifier.verifiers.math import MathVerifier
 
@@ -19,6 +20,7 @@ VERIFIERS: Mapping[str, VerifierFactory] = {
     "code": CodeVerifier,
     "format": format_verifier,
     "language": language_verifier,
+    "judge": judge_verifier,
 }
 
 TASKS: Mapping[str, str] = {**MATH_TASKS, **LANGUAGE_TASKS}

@@ -6,9 +6,10 @@ A verifier opens a group once (the reference is read and checked there) and then
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from verifier.generative import Connections
 from verifier.sandbox.base import Sandbox
 from verifier.types import Group, Verdict
 from verifier.workers import WorkerPool
@@ -23,6 +24,7 @@ class Tools:
 
     workers: WorkerPool
     sandbox: Sandbox
+    connections: Connections = field(default_factory=Connections)
 
 
 class GroupJudge(Protocol):

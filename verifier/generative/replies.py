@@ -1,0 +1,90 @@
+"""What counts of a judge model's reply: one JSON object, as the last thing, with one of two labels.
+
+A verdict is never guessed from prose. A reply that says more than one thing, or anything else, is unreadable.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NoReturn
+
+CORRECT = "correct"
+INCORRECT = "incorrect"
+_KEYS = {"analysis", "correctness"}
+_START = re.compile(r'\{\s*"(?:analysis|correctness)"\s*:')
+_FENCE_END = re.compile(r"\s*```\s*\Z")
+_MAX_STARTS = 32
+_MAX_CHARS = 400_000
+_THOUGHT_END = "</think>"
+_THOUGHT_START = "<think>"
+
+
+class UnreadableReplyError(Exception):
+    """The reply is no verdict; the message goes back to the judge."""
+
+
+def verdict_in(reply: str) -> bool:
+    """Whether the judge found the answer correct.
+
+    Raises:
+        UnreadableReplyError: it said neither, or not as agreed.
+    """
+    if len(reply) > _MAX_CHARS:
+        raise UnreadableReplyError("it is too long")
+    # A judge that reasons may weigh verdicts before it gives one.
+    text = reply.rpartition(_THOUGHT_END)[2]
+    if _THOUGHT_START in text:
+        raise UnreadableReplyError("its reasoning has no end")
+    text = text.rstrip()
+    if text.endswith("```"):
+        text = _FENCE_END.sub("", text)
+    verdict, end = _only_object(text)
+    if end != len(text):
+        raise UnreadableReplyError("text follows the JSON object")
+    return _label(verdict)
+
+
+def _only_object(text: str) -> tuple[dict[str, object], int]:
+    """The one object in the text that begins like a verdict, and where it ends."""
+    decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse)
+    found: list[tuple[dict[str, object], int]] = []
+    end = 0
+    for number, start in enumerate(_START.finditer(text)):
+        if number >= _MAX_STARTS:
+            raise UnreadableReplyError("it has too many JSON objects")
+        if start.start() < end:
+            continue
+        try:
+            value, end = decoder.raw_decode(text, start.start())
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UnreadableReplyError("its JSON is malformed") from error
+        found.append((value, end))
+    if not found:
+        raise UnreadableReplyError("it has no JSON object with the two keys")
+    if len(found) > 1:
+        raise UnreadableReplyError("it has more than one JSON object")
+    return found[0]
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise UnreadableReplyError("its JSON has a key twice")
+    return dict(pairs)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise UnreadableReplyError(f"its JSON has {constant}")
+
+
+def _label(verdict: dict[str, object]) -> bool:
+    if set(verdict) != _KEYS:
+        raise UnreadableReplyError('the keys of its JSON object are not "analysis" and "correctness"')
+    if not isinstance(verdict["analysis"], str):
+        raise UnreadableReplyError('"analysis" is no text')
+    label = verdict["correctness"]
+    if label == CORRECT:
+        return True
+    if label == INCORRECT:
+        return False
+    raise UnreadableReplyError('"correctness" is neither "correct" nor "incorrect"')
