@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from curation.agreement import agreement, told
 from curation.asking import differences, explained, status_of
 from curation.costs import COSTS, CostMeter
 from curation.errors import AccountingError, UsageError
@@ -126,6 +127,15 @@ def diff_command(one: Path, other: Path) -> None:
     """Tells which samples came to another end in OTHER than in ONE, and why."""
     with _told_of_mistakes():
         for line in differences(one, other):
+            click.echo(line)
+
+
+@main.command("audit")
+@click.argument("directory", type=click.Path(path_type=Path))
+def audit_command(directory: Path) -> None:
+    """Tells how often the judge model of the run on DIRECTORY agrees with its rules ([judge] audit_percent)."""
+    with _told_of_mistakes():
+        for line in told(agreement(directory)):
             click.echo(line)
 
 

@@ -10,11 +10,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
 from curation.schemas import COLUMNS, SCHEMAS
 from verifier.formats import FORMATS
+
+if TYPE_CHECKING:
+    from curation.judge_spec import JudgeSpec
 
 Option = str | int | float | bool
 
@@ -61,6 +65,7 @@ class Recipe:
         storage: options of the stores that inputs lie in, as fsspec takes them.
         licences: glob of inputs -> licence, for the dataset card.
         file_bytes: text that a file of the output holds, about.
+        judge: a language model for what the rules cannot decide; None has none.
         text: as it was written.
     """
 
@@ -74,6 +79,7 @@ class Recipe:
     file_bytes: int = _FILE_MB << 20
     steps: tuple[StepSpec, ...] = ()
     verify: VerifySpec = field(default_factory=VerifySpec)
+    judge: JudgeSpec | None = None
     text: str = ""
 
 
@@ -102,7 +108,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(name, f"is not TOML: {error}") from error
-    _known(tables, ("input", "output", "steps", "verify"), where="")
+    _known(tables, ("input", "output", "steps", "verify", "judge"), where="")
     source = _table(tables, "input")
     _known(
         source,
@@ -131,6 +137,7 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
         file_bytes=_count(output.get("file_mb", _FILE_MB), where="output.file_mb") << 20,
         steps=steps,
         verify=_verify(tables, steps),
+        judge=_judge(tables, steps),
         text=text,
     )
 
@@ -195,6 +202,24 @@ def _verify(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> Verify
     return VerifySpec(
         options=options, in_flight=in_flight, in_flight_bytes=in_flight_bytes, max_failed_percent=float(most)
     )
+
+
+def _judge(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> JudgeSpec | None:
+    if "judge" not in tables:
+        return None
+    from curation.judge_spec import judge_spec  # noqa: PLC0415 - it needs the verifier's options; few recipes have one
+
+    table = _table(tables, "judge")
+    if not any(step.name == "verify" for step in steps):
+        raise RecipeError("judge", 'no step uses this table; add [[steps]] with name = "verify" where it belongs')
+    keep = _table(tables, "verify").get("keep", "correct")
+    if keep not in ("correct", "reward"):
+        raise RecipeError(
+            "judge",
+            f"the verdict of one verifier decides, [verify] keep = {keep!r}, and a judge gives another one; "
+            'set keep = "correct", or leave [judge] out',
+        )
+    return judge_spec(table)
 
 
 def _known(table: Mapping[str, object], names: tuple[str, ...] | Mapping[str, object], *, where: str) -> None:

@@ -14,7 +14,9 @@ from verifier.engines.base import Engine
 from verifier.engines.local import LocalEngine, terms_of
 from verifier.engines.remote import RemoteEngine
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError
-from verifier.generative import JUDGE, Connections, identity_of, judge_options
+from verifier.generative.chat import Connections
+from verifier.generative.judge import JUDGE
+from verifier.generative.options import identity_of, judge_options
 from verifier.recipes import BUILT_IN, Recipe, load_recipes
 from verifier.sandbox import DOCKER, SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.settings import Settings

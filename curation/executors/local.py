@@ -112,6 +112,8 @@ async def run(plan: RunPlan, open_engine: EngineOpener, observer: Observer) -> R
         AccountingError: a sample got lost.
     """
     verify = next((step for step in plan.steps if isinstance(step, Verify)), None)
+    if plan.recipe.judge is not None:
+        plan.recipe.judge.check()
     with open_directory(plan.output) as directory:
         directory.refuse_strangers(plan.shards)
         async with open_engine() if verify is not None else nullcontext() as engine:
@@ -127,6 +129,7 @@ async def run(plan: RunPlan, open_engine: EngineOpener, observer: Observer) -> R
                         advance=observer.advanced,
                         store=store,
                         context=json.dumps([identity.engine_hash, identity.versions["assay"], verify.recipe]),
+                        judge=plan.recipe.judge,
                     )
                 return await _Passes(plan, directory, identity, bench, observer).run()
 
@@ -263,7 +266,9 @@ class _Passes:
             EngineStoppedError: the engine went away, or fails too often.
         """
         self._observer.stage_started("judging", sum(int(mask.sum()) for mask in wanted))
-        options = json.dumps([bench.verify.name, dataclasses.asdict(bench.verify), bench.context])
+        options = json.dumps(
+            [bench.verify.name, dataclasses.asdict(bench.verify), bench.context, *_judge_identity(bench)]
+        )
         decisions: list[pl.DataFrame] = []
         again: list[tuple[int, _Known]] = []
         judged, failures = 0, pl.DataFrame(schema=DECISIONS)
@@ -536,6 +541,10 @@ class _Output:
                 raise _LostShardError(known, error) from error
             names.append(known.shard.name)
         return names
+
+
+def _judge_identity(bench: Bench) -> list[str]:
+    return [] if bench.judge is None else [bench.judge.identity]
 
 
 def _first_key(known: _Known) -> str:

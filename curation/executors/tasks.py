@@ -22,13 +22,14 @@ from curation.executors.judging import VERDICTS, Bounds, Judge, verdict_frame
 from curation.executors.store import VerdictStore
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
+from curation.judge_spec import JudgeSpec
 from curation.manifest import DATA, DROPPED_KINDS, DataEntry, Directory, Output, ShardEntry
 from curation.output import DROPPED, KEPT, PACK, table_of
 from curation.recipe import Recipe
 from curation.shards import Shard, ShardReader
 from curation.sources import Content
 from curation.steps.base import Step
-from curation.steps.verify import Verify
+from curation.steps.verify import Verify, overruled
 from verifier.engines.base import Engine
 from verifier.types import Outcome, Scored
 
@@ -75,6 +76,7 @@ class Bench:
         advance: called with the number of completions just judged.
         store: of verdicts that are known; None judges all.
         context: what the keys of all verdicts share.
+        judge: a model for what the engine cannot decide; None has none.
     """
 
     engine: Engine
@@ -83,6 +85,7 @@ class Bench:
     advance: Callable[[int], None]
     store: VerdictStore | None = None
     context: str = ""
+    judge: JudgeSpec | None = None
 
 
 async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -107,14 +110,32 @@ async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.Data
         context=bench.context,
     )
     found = await worker.verdicts(reader.frames, wanted) if wanted.any() else {}
+    decided, told = await _with_opinions(reader, bench, found)
     if bench.store is not None:
         bench.store.flush()
-    made = verdict_frame(found, len(wanted)).hstack(_decisions(bench.verify, found, len(wanted)))
+    made = verdict_frame(told, len(wanted)).hstack(_decisions(bench.verify, decided, len(wanted)))
     if before is None:
         return made
     is_new = pl.Series(wanted)
     merged = (pl.when(is_new).then(made[name]).otherwise(before[name]).alias(name) for name in JUDGEMENTS)
     return pl.select(merged).match_to_schema(JUDGEMENTS)
+
+
+async def _with_opinions(
+    reader: ShardReader, bench: Bench, found: dict[int, Scored]
+) -> tuple[dict[int, Scored], dict[int, Scored]]:
+    """What decides, and what is written: the verdicts of the engine, with those of the judge model."""
+    if bench.judge is None or not found:
+        return found, found
+    from curation.executors.second import second_opinions  # noqa: PLC0415 - few runs wait for its HTTP client
+
+    opinions = await second_opinions(reader.frames, found, spec=bench.judge, verify=bench.verify, store=bench.store)
+    decided = {place: overruled(scored, opinions.get(place)) for place, scored in found.items()}
+    told = {
+        place: replace(decided[place], verdicts=(*scored.verdicts, opinions[place])) if place in opinions else scored
+        for place, scored in found.items()
+    }
+    return decided, told
 
 
 def _decisions(step: Verify, found: dict[int, Scored], samples: int) -> pl.DataFrame:

@@ -122,10 +122,12 @@ def facts_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
 
 def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
     """What of a recipe the output depends on: columns, steps with all defaults written out, and the files they read."""
-    parts = {
+    parts: dict[str, object] = {
         "columns": dict(recipe.columns),
         "rows": None if recipe.rows is None else dataclasses.asdict(recipe.rows),
         "schema": recipe.schema,
         "steps": [{"name": step.name, **dataclasses.asdict(step), "inputs": dict(step.inputs())} for step in steps],
     }
+    if recipe.judge is not None and any(isinstance(step, Verify) for step in steps):
+        parts["judge"] = recipe.judge.identity
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,11 @@ from typing import ClassVar
 from curation.steps.base import Step, option
 from verifier.types import Outcome, Scored, Verdict
 
+FORM = ("format", "language")
+"""Verifiers that look at the form of a completion and not at what it says."""
+AUDIT = "audit"
+"""Name under which the verdict of a judge model stands that was only asked to compare it with that of the rules."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -67,6 +72,16 @@ class Verify(Step):
         if self.keep in ("correct", "reward"):
             return list(verdicts)
         return [verdict for verdict in verdicts if verdict.verifier == self.keep]
+
+
+def overruled(scored: Scored, opinion: Verdict | None) -> Scored:
+    """What decides where a judge model was asked: its verdict in the place of those of the rules on content.
+
+    There is no reward then: that is a sum of verdicts of the rules, by weights that only the engine knows.
+    """
+    if opinion is None or opinion.verifier == AUDIT:
+        return scored
+    return Scored(reward=None, verdicts=(opinion, *(one for one in scored.verdicts if one.verifier in FORM)))
 
 
 def _first(verdicts: Sequence[Verdict], outcome: Outcome) -> Verdict | None:

@@ -15,7 +15,9 @@ from tests.fakes import fake_tools
 from tests.fakes_judge import Said, judge_server, verdict
 from verifier import open_engine
 from verifier.errors import InvalidRequestError, JudgeModelError, UnscorableError
-from verifier.generative import Connections, JudgeModel, judge_options
+from verifier.generative.chat import Connections
+from verifier.generative.judge import JudgeModel
+from verifier.generative.options import judge_options
 from verifier.settings import load_settings
 from verifier.types import CodeReference, Group, MathReference, Outcome
 from verifier.verifiers.judge import judge_verifier
@@ -214,7 +216,7 @@ async def test_the_majority_of_all_votes_decides_and_disagreement_is_told(labels
 def last_object(request):
     """A judge that is fooled by whatever JSON the answer holds, unless it is fenced, as ours is told to expect."""
     prompt = request["messages"][0]["content"]
-    code = re.search(r"\[BEGIN ANSWER TO CHECK (\w+)\]", prompt)[1]
+    [code] = re.findall(r"\[BEGIN ANSWER TO CHECK ([0-9a-f]{16})\]", prompt)
     return prompt.partition(f"[BEGIN ANSWER TO CHECK {code}]\n")[2].partition(f"\n[END ANSWER TO CHECK {code}]")
 
 

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.errors import InvalidRequestError, UnknownNameError
-from verifier.generative import final_answer, identity_of, is_prose_reference, judge_options, reference_text
+from verifier.generative.judge import final_answer
+from verifier.generative.options import api_key, identity_of, judge_options
 from verifier.generative.prompts import TEMPLATES, load_template, plain
+from verifier.generative.references import is_prose_reference, reference_text
 from verifier.generative.replies import UnreadableReplyError, verdict_in
 from verifier.types import Verdict
 
@@ -164,7 +166,6 @@ def test_a_template_that_is_not_there_is_named(tmp_path):
         ({**GOOD, "url": "http://h/v1?key=1"}, "no address"),
         ({**GOOD, "url": "http://user:secret@h/v1"}, "key_env"),
         ({**GOOD, "key_env": "sk-abcdef"}, "never the key itself"),
-        ({**GOOD, "key_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
         ({**GOOD, "votes": 2, "temperature": 0.5}, "votes: must be odd"),
         ({**GOOD, "votes": 3}, "set temperature"),
         ({**GOOD, "votes": 1.0}, "votes: expected a whole number"),
@@ -193,7 +194,10 @@ def test_a_key_in_the_wrong_place_is_not_repeated(secret):
 def test_a_key_that_no_header_takes_is_refused(monkeypatch):
     monkeypatch.setenv("SOME_KEY", "ключ")
     with pytest.raises(InvalidRequestError, match="SOME_KEY holds signs that no key has"):
-        judge_options({**GOOD, "key_env": "SOME_KEY"})
+        api_key(judge_options({**GOOD, "key_env": "SOME_KEY"}))
+    monkeypatch.delenv("SOME_KEY")
+    with pytest.raises(InvalidRequestError, match="SOME_KEY is not set"):
+        api_key(judge_options({**GOOD, "key_env": "SOME_KEY"}))
 
 
 def test_an_unknown_option_is_named():

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2
 import orjson
@@ -40,26 +39,19 @@ class Endpoint:
 
     Args:
         url: up to ``/v1``.
-        key_env: name of the environment variable that holds the key; empty sends none.
+        key: that is sent; empty sends none.
+        key_env: name of the variable that it came from, for messages.
         timeout_s: for one request in all.
         in_flight: requests at once.
         retries: after trouble that may pass.
     """
 
     url: str
+    key: str = field(default="", repr=False)
     key_env: str = ""
     timeout_s: float = 300.0
     in_flight: int = 64
     retries: int = 3
-
-
-def is_address(url: str) -> bool:
-    """Whether requests can go to this URL, which holds no query and no fragment."""
-    try:
-        parts = httpx2.URL(url)
-    except httpx2.InvalidURL:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.host) and not (parts.query or parts.fragment)
 
 
 class Connections:
@@ -144,7 +136,7 @@ class ChatModel:
             await asyncio.sleep(left_s)
 
     async def _ask(self, content: bytes) -> str:
-        key = os.environ.get(self._endpoint.key_env, "").strip() if self._endpoint.key_env else ""
+        key = self._endpoint.key
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         url = f"{self._endpoint.url}/chat/completions"
         try:
@@ -159,6 +151,8 @@ class ChatModel:
         except httpx2.ConnectError as error:
             detail = f"nothing answers at {self._endpoint.url}: {error}"
             raise _PassingError(JudgeModelError("judge_unreachable", detail, is_lasting=True)) from error
+        except httpx2.InvalidURL as error:
+            raise JudgeModelError("judge_unreachable", f"{url} is no address: {error}", is_lasting=True) from error
         except httpx2.HTTPError as error:
             detail = f"the connection was lost: {error or type(error).__name__}"
             raise _PassingError(JudgeModelError("judge_connection_lost", detail)) from error

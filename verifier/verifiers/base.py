@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from verifier.generative import Connections
+from verifier.generative.chat import Connections
 from verifier.sandbox.base import Sandbox
 from verifier.types import Group, Verdict
 from verifier.workers import WorkerPool

@@ -1,7 +1,7 @@
 """A language model that compares a final answer with a reference answer: DeepSeek-R1's generative reward.
 
 For references that no rule can compare: sentences, explanations, proofs. The reference is that of the verifier
-``math``, whose gold answers may be any text. Options: those of ``verifier.generative.JudgeOptions``.
+``math``, whose gold answers may be any text. Options: those of ``verifier.generative.options.JudgeOptions``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verifier.errors import UnscorableError
-from verifier.generative import JudgeModel, judge_options, reference_text
+from verifier.generative.judge import JudgeModel
+from verifier.generative.options import judge_options
+from verifier.generative.references import reference_text
 from verifier.types import Group, MathReference, Verdict
 from verifier.verifiers.base import GroupJudge, Options, Tools
 from verifier.verifiers.once import Once
