@@ -21,6 +21,7 @@ from google.rpc.status_pb2 import Status
 from verifier.errors import (
     InfrastructureError,
     InvalidRequestError,
+    JudgeModelError,
     OverloadedError,
     SandboxError,
     ServerUnavailableError,
@@ -45,6 +46,7 @@ CODES: Mapping[type[VerifierError], grpc.StatusCode] = {
     WorkerCrashedError: grpc.StatusCode.INTERNAL,
     WorkerTimeoutError: grpc.StatusCode.INTERNAL,
     ServerUnavailableError: grpc.StatusCode.UNAVAILABLE,
+    JudgeModelError: grpc.StatusCode.INTERNAL,
 }
 """One line for each error; a test counts them."""
 
