@@ -81,13 +81,11 @@ class Source:
         folder: the directory.
         split: ``train`` or ``test``.
         files: its Parquet files, in order.
-        is_named: whether the files are named as a data set's splits, so that the folder alone says what they are.
     """
 
     folder: Path
     split: str
     files: Sequence[str]
-    is_named: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +126,17 @@ class Outcome:
 
 
 def sources_of(folder: Path) -> list[Source]:
-    """The splits of a directory; all of it is ``train`` where the names do not say."""
-    files = sorted((folder / "data").glob("*.parquet"))
-    if not files:
-        raise SystemExit(f"{folder}: no data/*.parquet; give a directory that curate wrote")
+    """The splits of a directory, that to train on first."""
     splits: dict[str, list[str]] = {}
-    for path in files:
+    for path in sorted((folder / "data").glob("*.parquet")):
         named = re.fullmatch(r"(\w+)-\d{5}-of-\d{5}", path.stem)
-        splits.setdefault(named[1] if named else "", []).append(str(path))
-    if "" in splits:
-        return [Source(folder=folder, split="train", files=[str(path) for path in files], is_named=False)]
+        if named is None:
+            raise SystemExit(f"{path}: not named as a file of curate; give a directory that curate wrote")
+        splits.setdefault(named[1], []).append(str(path))
+    if not splits:
+        raise SystemExit(f"{folder}: no data/*.parquet; give a directory that curate wrote")
     order = sorted(splits, key=lambda split: (split != "train", split))
-    return [Source(folder=folder, split=split, files=splits[split], is_named=True) for split in order]
+    return [Source(folder=folder, split=split, files=splits[split]) for split in order]
 
 
 # What runs in the trainers' own environments, which have none of this project's packages.
@@ -198,8 +195,6 @@ def load_axolotl(source: Source, scratch: Path) -> Loaded:
     from transformers import AutoTokenizer  # noqa: PLC0415
 
     entry = {"path": str(source.folder), "split": source.split, "type": "chat_template", "field_messages": "messages"}
-    if not source.is_named:
-        entry |= {"ds_type": "parquet", "data_files": source.files}
     model = write_model(source, scratch)
     config = {
         "base_model": str(model),
@@ -229,9 +224,9 @@ def load_llamafactory(source: Source, scratch: Path) -> Loaded:
     from llamafactory.model import load_tokenizer  # noqa: PLC0415
 
     # A folder of files is read whole, the test split too; a data set's folder by its splits.
-    place = {"script_url": str(source.folder), "split": source.split}
     entry = {
-        **(place if source.is_named else {"file_name": str(source.folder / "data")}),
+        "script_url": str(source.folder),
+        "split": source.split,
         "formatting": "sharegpt",
         "columns": {"messages": "messages"},
         "tags": {
@@ -301,9 +296,7 @@ def hf_split(source: Source) -> Any:  # noqa: ANN401 - of a package that is not 
     """The split as HF datasets loads it: from the directory, as its users name it, where that says enough."""
     from datasets import load_dataset  # noqa: PLC0415 - only in the trainer's environment
 
-    if source.is_named:
-        return load_dataset(str(source.folder), split=source.split)
-    return load_dataset("parquet", data_files={source.split: list(source.files)}, split=source.split)
+    return load_dataset(str(source.folder), split=source.split)
 
 
 def decoded(
