@@ -64,9 +64,13 @@ def plan_files(kept: pl.DataFrame, steps: Sequence[Step], *, file_bytes: int) ->
         count = max(1, min(part.height, -(-total // file_bytes)))
         # Of whole numbers: sample i goes to the file in which its first character falls.
         owner = before * count // max(1, total)
-        bounds = np.searchsorted(owner, np.arange(count + 1))
         places = part["place"].to_numpy()
         packs = None if part["pack"].null_count() else part["pack"].to_numpy()
+        if packs is not None:
+            # A pack stays in one file: all of it goes where its first sample does.
+            starts = np.diff(packs, prepend=packs[:1] - 1) != 0
+            owner = owner[np.maximum.accumulate(np.where(starts, np.arange(len(packs)), 0))]
+        bounds = np.searchsorted(owner, np.arange(count + 1))
         for number in range(count):
             low, high = bounds[number], bounds[number + 1]
             files.append(

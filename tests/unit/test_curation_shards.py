@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curation import shards as shards_module
+from curation.errors import InputError, ShardError
+from curation.shards import Shard, ShardReader, cut_into_shards
+from curation.sources import Source, find_sources, read_content
+
+
+def rows_of(shard: Shard, first: int = 0, stop: int | None = None) -> list[tuple[object, ...]]:
+    content = read_content(shard.source, shards_module.CUT_BYTES)
+    reader = ShardReader(shard, {}, content=content, rewrite=lambda frame: frame)
+    frames = list(reader.frames(first, stop))
+    columns = ("input_row", "prompt", "completion", "trouble")
+    return pl.concat(frames).select(columns).rows() if frames else []
+
+
+def line(number: int, text: str = "") -> str:
+    return json.dumps({"prompt": f"p{number}", "completion": f"c{number}{text}"}, ensure_ascii=False)
+
+
+LINES = st.lists(st.one_of(st.just(""), st.just("  \t"), st.text("aé字😀 ", max_size=40)), max_size=30)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(texts=LINES, cut=st.integers(1, 120), end=st.sampled_from(["\n", "\r\n"]), is_ended=st.booleans())
+def test_json_lines_are_cut_between_lines_and_none_is_lost(tmp_path, monkeypatch, *, texts, cut, end, is_ended):
+    lines = [text if not text.strip() else line(number, text) for number, text in enumerate(texts)]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes((end.join(["", line(99)][1:] + lines) + (end if is_ended else "")).encode())
+    monkeypatch.setattr(shards_module, "CUT_BYTES", cut)
+    shards = cut_into_shards([Source(path=str(path))])
+    assert len({shard.name for shard in shards}) == len(shards)
+    parts = [row for shard in shards for row in rows_of(shard)]
+    wanted = [99, *(number for number, text in enumerate(texts) if text.strip())]
+    assert [row[:2] for row in parts] == [(at, f"p{number}") for at, number in enumerate(wanted)]
+    assert {row[3] for row in parts} == {None}
+    monkeypatch.setattr(shards_module, "CUT_BYTES", 1 << 30)
+    [whole] = cut_into_shards([Source(path=str(path))])
+    assert rows_of(whole) == parts
+    assert rows_of(whole, 1, 3) == parts[1:3]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_bad_line_is_a_row_with_a_trouble_and_the_others_stay(tmp_path, ending):
+    good = line(0).encode()
+    bad = [b"{", b"[1]", b'{"prompt": "\xff", "completion": "c"}', b'{"prompt": 7, "completion": {"a": NaN}}', b"null"]
+    lone = b'{"prompt": "\\ud800", "completion": "c"}'
+    deep = b"[" * 100_000
+    data = b"\n".join([good, *bad, lone, deep, good]) + b"\n"
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(gzip.compress(data) if ending else data)
+    [shard] = cut_into_shards([Source(path=str(path))])
+    rows = rows_of(shard)
+    assert [row[0] for row in rows] == list(range(9))
+    assert [row[3] for row in rows] == [
+        None,
+        "invalid_json",
+        "not_an_object",
+        "invalid_utf8",
+        None,  # another type of value is its text
+        "not_an_object",
+        "bad_field",
+        "invalid_json",
+        None,
+    ]
+    assert rows[4][1:3] == ("7", '{"a": NaN}')
+
+
+def test_types_of_json_lines_are_found_in_the_first_rows_whatever_they_hold(tmp_path):
+    rows = [
+        {"prompt": "p", "completions": []},
+        {"prompt": "p", "completions": None},
+        {"prompt": "p", "completions": ["a", "b"]},
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    [shard] = cut_into_shards([Source(path=str(path))])
+    assert [(row[0], row[2], row[3]) for row in rows_of(shard)] == [
+        (0, None, "no_completions"),
+        (1, None, "no_completions"),
+        (2, "a", None),
+        (2, "b", None),
+    ]
+
+
+def test_parquet_is_cut_at_row_groups_of_bounded_size(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"prompt": [f"p{n}" for n in range(90)], "completion": ["x" * 100] * 90})
+    pq.write_table(table, path, row_group_size=10, compression="none", use_dictionary=False)
+    monkeypatch.setattr(shards_module, "_SHARD_BYTES", 3_500)
+    shards = cut_into_shards([Source(path=str(path))])
+    assert [shard.name for shard in shards] == [f"a-{number:05}" for number in range(5)]
+    parts = [row for shard in shards for row in rows_of(shard)]
+    assert [row[:2] for row in parts] == [(n, f"p{n}") for n in range(90)]
+    assert [row[0] for row in rows_of(shards[1], 25, 32)] == list(range(25, 32))
+    assert rows_of(shards[1], 0, 20) == []
+
+
+def test_names_of_shards_are_unique_also_where_files_are_named_like_parts(tmp_path):
+    for name in ("x/a.parquet", "y/a.parquet"):
+        (tmp_path / name).parent.mkdir()
+        pq.write_table(pa.table({"prompt": ["p"], "completion": ["c"]}), tmp_path / name)
+    names = [shard.name for shard in cut_into_shards(find_sources([str(tmp_path / "*/a.parquet")]))]
+    assert len(set(names)) == 2
+    assert all(name.startswith("a-") for name in names)
+
+
+def test_a_store_is_read_as_a_folder_is(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(line(1) + "\n")
+    pq.write_table(pa.table({"prompt": ["p2"], "completion": ["c2"]}), tmp_path / "b.parquet")
+    sources = find_sources([f"file://{tmp_path}/*"])
+    assert [source.is_remote for source in sources] == [True, True]
+    rows = [row for shard in cut_into_shards(sources) for row in rows_of(shard)]
+    assert [row[1] for row in rows] == ["p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("nosuch://bucket/*.parquet", "Protocol not known"),
+        ("file:///nowhere/at/all/*.parquet", "no file matches"),
+        ("nowhere/*.parquet", "no file matches"),
+    ],
+)
+def test_what_cannot_be_found_is_told(pattern, message):
+    with pytest.raises(InputError, match=message):
+        find_sources([pattern])
+
+
+def test_other_kinds_of_files_are_refused_by_name(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n")
+    with pytest.raises(InputError, match=r"a\.csv: is read neither as Parquet nor as JSON lines"):
+        find_sources([str(tmp_path / "*")])
+
+
+def test_a_file_that_changes_while_it_is_read_fails(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(line(1) + "\n")
+    source = Source(path=str(path))
+    [shard] = cut_into_shards([source])
+    reader = ShardReader(shard, {}, content=read_content(source, 100), rewrite=lambda frame: frame)
+    path.write_text(line(1) + "\n" + line(2) + "\n")
+    with pytest.raises(ShardError, match="changed while it was read"):
+        list(reader.frames())
+
+
+def test_a_source_tells_its_format_by_its_name():
+    names = {"a.parquet": "parquet", "b.jsonl": "jsonl", "c.ndjson.zst": "jsonl", "d.json.gz": "jsonl", "e": "parquet"}
+    assert {name: Source(path=name).format for name in names} == names
+    assert [Source(path=str(Path("x") / name)).stem for name in names] == ["a", "b", "c", "d", "e"]
