@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,14 @@ Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 
+class Readable(Protocol):
+    """What samples come from: a shard, or a sample of several."""
+
+    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
+        """Frames of ``rows.SAMPLES``, in row order, of the rows from ``first`` to before ``stop``."""
+        ...
+
+
 def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Content) -> ShardReader:
     """The reader of a shard, with texts as the recipe's first step leaves them.
 
@@ -55,7 +64,7 @@ def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Con
     )
 
 
-def annotate(reader: ShardReader, steps: Sequence[Step]) -> pl.DataFrame:
+def annotate(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
     """The facts of a shard.
 
     Raises:
@@ -85,7 +94,7 @@ class Bench:
     context: str = ""
 
 
-async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
+async def judge(reader: Readable, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
     """The verdicts of a shard and what comes of them; columns of ``JUDGEMENTS``, one row a sample.
 
     Args:
@@ -238,7 +247,7 @@ class Piece:
         packs: the pack of each; None where nothing is packed.
     """
 
-    reader: ShardReader
+    reader: Readable
     path: str
     rows: npt.NDArray[np.int64]
     verdicts: pl.DataFrame
