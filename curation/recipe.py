@@ -126,7 +126,8 @@ def read_recipe(text: str, *, name: str = "recipe") -> tuple[Recipe, list[Recipe
             return default
 
     def table(tables: Mapping[str, object], key: str, names: Iterable[str] | None, where: str) -> Mapping[str, object]:
-        found = tried(lambda: _table(tables, key, where=where), {})
+        nothing: Mapping[str, object] = {}
+        found = tried(lambda: _table(tables, key, where=where), nothing)
         wrong.extend(_unknown(found, names, where=where) if names is not None else ())
         return found
 
@@ -139,7 +140,8 @@ def read_recipe(text: str, *, name: str = "recipe") -> tuple[Recipe, list[Recipe
     columns = table(source, "columns", ROLES, "input.columns")
     storage = table(source, "storage", None, "input.storage")
     output = table(tables, "output", ("dir", "file_mb"), "output")
-    steps = tried(lambda: _steps(tables.get("steps", [])), ())
+    no_steps: tuple[StepSpec, ...] = ()
+    steps = tried(lambda: _steps(tables.get("steps", [])), no_steps)
     recipe = Recipe(
         globs=tried(lambda: _texts(source.get("globs", []), where="input.globs"), ()),
         columns=tried(
