@@ -190,9 +190,7 @@ def estimate_kept(sample: Sample, trial: Trial, domains: Sequence[DomainEstimate
     return Estimate(count=middle, low=low, high=min(high, whole.high))
 
 
-def estimate_time(
-    sample: Sample, trial: Trial, steps: Sequence[Step], kept: Estimate, *, hash_s: float
-) -> list[StageEstimate]:
+def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Estimate) -> list[StageEstimate]:
     """Each stage of a run by its rate on the sample. The verdicts that a store knows would take no time.
 
     Args:
@@ -200,13 +198,12 @@ def estimate_time(
         trial: of it.
         steps: of the recipe.
         kept: samples in the output.
-        hash_s: that it takes to read all input files for their hash.
     """
     passes = 2 + any(isinstance(step, Verify) for step in steps)
     read_s = passes * sample.read_s * sample.rows_in_all / max(1, sample.rows_read)
     grown = sample.samples_in_all / max(1, sample.samples.height)
     found = [
-        StageEstimate(stage="hash the files", units=0, wall_s=0.0, cpu_s=0.0, corpus_wall_s=hash_s),
+        StageEstimate(stage="hash the files", units=0, wall_s=0.0, cpu_s=0.0, corpus_wall_s=sample.hash_s),
         StageEstimate(
             stage=f"read the rows, {passes} times",
             units=sample.rows_read,

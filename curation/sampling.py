@@ -7,6 +7,7 @@ chance is in it: the same files give the same sample.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -37,6 +38,11 @@ _RUNS = 48
 _LEAST_RUNS = 8
 _MARGIN_ROWS = 64
 _CHUNK_BYTES = 4 << 20
+_HASHED_BYTES = 32 << 20
+
+_KEY, _PART = "key_", "part_"
+_PROMPT = pl.col("group_key")
+_ROW = pl.format("{}:{}", _PART, "input_row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +181,7 @@ class Sample:
         is_scattered: whether completions of one prompt may be missing from it.
         read_s: time that was spent on reading rows.
         rows_read: how many were read in that time.
+        hash_s: time that it takes to read all files for their hash.
     """
 
     samples: pl.DataFrame
@@ -185,6 +192,7 @@ class Sample:
     is_scattered: bool
     read_s: float
     rows_read: int
+    hash_s: float
 
     def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         """The samples of some rows, as a shard's reader gives them."""
@@ -213,7 +221,9 @@ class _Part:
         return 0 if self.survey.is_counted or self.survey.source.format == PARQUET else self.shard.first
 
 
-def draw_sample(files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Step], *, completions: int) -> Sample:
+def draw_sample(
+    files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Step], *, completions: int, by_prompt: bool = True
+) -> Sample:
     """About so many completions, whole prompts, evenly spread by their position in the files.
 
     Args:
@@ -221,6 +231,7 @@ def draw_sample(files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Ste
         recipe: for columns and format.
         steps: of the recipe; those that rewrite texts are applied.
         completions: how many; a prompt is never cut, so it may be some more.
+        by_prompt: whether all rows of a prompt are wanted; else rows are taken wherever they stand.
 
     Raises:
         ShardError: a file is damaged.
@@ -230,7 +241,7 @@ def draw_sample(files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Ste
     is_small = sum(file.text_bytes for file in files) <= _WHOLE_BYTES and all(file.is_counted for file in files)
     drawn = _Drawn()
     if is_small:
-        _draw_prompts(parts, recipe, steps, completions, drawn)
+        _draw_prompts(parts, recipe, steps, completions, drawn, _PROMPT if by_prompt else _ROW)
     else:
         _draw_runs(parts, recipe, steps, completions, drawn)
     frames = [pl.DataFrame(schema=SAMPLES), *(frame for _, frame in drawn.taken)]
@@ -252,7 +263,18 @@ def draw_sample(files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Ste
         is_scattered=not is_small and _is_scattered(files, samples, clusters),
         read_s=drawn.read_s,
         rows_read=drawn.rows_read,
+        hash_s=_hash_s(files),
     )
+
+
+def _hash_s(files: Sequence[FileSurvey]) -> float:
+    """By the rate of the first bytes of the largest."""
+    largest = max(files, key=lambda file: file.bytes)
+    began = time.perf_counter()
+    with largest.source.open() as stream:
+        read = stream.read(_HASHED_BYTES)
+    hashlib.sha256(read).digest()
+    return (time.perf_counter() - began) * sum(file.bytes for file in files) / max(1, len(read))
 
 
 def _is_scattered(files: Sequence[FileSurvey], samples: pl.DataFrame, clusters: npt.NDArray[np.int64]) -> bool:
@@ -296,30 +318,32 @@ def _parts(file: FileSurvey) -> Iterator[_Part]:
 
 
 def _draw_prompts(
-    parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], completions: int, drawn: _Drawn
+    parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], completions: int, drawn: _Drawn, key: pl.Expr
 ) -> None:
-    """Every k-th prompt, in the order of their first rows, with all their rows wherever they lie."""
-    began = time.perf_counter()
-    keys = [pl.DataFrame(schema={"group_key": pl.String, "part": pl.Int64})]
-    for number, part in enumerate(parts):
+    """Every k-th prompt (or row) in the order of their first rows, with all their rows wherever they lie."""
+
+    def keyed(number: int, part: _Part) -> Iterator[pl.DataFrame]:
         for frame in open_shard(part.shard, recipe, steps, part.survey.content).frames():
-            keys.append(frame.select("group_key", part=pl.lit(number, pl.Int64)))
+            yield frame.with_columns(pl.lit(number, pl.Int64).alias(_PART)).with_columns(key.alias(_KEY))
+
+    began = time.perf_counter()
+    keys = [pl.DataFrame(schema={_KEY: pl.String, _PART: pl.Int64})]
+    for number, part in enumerate(parts):
+        for frame in keyed(number, part):
+            keys.append(frame.select(_KEY, _PART))
             drawn.rows_read += frame["input_row"].n_unique()
     drawn.read_s = time.perf_counter() - began
     all_keys = pl.concat(keys)
-    groups = all_keys.group_by("group_key", maintain_order=True).len()
+    groups = all_keys.group_by(_KEY, maintain_order=True).len()
     # As many prompts as hold so many completions on average, at even distances.
     count = min(groups.height, max(1, -(-completions * groups.height // max(1, all_keys.height))))
     picked = groups[[(2 * index + 1) * groups.height // (2 * count) for index in range(count)]] if count else groups
-    numbers = {key: number for number, key in enumerate(picked["group_key"])}
-    wanted = all_keys.filter(pl.col("group_key").is_in(list(numbers)))["part"].unique()
-    for number in sorted(wanted):
-        part = parts[number]
-        reader = open_shard(part.shard, recipe, steps, part.survey.content)
-        frames = [frame.filter(pl.col("group_key").is_in(list(numbers))) for frame in reader.frames()]
-        found = pl.concat(frames)
-        drawn.taken.append((part, found))
-        drawn.clusters += [numbers[key] for key in found["group_key"]]
+    numbers = {key: number for number, key in enumerate(picked[_KEY])}
+    is_picked = pl.col(_KEY).is_in(list(numbers))
+    for number in sorted(all_keys.filter(is_picked)[_PART].unique()):
+        found = pl.concat([frame.filter(is_picked) for frame in keyed(number, parts[number])])
+        drawn.taken.append((parts[number], found.drop(_KEY, _PART)))
+        drawn.clusters += [numbers[name] for name in found[_KEY]]
 
 
 def _draw_runs(parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], completions: int, drawn: _Drawn) -> None:
