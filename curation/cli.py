@@ -268,7 +268,7 @@ def _told_of_mistakes() -> Iterator[None]:
     """Ends with status 2 and a line where the user asked for what is not there."""
     try:
         yield
-    except UsageError as error:
+    except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
 

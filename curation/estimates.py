@@ -88,7 +88,7 @@ def share_interval(hits: Flags, clusters: npt.NDArray[np.int64]) -> tuple[float,
 
     Formula: with p the share, n the completions and C clusters of m_i with k_i hits, the variance of p between clusters
     is ``C / (C - 1) * sum((k_i - p m_i)^2) / n^2``, and n counts for less by as many times as that is over
-    ``p (1 - p) / n``. Where all or none are hits nothing scatters, and a cluster counts once.
+    ``p (1 - p) / (n - 1)``. Where all or none are hits nothing scatters, and a cluster counts once.
 
     Args:
         hits: of each completion.
@@ -105,7 +105,7 @@ def share_interval(hits: Flags, clusters: npt.NDArray[np.int64]) -> tuple[float,
         effective = float(many)
     else:
         between = many / (many - 1) * float(((counts - p * sizes) ** 2).sum()) / n**2
-        effective = n / max(1.0, between / (p * (1 - p) / n))
+        effective = n / max(1.0, between / (p * (1 - p) / (n - 1)))
     middle = p + _Z**2 / (2 * effective)
     spread = _Z * math.sqrt(p * (1 - p) / effective + _Z**2 / (4 * effective**2))
     whole = 1 + _Z**2 / effective

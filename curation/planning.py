@@ -48,6 +48,7 @@ MOST_UNSCORABLE_PERCENT = 5
 """Share of the judged completions without a verdict above which a plan is not simply ready."""
 
 _EXAMPLES = 3
+_FEW = 30
 _PERCENT = 100
 _FULL_PERCENT = 90
 
@@ -412,6 +413,12 @@ def _check_sample(plan: Plan, steps: Sequence[Step], sample: Sample, trial: Tria
         plan.add(Level.ATTENTION, "steps", "nothing of the sample is kept; the funnel says which step drops it")
     if sample.is_whole:
         return
+    independent = len(set(sample.clusters.tolist()))
+    if independent < _FEW:
+        told = (
+            f"{sample.samples.height} completions stand in {independent} prompts or runs of rows, so intervals are wide"
+        )
+        plan.add(Level.REMARK, "--sample", f"{told}; a larger --sample narrows them")
     compared = [step.name for step in steps if isinstance(step, GroupStep) and not isinstance(step, Quota)]
     if sample.is_scattered and compared:
         told = "completions of one prompt lie apart in the files, and the sample has few of each"

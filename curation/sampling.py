@@ -1,8 +1,8 @@
 """A small part of a corpus, spread over all of it, with whole prompts: what a plan is made on.
 
-A corpus of some hundred megabytes is read once whole, and every k-th prompt is taken wherever its rows lie. Of a larger
-one, short runs of neighbouring rows are taken at even distances, so that no more is read than lies around them. No
-chance is in it: the same files give the same sample.
+A corpus of some hundred megabytes is read once whole, and of each k prompts one is taken wherever its rows lie. Of a
+larger one, short runs of neighbouring rows are taken, so that no more is read than lies around them. No chance is in
+it: the same files give the same sample.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from curation.rows import SAMPLES
 from curation.shards import CUT_BYTES, Shard, ShardReader, cut_into_shards, schema_of
 from curation.sources import PARQUET, Content, Source, read_content
 from curation.steps.base import Step
+from curation.steps.order import mixed
 
 _WHOLE_BYTES = 256 << 20
 _COUNTED_BYTES = 2 << 30
@@ -241,7 +242,7 @@ def draw_sample(
     is_small = sum(file.text_bytes for file in files) <= _WHOLE_BYTES and all(file.is_counted for file in files)
     drawn = _Drawn()
     if is_small:
-        _draw_prompts(parts, recipe, steps, completions, drawn, _PROMPT if by_prompt else _ROW)
+        _draw_prompts(parts, recipe, steps, drawn, completions=completions, key=_PROMPT if by_prompt else _ROW)
     else:
         _draw_runs(parts, recipe, steps, completions, drawn)
     frames = [pl.DataFrame(schema=SAMPLES), *(frame for _, frame in drawn.taken)]
@@ -275,6 +276,18 @@ def _hash_s(files: Sequence[FileSurvey]) -> float:
         read = stream.read(_HASHED_BYTES)
     hashlib.sha256(read).digest()
     return (time.perf_counter() - began) * sum(file.bytes for file in files) / max(1, len(read))
+
+
+def scattered_places(count: int, in_all: int) -> npt.NDArray[np.int64]:
+    """So many places of all, ascending: one in each of as many equal parts.
+
+    Where in its part each lies is scattered by a hash of its number: what comes again in an even rhythm, such as
+    every fourth row of another domain, would be met always or never at even distances.
+    """
+    numbers = np.arange(count + 1, dtype=np.int64)
+    bounds = numbers * in_all // max(1, count)
+    widths = np.diff(bounds).astype(np.uint64)
+    return bounds[:-1] + (mixed(numbers[:-1].astype(np.uint64)) % np.maximum(widths, 1)).astype(np.int64)
 
 
 def _is_scattered(files: Sequence[FileSurvey], samples: pl.DataFrame, clusters: npt.NDArray[np.int64]) -> bool:
@@ -318,9 +331,9 @@ def _parts(file: FileSurvey) -> Iterator[_Part]:
 
 
 def _draw_prompts(
-    parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], completions: int, drawn: _Drawn, key: pl.Expr
+    parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], drawn: _Drawn, *, completions: int, key: pl.Expr
 ) -> None:
-    """Every k-th prompt (or row) in the order of their first rows, with all their rows wherever they lie."""
+    """Of each k prompts (or rows) in the order of their first rows one, with all its rows wherever they lie."""
 
     def keyed(number: int, part: _Part) -> Iterator[pl.DataFrame]:
         for frame in open_shard(part.shard, recipe, steps, part.survey.content).frames():
@@ -337,7 +350,7 @@ def _draw_prompts(
     groups = all_keys.group_by(_KEY, maintain_order=True).len()
     # As many prompts as hold so many completions on average, at even distances.
     count = min(groups.height, max(1, -(-completions * groups.height // max(1, all_keys.height))))
-    picked = groups[[(2 * index + 1) * groups.height // (2 * count) for index in range(count)]] if count else groups
+    picked = groups[scattered_places(count, groups.height).tolist()]
     numbers = {key: number for number, key in enumerate(picked[_KEY])}
     is_picked = pl.col(_KEY).is_in(list(numbers))
     for number in sorted(all_keys.filter(is_picked)[_PART].unique()):
@@ -347,13 +360,12 @@ def _draw_prompts(
 
 
 def _draw_runs(parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], completions: int, drawn: _Drawn) -> None:
-    """Runs of neighbouring rows at even distances."""
+    """Runs of neighbouring rows, one in each of as many parts of equal length."""
     readers: dict[int, ShardReader] = {}
     ends = np.cumsum([part.rows for part in parts])
     in_all = int(ends[-1]) if len(ends) else 0
 
-    def run(number: int, runs: int, wanted: int) -> tuple[pl.DataFrame, int]:
-        position = (2 * number + 1) * in_all // (2 * runs)
+    def run(position: int, wanted: int) -> tuple[pl.DataFrame, int]:
         owner = int(np.searchsorted(ends, position, side="right"))
         part = parts[owner]
         if owner not in readers:
@@ -372,11 +384,11 @@ def _draw_runs(parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], co
 
     if not in_all:
         return
-    probe, _ = run(0, 1, 1)
+    probe, _ = run(in_all // 2, 1)
     a_prompt = probe.height // max(1, probe["group_key"].n_unique())
     runs = min(_RUNS, in_all, max(_LEAST_RUNS, completions // max(1, a_prompt)))
-    for number in range(runs):
-        found, owner = run(number, runs, (number + 1) * completions // runs - number * completions // runs)
+    for number, position in enumerate(scattered_places(runs, in_all).tolist()):
+        found, owner = run(position, (number + 1) * completions // runs - number * completions // runs)
         if found.height:
             drawn.taken_to[owner] = int(found["input_row"].item(-1)) + 1
             drawn.taken.append((parts[owner], found))

@@ -25,7 +25,7 @@ from curation.plan_text import size_told
 from curation.planning import EngineOpener, SandboxCheck, file_groups, open_engine_of, sandbox_trouble
 from curation.presets import preset
 from curation.recipe import Option, Recipe, parse_recipe
-from curation.sampling import FileSurvey, Sample, draw_sample, survey_file
+from curation.sampling import FileSurvey, Sample, draw_sample, scattered_places, survey_file
 from curation.sources import find_sources
 from curation.steps import find_steps
 from curation.steps.base import TextStep, step_from_options
@@ -53,7 +53,6 @@ _MAX_CHARS = 131_072
 _PERCENT = 100
 _THINK_PERCENT = 50
 _MANY_PERCENT = 30
-_INDENT = "# "
 _NEEDS_THINK: Mapping[str, str] = {
     "format": "asks for <think>reasoning</think> answer",
     "long_paragraph": "would measure answers in the place of reasoning",
@@ -404,14 +403,14 @@ async def _verdict_lines(  # noqa: PLR0917 - one call
 
 
 def _to_judge(look: _Look, kinds: Sequence[str], most: int) -> Mask:
-    """At most so many, at even distances."""
+    """At most so many, spread over the sample."""
     marked = look.sample.samples.select(is_read=pl.col("trouble").is_null()).with_row_index("place")
     marked = marked.filter("is_read").with_columns(look.samples["reference"])
     places = marked.filter(pl.col("reference").is_in(list(kinds)))["place"].to_numpy()
     count = min(most, len(places))
     mask = np.zeros(look.sample.samples.height, np.bool_)
     if count:
-        mask[places[(2 * np.arange(count) + 1) * len(places) // (2 * count)]] = True
+        mask[places[scattered_places(count, len(places))]] = True
     return mask
 
 
@@ -419,7 +418,7 @@ def _input_lines(recipe: Recipe, surveys: Sequence[FileSurvey]) -> list[str]:
     lines = ["# Written by `curate init` from what it found; change what you know better."]
     for group in file_groups(surveys):
         lines += ["#"]
-        lines += [f"{_INDENT}{line}" for line in _group_lines(group)]
+        lines += map(_comment, _group_lines(group))
     lines += ["", "[input]", f"globs = [{', '.join(map(_toml, recipe.globs))}]"]
     if recipe.rows is not None:
         lines.append(f"format = {_toml(recipe.rows.name)}           # by its columns")
@@ -448,12 +447,17 @@ def _group_lines(group: FileGroup) -> list[str]:
 def _columns_to_fill_in(survey: FileSurvey) -> list[str]:
     if survey.schema is None:
         return []
-    lines = [f"# {survey.error}", "# Fill in what is missing and take away the sign before it.", "", "[input.columns]"]
+    lines = [
+        _comment(survey.error),
+        "# Fill in what is missing and take away the sign before it.",
+        "",
+        "[input.columns]",
+    ]
     for part in LIKELY:
         if set(ROLES[part]).intersection(survey.schema.names):
             continue
         fitting = ", ".join(fitting_columns(part, survey.schema)) or "none"
-        lines.append(f'# {part} = ""           # columns that could be it: {fitting}')
+        lines.append(_comment(f'{part} = ""           # columns that could be it: {fitting}'))
     return lines
 
 
@@ -473,18 +477,18 @@ def _sample_lines(look: _Look) -> list[str]:
     ]
     if samples["source"].null_count() < total:
         lines.append("sources: " + _counted(samples["source"].fill_null("")))
-    return ["", *(f"{_INDENT}{line}" for line in lines)]
+    return ["", *map(_comment, lines)]
 
 
 def _counted(values: pl.Series) -> str:
     found = _most(values)
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(f"{_plain(value) or '(none)'} {count}" for value, count in found[:_SHOWN]) + more
+    return ", ".join(f"{value or '(none)'} {count}" for value, count in found[:_SHOWN]) + more
 
 
-def _plain(value: str) -> str:
-    """A value for a comment, which ends at a line's end."""
-    return value if value.isprintable() else repr(value)
+def _comment(text: str) -> str:
+    """A line of the recipe that says something; what is no plain text is escaped, as a comment ends with its line."""
+    return f"# {text if text.isprintable() else text.encode('unicode_escape').decode()}"
 
 
 def _scripts(prompts: pl.Series) -> pl.Series:
@@ -513,12 +517,12 @@ def _step_lines(entries: Sequence[_Entry]) -> list[str]:
     for entry in entries:
         if entry.left_out:
             lines += [
-                f"# {entry.name} is left out: {entry.left_out}.",
-                *(f"#     {line}" for line in _table(entry)),
+                _comment(f"{entry.name} is left out: {entry.left_out}."),
+                *(_comment(f"    {line}") for line in _table(entry)),
                 "",
             ]
             continue
-        lines += [*(f"# {comment}" for comment in entry.comments), *_table(entry), ""]
+        lines += [*map(_comment, entry.comments), *_table(entry), ""]
     return lines
 
 
@@ -540,7 +544,7 @@ def _verify_lines(wanted: _Wanted, verdicts: Sequence[str]) -> list[str]:
         ]
         lines += ['#     sets = "eval/*.jsonl"', ""]
     if wanted.verifies:
-        lines += [f"# {_plain(line)}" for line in (*wanted.why_verify, *verdicts)]
+        lines += map(_comment, (*wanted.why_verify, *verdicts))
         lines += ["[verify]", *(f"{key} = {_toml(value)}" for key, value in wanted.verify.items())]
     return lines
 
