@@ -105,7 +105,7 @@ def test_the_same_files_give_the_same_recipe(tmp_path):
 
 
 def test_domains_without_references_are_kept_without_a_verdict(tmp_path):
-    rows = [*math_rows(domain="math")]
+    rows: list[dict[str, object]] = math_rows(domain="math")
     rows += [{"prompt": "Hello?", "completions": [think("hi")], "answer": None, "domain": "general"}] * 4
     write_rows(tmp_path / "a.parquet", rows)
     recipe, text = recipe_of(tmp_path / "a.parquet")
@@ -117,7 +117,10 @@ def test_domains_without_references_are_kept_without_a_verdict(tmp_path):
 
 
 def test_rows_without_domain_and_reference_are_passed_by_naming_the_others(tmp_path):
-    rows = [*math_rows(), {"prompt": "Hello?", "completions": [think("hi")], "answer": None}]
+    rows: list[Mapping[str, object]] = [
+        *math_rows(),
+        {"prompt": "Hello?", "completions": [think("hi")], "answer": None},
+    ]
     write_rows(tmp_path / "a.parquet", rows)
     recipe, _ = recipe_of(tmp_path / "a.parquet")
     assert recipe.verify.options["only"] == "math"
@@ -125,7 +128,10 @@ def test_rows_without_domain_and_reference_are_passed_by_naming_the_others(tmp_p
 
 
 def test_some_rows_without_reference_in_a_domain_are_told(tmp_path):
-    rows = [*math_rows(domain="math"), {"prompt": "?", "completions": [think(1)], "answer": None, "domain": "math"}]
+    rows: list[Mapping[str, object]] = [
+        *math_rows(domain="math"),
+        {"prompt": "?", "completions": [think(1)], "answer": None, "domain": "math"},
+    ]
     write_rows(tmp_path / "a.parquet", rows)
     recipe, text = recipe_of(tmp_path / "a.parquet")
     assert "skip" not in recipe.verify.options
