@@ -25,7 +25,7 @@ from curation.executors.local import RunPlan, RunReport, run
 from curation.presets import preset, preset_names
 from curation.progress import shard_progress
 from curation.progress_file import Observers, progress_file
-from curation.recipe import Recipe, load_recipe
+from curation.recipe import Recipe, load_recipe, recipe_text
 from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
 from curation.sources import find_sources
@@ -96,6 +96,107 @@ def run_command(  # noqa: PLR0917 - click passes them by name
         _complain(["interrupted; run the same command again to go on"])
         sys.exit(_INTERRUPTED)
     sys.exit(_tell(plan, report))
+
+
+@main.command("init")
+@click.argument("globs", nargs=-1, required=True, metavar="GLOB...")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.toml", help="Where it goes; else stdout."
+)
+@click.option("--force", is_flag=True, help="Overwrites the file.")
+@click.option("--preset", "preset_name", metavar="NAME", help="Takes the steps of a preset; see presets list.")
+@click.option("--sample", "completions", type=click.IntRange(min=1), default=200, show_default=True, metavar="N")
+@click.option("--judge", "judged", type=click.IntRange(min=0), default=50, show_default=True, metavar="N")
+@click.option("--sandbox", metavar="NAME", help="Where programs of the sample run: local or docker.")
+@click.option("--server", metavar="HOST:PORT", help="A verifier that judges the sample; else this process does.")
+def init_command(  # noqa: PLR0917 - click passes them by name
+    globs: tuple[str, ...],
+    output: Path | None,
+    force: bool,  # noqa: FBT001 - click passes it
+    preset_name: str | None,
+    completions: int,
+    judged: int,
+    sandbox: str | None,
+    server: str | None,
+) -> None:
+    """Looks at files and writes a recipe for them, with what it found beside each setting.
+
+    N completions are looked at (--sample), and of those some are judged (--judge).
+    """
+    from curation.starting import StartRequest, start_recipe  # noqa: PLC0415 - no other command waits for it
+
+    with _told_of_mistakes():
+        if output is not None and output.exists() and not force:
+            raise UsageError(f"{output} is there already; give --force to overwrite it, or another --output")
+        started = start_recipe(
+            StartRequest(
+                globs=globs, preset=preset_name or "", completions=completions, judged=judged, sandbox=sandbox,
+                server=server,
+            )
+        )  # fmt: skip
+    if output is None:
+        click.echo(started.text, nl=False)
+    else:
+        try:
+            output.write_text(started.text, encoding="utf-8")
+        except OSError as error:
+            _complain([f"cannot write {output}: {error.strerror}"])
+            sys.exit(_TROUBLE)
+    _complain(started.remarks)
+    if output is not None:
+        _complain([f"wrote {output}; look it over, then: curate plan {output}"])
+    sys.exit(_OK if started.is_whole else _TROUBLE)
+
+
+@main.command("plan")
+@click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--input", "globs", multiple=True, metavar="GLOB", help="Shards; overrules [input] globs.")
+@click.option("--output", metavar="DIR", help="Where the results would go; overrules [output] dir.")
+@click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
+@click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")
+@click.option(
+    "--sample",
+    "completions",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Completions that are tried.",
+)
+@click.option("--json", "is_json", is_flag=True, help="For machines.")
+def plan_command(  # noqa: PLR0917 - click passes them by name
+    recipe: Path,
+    globs: tuple[str, ...],
+    output: str | None,
+    server: str | None,
+    sandbox: str | None,
+    completions: int,
+    is_json: bool,  # noqa: FBT001 - click passes it
+) -> None:
+    """Tells what a run of RECIPE would need and give, and changes nothing.
+
+    Checks files, columns, steps, verifier and disk, and tries the recipe on a sample. Exit status: 0 ready; 1 a run can
+    begin, but something needs attention; 2 it cannot.
+    """
+    from curation.plan_text import plan_json, print_plan  # noqa: PLC0415 - no other command waits for it
+    from curation.planning import PlanRequest, make_plan  # noqa: PLC0415
+
+    with _told_of_mistakes():
+        text = recipe_text(recipe)
+    try:
+        plan = make_plan(
+            PlanRequest(
+                text=text, name=str(recipe), globs=globs, output=output or "", server=server, sandbox=sandbox,
+                completions=completions,
+            )
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    if is_json:
+        click.echo(plan_json(plan), nl=False)
+    else:
+        print_plan(plan, _console())
+    sys.exit(plan.status)
 
 
 @main.command("explain")
@@ -179,7 +280,7 @@ def _told_of_mistakes() -> Iterator[None]:
     """Ends with status 2 and a line where the user asked for what is not there."""
     try:
         yield
-    except UsageError as error:
+    except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
 
@@ -233,12 +334,15 @@ def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: b
 
 
 def _tell(plan: RunPlan, report: RunReport) -> int:
-    # A pipe has no width; rich would take 80 and cut reasons.
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
+    _console().print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
     lines = troubles(report.entries, report.unfinished, report.stopped)
     _complain(lines)
     return _TROUBLE if lines else _OK
+
+
+def _console() -> Console:
+    # A pipe has no width; rich would take 80 and cut reasons.
+    return Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def _complain(lines: list[str]) -> None:

@@ -218,6 +218,11 @@ def _column(
     return found
 
 
+def fitting_columns(role: str, schema: pa.Schema) -> list[str]:
+    """The columns whose type can play a part, in the order of the file."""
+    return [item.name for item in schema if _TYPES[role].fits(plain_type(item.type))]
+
+
 _TYPES: Mapping[str, Kind] = {
     "prompt": TEXT | CHAT,
     "completions": TEXT | TEXTS,

@@ -37,6 +37,7 @@ class RecipeError(UsageError):
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
+        self.told = message
         super().__init__(f"{field}: {message}")
 
 

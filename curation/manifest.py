@@ -212,17 +212,28 @@ class Directory:
         Raises:
             OutputError: naming them; to mix them in would make the manifest untrue.
         """
+        outdated = self.check_strangers(shards)
+        for name in outdated:
+            self.forget(name)
+            for kind in DROPPED_KINDS:
+                self.output(kind, name).unlink(missing_ok=True)
+
+    def check_strangers(self, shards: Sequence[Shard]) -> list[str]:
+        """The shards of earlier runs that this one reads anew under other names; changes nothing.
+
+        Raises:
+            OutputError: there are results of files that are not of this run; names them.
+        """
         names = {shard.name for shard in shards}
         paths = {shard.path for shard in shards}
+        outdated: list[str] = []
         strangers: dict[str, None] = {}
         for name in sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json")):
             if name in names:
                 continue
             entry = self.entry(name)
             if entry is not None and (entry.error or entry.input_file in paths):
-                self.forget(name)
-                for kind in DROPPED_KINDS:
-                    self.output(kind, name).unlink(missing_ok=True)
+                outdated.append(name)
             else:
                 strangers[entry.input_file if entry is not None else name] = None
         if strangers:
@@ -231,6 +242,7 @@ class Directory:
                 f"{self.path} holds results of {len(strangers)} file(s) that are not in this input: {listed}; "
                 f"give all inputs together, or choose another --output"
             )
+        return outdated
 
 
 @contextmanager

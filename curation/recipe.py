@@ -7,10 +7,10 @@ An unknown key is an error that names the nearest known one. Steps are read as n
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from curation.judge_spec import JudgeSpec
 
 Option = str | int | float | bool
+T = TypeVar("T")
+
+_INPUT = ("globs", "columns", "schema", "format", "fields", "program_language", "storage", "licences")
 
 _IN_FLIGHT_COMPLETIONS = 512
 _IN_FLIGHT_BYTES = 64 << 20
@@ -89,13 +92,21 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: naming the field and the remedy.
     """
+    return parse_recipe(recipe_text(path), name=str(path))
+
+
+def recipe_text(path: Path) -> str:
+    """The text of a recipe's file.
+
+    Raises:
+        RecipeError: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(str(path), f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise RecipeError(str(path), "is not UTF-8 text; save it as UTF-8") from error
-    return parse_recipe(text, name=str(path))
 
 
 def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
@@ -104,42 +115,62 @@ def parse_recipe(text: str, *, name: str = "recipe") -> Recipe:
     Raises:
         RecipeError: naming the field and the remedy.
     """
+    recipe, wrong = read_recipe(text, name=name)
+    if wrong:
+        raise wrong[0]
+    return recipe
+
+
+def read_recipe(text: str, *, name: str = "recipe") -> tuple[Recipe, list[RecipeError]]:
+    """What of a TOML text can be read as a recipe, with defaults for the rest, and what is wrong with that."""
+    wrong: list[RecipeError] = []
+
+    def tried(read: Callable[[], T], default: T) -> T:
+        try:
+            return read()
+        except RecipeError as error:
+            wrong.append(error)
+            return default
+
+    def table(tables: Mapping[str, object], key: str, names: Iterable[str] | None, where: str) -> Mapping[str, object]:
+        nothing: Mapping[str, object] = {}
+        found = tried(lambda: _table(tables, key, where=where), nothing)
+        wrong.extend(_unknown(found, names, where=where) if names is not None else ())
+        return found
+
     try:
-        tables = tomllib.loads(text)
+        tables: Mapping[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(name, f"is not TOML: {error}") from error
-    _known(tables, ("input", "output", "steps", "verify", "judge"), where="")
-    source = _table(tables, "input")
-    _known(
-        source,
-        ("globs", "columns", "schema", "format", "fields", "program_language", "storage", "licences"),
-        where="input",
-    )
-    columns = _table(source, "columns", where="input.columns")
-    _known(columns, ROLES, where="input.columns")
-    output = _table(tables, "output")
-    _known(output, ("dir", "file_mb"), where="output")
-    steps = _steps(tables.get("steps", []))
-    return Recipe(
-        globs=_texts(source.get("globs", []), where="input.globs"),
-        columns={role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()},
-        rows=_rows(source),
-        schema=_schema(source),
-        storage={
-            key: _option(value, where=f"input.storage.{key}")
-            for key, value in _table(source, "storage", where="input.storage").items()
-        },
-        licences={
-            key: _text(value, where=f"input.licences.{key}")
-            for key, value in _table(source, "licences", where="input.licences").items()
-        },
-        output=_text(output.get("dir", ""), where="output.dir"),
-        file_bytes=_count(output.get("file_mb", _FILE_MB), where="output.file_mb") << 20,
+        return Recipe(text=text), [RecipeError(name, f"is not TOML: {error}")]
+    wrong.extend(_unknown(tables, ("input", "output", "steps", "verify", "judge"), where=""))
+    source = table(tables, "input", _INPUT, "input")
+    columns = table(source, "columns", ROLES, "input.columns")
+    storage = table(source, "storage", None, "input.storage")
+    licences = table(source, "licences", None, "input.licences")
+    output = table(tables, "output", ("dir", "file_mb"), "output")
+    no_steps: tuple[StepSpec, ...] = ()
+    steps = tried(lambda: _steps(tables.get("steps", [])), no_steps)
+    recipe = Recipe(
+        globs=tried(lambda: _texts(source.get("globs", []), where="input.globs"), ()),
+        columns=tried(
+            lambda: {role: _text(column, where=f"input.columns.{role}") for role, column in columns.items()}, {}
+        ),
+        rows=tried(lambda: _rows(source), None),
+        schema=tried(lambda: _schema(source), ""),
+        storage=tried(
+            lambda: {key: _option(value, where=f"input.storage.{key}") for key, value in storage.items()}, {}
+        ),
+        licences=tried(
+            lambda: {key: _text(value, where=f"input.licences.{key}") for key, value in licences.items()}, {}
+        ),
+        output=tried(lambda: _text(output.get("dir", ""), where="output.dir"), ""),
+        file_bytes=tried(lambda: _count(output.get("file_mb", _FILE_MB), where="output.file_mb"), _FILE_MB) << 20,
         steps=steps,
-        verify=_verify(tables, steps),
-        judge=_judge(tables, steps),
+        verify=tried(lambda: _verify(tables, steps), VerifySpec()) if steps else VerifySpec(),
+        judge=tried(lambda: _judge(tables, steps), None) if steps else None,
         text=text,
     )
+    return recipe, wrong
 
 
 def _schema(source: Mapping[str, object]) -> str:
@@ -163,7 +194,8 @@ def _rows(source: Mapping[str, object]) -> RowFormat | None:
     if name not in FORMATS:
         raise RecipeError("input.format", f"unknown format {name!r}; {near(name, FORMATS)}")
     fields = _table(source, "fields", where="input.fields")
-    _known(fields, FORMATS[name].columns, where="input.fields")
+    for wrong in _unknown(fields, FORMATS[name].columns, where="input.fields"):
+        raise wrong
     return RowFormat(
         name=name,
         fields={key: _text(column, where=f"input.fields.{key}") for key, column in fields.items()},
@@ -222,10 +254,13 @@ def _judge(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> JudgeSp
     return judge_spec(table)
 
 
-def _known(table: Mapping[str, object], names: tuple[str, ...] | Mapping[str, object], *, where: str) -> None:
-    for key in table:
-        if key not in names:
-            raise RecipeError(f"{where}.{key}" if where else key, f"unknown key; {near(key, names)}")
+def _unknown(table: Mapping[str, object], names: Iterable[str], *, where: str) -> list[RecipeError]:
+    known = tuple(names)
+    return [
+        RecipeError(f"{where}.{key}" if where else key, f"unknown key; {near(key, known)}")
+        for key in table
+        if key not in known
+    ]
 
 
 def _table(tables: Mapping[str, object], name: str, *, where: str = "") -> Mapping[str, object]:

@@ -11,23 +11,30 @@ from curation.manifest import ShardEntry, total_dropped, total_failures
 _SHOWN = 20
 
 
-def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str]) -> Table:
+def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str], *, is_sample: bool = False) -> Table:
     """Samples in, dropped by step and reason, kept and failed, as a table.
 
     Args:
         entries: of all shards.
         step_names: in the order of the recipe.
+        is_sample: whether the entries are of a sample, which comes from shards that are not told.
     """
     done = [entry for entry in entries if not entry.error]
     samples = sum(entry.samples for entry in done)
-    table = Table(title="Funnel", title_justify="left")
+    table = Table(title="Funnel of the sample" if is_sample else "Funnel", title_justify="left")
     table.add_column("step")
     table.add_column("reason", overflow="fold")
     table.add_column("samples", justify="right")
     table.add_column("left", justify="right")
     table.add_column("share", justify="right")
     rows = sum(entry.rows for entry in done)
-    table.add_row("in", f"{rows:,} rows of {_shards(done)}", f"{samples:,}", f"{samples:,}", _share(samples, samples))
+    table.add_row(
+        "in",
+        f"{rows:,} rows" + ("" if is_sample else f" of {_shards(done)}"),
+        f"{samples:,}",
+        f"{samples:,}",
+        _share(samples, samples),
+    )
     dropped = total_dropped(done)
     failures = {"verify": total_failures(done)}
     left = samples

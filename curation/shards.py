@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -165,7 +165,7 @@ class ShardReader:
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
 
-    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
+    def frames(self, first: int = 0, stop: int | None = None) -> Generator[pl.DataFrame, None, None]:
         """Frames of ``SAMPLES``, in row order.
 
         Args:

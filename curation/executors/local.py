@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.card import card_of
-from curation.errors import EngineStoppedError, RecipeError, ShardError, near
+from curation.errors import EngineStoppedError, ShardError
 from curation.executors.arrange import FilePlan, plan_files
 from curation.executors.corpus import DECISIONS, Corpus, columns_needed
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
@@ -138,13 +138,8 @@ async def _identity(plan: RunPlan, verify: Verify | None, engine: Engine | None)
     engine_hash = ""
     if verify is not None and engine is not None:
         info = await engine.info()
-        if verify.recipe not in info.recipes:
-            raise RecipeError(
-                "verify.recipe", f"the engine has no recipe {verify.recipe!r}; {near(verify.recipe, info.recipes)}"
-            )
-        if verify.keep not in ("correct", "reward", *info.verifiers):
-            choices = ("correct", "reward", *info.verifiers)
-            raise RecipeError("verify.keep", f"{verify.keep!r} is not a choice; {near(verify.keep, choices)}")
+        for wrong in verify.refused_by(info):
+            raise wrong
         engine_hash = info.config_hash
     return RunIdentity(
         recipe_hash=recipe_hash(plan.recipe, plan.steps),

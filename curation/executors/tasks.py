@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,14 @@ Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 
+class Readable(Protocol):
+    """What samples come from: a shard, or a sample of several."""
+
+    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
+        """Frames of ``rows.SAMPLES``, in row order, of the rows from ``first`` to before ``stop``."""
+        ...
+
+
 def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Content) -> ShardReader:
     """The reader of a shard, with texts as the recipe's first step leaves them.
 
@@ -56,7 +65,7 @@ def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Con
     )
 
 
-def annotate(reader: ShardReader, steps: Sequence[Step]) -> pl.DataFrame:
+def annotate(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
     """The facts of a shard.
 
     Raises:
@@ -88,7 +97,7 @@ class Bench:
     judge: JudgeSpec | None = None
 
 
-async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
+async def judge(reader: Readable, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
     """The verdicts of a shard and what comes of them; columns of ``JUDGEMENTS``, one row a sample.
 
     Args:
@@ -122,7 +131,7 @@ async def judge(reader: ShardReader, bench: Bench, wanted: Mask, before: pl.Data
 
 
 async def _with_opinions(
-    reader: ShardReader, bench: Bench, found: dict[int, Scored]
+    reader: Readable, bench: Bench, found: dict[int, Scored]
 ) -> tuple[dict[int, Scored], dict[int, Scored]]:
     """What decides, and what is written: the verdicts of the engine, with those of the judge model."""
     if bench.judge is None or not found:
@@ -259,7 +268,7 @@ class Piece:
         packs: the pack of each; None where nothing is packed.
     """
 
-    reader: ShardReader
+    reader: Readable
     path: str
     rows: npt.NDArray[np.int64]
     verdicts: pl.DataFrame

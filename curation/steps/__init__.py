@@ -71,26 +71,42 @@ def build_steps(recipe: Recipe) -> tuple[Step, ...]:
     Raises:
         RecipeError: an unknown step or option, a step given twice, or one in the wrong place.
     """
+    steps, wrong = find_steps(recipe)
+    if wrong:
+        raise wrong[0]
+    return steps
+
+
+def find_steps(recipe: Recipe) -> tuple[tuple[Step, ...], list[RecipeError]]:
+    """The steps of a recipe that can be built, in order, and what is wrong with the others."""
     steps: list[Step] = []
-    for index, spec in enumerate(recipe.steps):
-        if spec.name not in STEPS:
-            raise RecipeError(f"steps[{index}].name", f"unknown step {spec.name!r}; {near(spec.name, STEPS)}")
-        kind = STEPS[spec.name]
-        if any(step.name == spec.name for step in steps):
-            raise RecipeError(spec.where, "is given twice; drop_step could not tell the two apart")
-        if issubclass(kind, RewriteStep) and index > 0:
-            raise RecipeError(spec.where, "must be the first step, so that all others see the same text")
-        options, where = spec.options, spec.where
-        if kind is Verify:
-            options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
-        if not issubclass(kind, ArrangeStep) and any(isinstance(step, ArrangeStep) for step in steps):
-            raise RecipeError(
-                spec.where, "drops samples and stands after one that arranges what is kept; put it before"
-            )
-        if issubclass(kind, GroupStep) and kind.needs_verdicts and not any(isinstance(step, Verify) for step in steps):
-            raise RecipeError(spec.where, "needs verdicts; put it after the step verify")
-        steps.append(step_from_options(kind, options, where=where))
-    return tuple(steps)
+    wrong: list[RecipeError] = []
+    for index in range(len(recipe.steps)):
+        try:
+            steps.append(_step(index, recipe))
+        except RecipeError as error:
+            wrong.append(error)
+    return tuple(steps), wrong
+
+
+def _step(index: int, recipe: Recipe) -> Step:
+    spec = recipe.steps[index]
+    before = [STEPS[earlier.name] for earlier in recipe.steps[:index] if earlier.name in STEPS]
+    if spec.name not in STEPS:
+        raise RecipeError(f"steps[{index}].name", f"unknown step {spec.name!r}; {near(spec.name, STEPS)}")
+    kind = STEPS[spec.name]
+    if kind in before:
+        raise RecipeError(spec.where, "is given twice; drop_step could not tell the two apart")
+    if issubclass(kind, RewriteStep) and index > 0:
+        raise RecipeError(spec.where, "must be the first step, so that all others see the same text")
+    options, where = spec.options, spec.where
+    if kind is Verify:
+        options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
+    if not issubclass(kind, ArrangeStep) and any(issubclass(earlier, ArrangeStep) for earlier in before):
+        raise RecipeError(spec.where, "drops samples and stands after one that arranges what is kept; put it before")
+    if issubclass(kind, GroupStep) and kind.needs_verdicts and Verify not in before:
+        raise RecipeError(spec.where, "needs verdicts; put it after the step verify")
+    return step_from_options(kind, options, where=where)
 
 
 def _verify_options(given: Mapping[str, Option], table: Mapping[str, Option], where: str) -> Mapping[str, Option]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from curation.errors import RecipeError, near
 from curation.steps.base import Step, option
-from verifier.types import Outcome, Scored, Verdict
+from verifier.types import EngineInfo, Outcome, Scored, Verdict
 
 FORM = ("format", "language")
 """Verifiers that look at the form of a completion and not at what it says."""
@@ -49,6 +50,17 @@ class Verify(Step):
     recipe: str = option("accuracy")
     keep: str = option("correct")
     min_reward: float = option(1.0)
+
+    def refused_by(self, info: EngineInfo) -> list[RecipeError]:
+        """What the step asks for that an engine does not have."""
+        wrong = []
+        if self.recipe not in info.recipes:
+            told = f"the engine has no recipe {self.recipe!r}; {near(self.recipe, info.recipes)}"
+            wrong.append(RecipeError("verify.recipe", told))
+        choices = ("correct", "reward", *info.verifiers)
+        if self.keep not in choices:
+            wrong.append(RecipeError("verify.keep", f"{self.keep!r} is not a choice; {near(self.keep, choices)}"))
+        return wrong
 
     def decide(self, scored: Scored) -> Decision:
         """What becomes of a completion with these verdicts."""
