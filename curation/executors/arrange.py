@@ -87,5 +87,5 @@ def plan_files(kept: pl.DataFrame, steps: Sequence[Step], *, file_bytes: int) ->
 
 
 def _counted(domains: pl.Series) -> dict[str, int]:
-    counts = domains.fill_null("").value_counts(name="samples").sort("domain")
+    counts = domains.cast(pl.String).fill_null("").value_counts(name="samples").sort("domain")
     return dict(counts.iter_rows())

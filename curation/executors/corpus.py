@@ -50,7 +50,10 @@ class Corpus:
         numbers = [number for number, step in enumerate(steps) if isinstance(step, TextStep)]
         placed = {NOT_READ: NOT_READ} | dict(enumerate(numbers))
         number = pl.col("text_step").replace_strict(placed, return_dtype=pl.Int32)
-        self._facts = pl.concat([pl.DataFrame(schema=schema), *facts]).with_columns(number)
+        # Few words in many rows: as categories they take a quarter of the room.
+        words = pl.col("domain", "text_reason").cast(pl.Categorical)
+        parts = [frame.with_columns(words, number) for frame in (pl.DataFrame(schema=schema), *facts)]
+        self._facts = pl.concat(parts)
         self._signatures = pl.DataFrame(schema={"group": FACTS["group"], _SIGNATURE: FACTS[_SIGNATURE]})
         if _SIGNATURE in schema:
             # One sample of a prompt carries its signature, and may be dropped before it is asked for.
@@ -80,7 +83,8 @@ class Corpus:
         """
         if self._verify is None:
             return
-        made = pl.concat([pl.DataFrame(schema=DECISIONS), *decisions])
+        word = pl.col("verify_reason").cast(pl.Categorical)
+        made = pl.concat([frame.with_columns(word) for frame in (pl.DataFrame(schema=DECISIONS), *decisions)])
         if made.height != self._facts.height:
             raise AccountingError(f"{made.height} decisions for {self._facts.height} samples")
         self.ledger.drop(self._verify, made["verify_reason"], is_failed=made["is_failed"])
@@ -103,10 +107,15 @@ class Corpus:
             if isinstance(step, GroupStep):
                 self._drop_texts(before=number)
                 among = self.ledger.alive() & self._covered(step)
-                alive = self._facts.filter(pl.Series(among))
+                alive = self._facts.select(self._seen_by(step)).filter(pl.Series(among))
                 fates = step.fates(self._signed(alive) if _SIGNATURE in step.reads() else alive)
                 self.ledger.drop(number, fates.reasons, among=among, values=fates.values, details=fates.details)
         self._drop_texts(before=stop)
+
+    def _seen_by(self, step: GroupStep) -> list[str]:
+        """The columns that a step looks at; the others are not copied for it."""
+        seen = {*_ALWAYS, *step.reads(), *(JUDGED if step.needs_verdicts else ())} - {"text_step", "text_reason"}
+        return [name for name in self._facts.columns if name in seen]
 
     def _signed(self, alive: pl.DataFrame) -> pl.DataFrame:
         """The samples with the signature of each prompt at its first one."""

@@ -79,7 +79,7 @@ class Ledger:
             return
         fallen, mask = places[falls], pl.Series(falls)
         self._steps[fallen] = step if isinstance(step, int) else step.filter(mask).to_numpy()
-        self._reasons[fallen] = self._coded(reasons.filter(mask))
+        self._reasons[fallen] = self._coded(reasons.filter(mask).cast(pl.String))
         if values is not None:
             self._values[fallen] = values.filter(mask).cast(pl.Float64).fill_null(float("nan")).to_numpy()
         if details is not None:

@@ -173,7 +173,7 @@ class ArrangeStep(Step, ABC):
 
 def domain_name(domain: pl.Expr) -> pl.Expr:
     """A domain as it is compared."""
-    return domain.fill_null("").str.to_lowercase().str.strip_chars()
+    return domain.cast(pl.String).fill_null("").str.to_lowercase().str.strip_chars()
 
 
 def domain_head(name: pl.Expr) -> pl.Expr:

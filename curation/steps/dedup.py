@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import RecipeError
 from curation.minhash import from_bytes
 from curation.steps.base import Fates, GroupStep, groups_of, option
+from curation.steps.order import mixed
 
 _ALL = 100
 
@@ -48,11 +50,15 @@ class Dedup(GroupStep):
 
     def fates(self, alive: pl.DataFrame) -> Fates:
         """By digests, then by signatures."""
-        is_twin = ~pl.struct("group", "digest").is_first_distinct()
-        found = alive.select(
+        first = _first_equal(alive)
+        is_twin = pl.Series(first != np.arange(len(first)))
+        found = pl.select(
             pl.when(is_twin).then(pl.lit("duplicate")).alias("reason"),
             pl.when(is_twin).then(pl.lit(100.0)).alias("value"),
-            pl.when(is_twin).then(pl.col("id").first().over("group", "digest")).alias("detail"),
+            # Gathered for the twins alone, which are few.
+            pl.Series("detail", [None], dtype=pl.String)
+            .new_from_index(0, len(first))
+            .scatter(is_twin.arg_true(), alive["id"].gather(first[is_twin.to_numpy()])),
         )
         if self.similarity_percent < _ALL:
             near = _near_twins(alive, found["reason"].is_null(), self.similarity_percent)
@@ -63,6 +69,16 @@ class Dedup(GroupStep):
                 pl.coalesce("detail", "twin"),
             )
         return Fates(reasons=found["reason"], values=found["value"], details=found["detail"])
+
+
+def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """For each sample the first that equals it in its group: itself where there is none before, or it has no digest."""
+    keys = mixed(mixed(alive["group"].to_numpy()) ^ alive["digest"].fill_null(0).to_numpy())
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=keys[order[:1]] + np.uint64(1)))
+    first = np.empty(len(keys), np.int64)
+    first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
+    return np.where(alive["digest"].is_null().to_numpy(), np.arange(len(keys)), first)
 
 
 def _near_twins(alive: pl.DataFrame, stays: pl.Series, percent: int) -> pl.DataFrame:
