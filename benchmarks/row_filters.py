@@ -74,12 +74,15 @@ class RowFilter:
             return "long_paragraph"
         if "```" in reasoning:
             return "code_in_reasoning"
+        return "duplicate" if self._is_copy(group, text) else None
+
+    def _is_copy(self, group: str, text: str) -> bool:
+        """Whether the prompt had this completion before; remembers it."""
         if group != self._group:
             self._group, self._seen = group, set()
-        if text in self._seen:
-            return "duplicate"
+        is_copy = text in self._seen
         self._seen.add(text)
-        return None
+        return is_copy
 
 
 class UsualRowFilter(RowFilter):
@@ -104,12 +107,7 @@ class UsualRowFilter(RowFilter):
             return "long_paragraph"
         if _FENCE.search(reasoning):
             return "code_in_reasoning"
-        if group != self._group:
-            self._group, self._seen = group, set()
-        if text in self._seen:
-            return "duplicate"
-        self._seen.add(text)
-        return None
+        return "duplicate" if self._is_copy(group, text) else None
 
 
 def is_mixed(reasoning: str) -> bool:

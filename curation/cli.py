@@ -41,12 +41,18 @@ _OK, _TROUBLE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="assay", prog_name="curate")
 def main() -> None:
-    """Curates Parquet shards of completions: filters, verdicts, and an account of every row."""
+    """Curates Parquet shards and JSON lines of completions: filters, verdicts, and an account of every row."""
 
 
 @main.command("run")
 @click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--input", "globs", multiple=True, metavar="GLOB", help="Parquet shards; overrules [input] globs.")
+@click.option(
+    "--input",
+    "globs",
+    multiple=True,
+    metavar="GLOB",
+    help="Parquet or JSON lines, here or in a store; overrules [input] globs.",
+)
 @click.option("--output", metavar="DIR", help="Where the results go; overrules [output] dir.")
 @click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
 @click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")
@@ -71,7 +77,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     no_store: bool,  # noqa: FBT001 - click passes it
     costs: bool,  # noqa: FBT001 - click passes it
 ) -> None:
-    """Runs RECIPE (TOML) over the shards and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
+    """Runs RECIPE (TOML) over the input and writes DIR/data, DIR/rejected, DIR/failed and DIR/manifest.json.
 
     Stop it at any time; the same command goes on with what is left.
     """
@@ -150,7 +156,13 @@ def init_command(  # noqa: PLR0917 - click passes them by name
 
 @main.command("plan")
 @click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--input", "globs", multiple=True, metavar="GLOB", help="Shards; overrules [input] globs.")
+@click.option(
+    "--input",
+    "globs",
+    multiple=True,
+    metavar="GLOB",
+    help="Parquet or JSON lines, here or in a store; overrules [input] globs.",
+)
 @click.option("--output", metavar="DIR", help="Where the results would go; overrules [output] dir.")
 @click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
 @click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")

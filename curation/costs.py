@@ -59,7 +59,7 @@ class CostMeter:
     def stage_started(self, stage: str, total: int) -> None:
         """Ends the pass before. One that is done anew, as a shard went away, adds to what it cost before."""
         self._end()
-        self._stage, self._left, self._began = stage, total, (_cpu_s(), time.monotonic())
+        self._stage, self._left, self._began = stage, total, (cpu_s(), time.monotonic())
         before = self._costs.get(stage, Cost(cpu_s=0.0, wall_s=0.0, samples=0))
         samples = total if stage == "judging" else 0
         self._costs[stage] = Cost(cpu_s=before.cpu_s, wall_s=before.wall_s, samples=before.samples + samples)
@@ -87,17 +87,17 @@ class CostMeter:
 
     def _end(self) -> None:
         if self._stage:
-            cost, (cpu_s, began) = self._costs[self._stage], self._began
+            cost, (cpu_began, began) = self._costs[self._stage], self._began
             self._costs[self._stage] = Cost(
                 # What a process that was killed had used may be lost with it.
-                cpu_s=round(cost.cpu_s + max(0.0, _cpu_s() - cpu_s), _DIGITS),
+                cpu_s=round(cost.cpu_s + max(0.0, cpu_s() - cpu_began), _DIGITS),
                 wall_s=round(cost.wall_s + time.monotonic() - began, _DIGITS),
                 samples=cost.samples,
             )
             self._stage = ""
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """CPU seconds so far of this process and of those below it; of those that still run only where Linux tells."""
     times = os.times()
     ticks: dict[int, int] = {}

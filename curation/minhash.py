@@ -26,7 +26,7 @@ import numpy.typing as npt
 import polars as pl
 import xxhash
 
-from curation.words import Hashes, Words, batches, grams, spread, words_of
+from curation.words import Hashes, Words, batches, grams, spread, starts_of, words_of
 
 Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -91,10 +91,8 @@ def small(signatures: Values) -> Marks:
 
 
 def as_bytes(signatures: Values | Marks) -> pl.Series:
-    """Each signature as its bytes; null for that of null."""
-    is_null = signatures[:, 0] == NO_TEXT if signatures.dtype == np.uint32 else np.zeros(len(signatures), np.bool_)
-    rows = [None if null else row.tobytes() for row, null in zip(signatures, is_null, strict=True)]
-    return pl.Series(rows, dtype=pl.Binary)
+    """Each signature as its bytes."""
+    return pl.Series([row.tobytes() for row in signatures], dtype=pl.Binary)
 
 
 def from_bytes(column: pl.Series, kind: type[np.uint8 | np.uint32]) -> npt.NDArray[Any]:
@@ -249,7 +247,7 @@ def _unsettled(rows: Labels, keys: Hashes, distance: int, parents: Labels) -> tu
     """The texts of those keys that have pairs so far apart, and texts of two clusters."""
     if not len(rows):
         return rows, keys
-    starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+    starts = starts_of(keys)
     sizes = np.diff(np.append(starts, len(keys)))
     roots = _roots(parents, rows)
     is_open = (sizes > distance) & (np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts))

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -104,22 +104,8 @@ def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
     try:
         layout = find_layout(columns, recipe.columns, path=source.path, rows=recipe.rows, named=recipe.schema)
     except InputError as error:
-        return _with(found, error=str(error))
-    return _with(found, layout=layout)
-
-
-def _with(found: FileSurvey, *, layout: Layout | None = None, error: str = "") -> FileSurvey:
-    return FileSurvey(
-        source=found.source,
-        bytes=found.bytes,
-        text_bytes=found.text_bytes,
-        rows=found.rows,
-        is_counted=found.is_counted,
-        schema=found.schema,
-        layout=layout,
-        content=found.content,
-        error=error,
-    )
+        return replace(found, error=str(error))
+    return replace(found, layout=layout)
 
 
 def _lines_survey(source: Source, size: int) -> FileSurvey:

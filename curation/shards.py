@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import polars as pl
 import pyarrow as pa
@@ -165,6 +165,11 @@ class ShardReader:
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
 
+    @property
+    def rows(self) -> int | None:
+        """How many the shard holds; None where they were not counted, as in compressed lines."""
+        return self._file.rows
+
     def frames(self, first: int = 0, stop: int | None = None) -> Generator[pl.DataFrame, None, None]:
         """Frames of ``SAMPLES``, in row order.
 
@@ -210,10 +215,10 @@ class _ParquetPart:
             self._groups = range(shard.first, len(sizes) if shard.stop is None else shard.stop)
             if self._groups.stop > len(sizes):
                 raise ShardError("the file changed since the run began; run again")
-            self._firsts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
+            self._firsts = list(accumulate(sizes, initial=0))
             byte_size = sum(int(metadata.row_group(number).total_byte_size) for number in self._groups)
-        rows = max(1, self._firsts[self._groups.stop] - self._firsts[self._groups.start])
-        self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, byte_size // rows)))
+        self.rows: int | None = self._firsts[self._groups.stop] - self._firsts[self._groups.start]
+        self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, byte_size // max(1, self.rows))))
 
     def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
         end = self._firsts[self._groups.stop] if stop is None else stop
@@ -249,6 +254,10 @@ class _LinesPart:
         self.schema = json_schema(shard.source)
         before = content.rows_before
         self._first_row = before[min(shard.first // CUT_BYTES, len(before) - 1)] if before else 0
+        self.rows: int | None = None
+        if len(before) > 1:
+            last = len(before) - 1 if shard.stop is None else min(shard.stop // CUT_BYTES, len(before) - 1)
+            self.rows = before[last] - self._first_row
 
     def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
         schema = pa.schema([self.schema.field(name) for name in columns])

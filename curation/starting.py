@@ -28,7 +28,7 @@ from curation.recipe import Option, Recipe, parse_recipe
 from curation.sampling import FileSurvey, Sample, draw_sample, scattered_places, survey_file
 from curation.sources import find_sources
 from curation.steps import find_steps
-from curation.steps.base import TextStep, step_from_options
+from curation.steps.base import TextStep, domain_head, domain_name, step_from_options
 from curation.steps.language_mix import CJK, CJK_PROMPT_PERCENT
 from curation.steps.normalise import Normalise
 from curation.steps.quota import Quota
@@ -248,9 +248,7 @@ def _format_of(surveys: Sequence[FileSurvey]) -> str:
 
 def _look(sample: Sample) -> _Look:
     samples = sample.samples.filter(pl.col("trouble").is_null())
-    samples = samples.with_columns(
-        reference_kinds(samples), name=pl.col("domain").fill_null("").str.to_lowercase().str.strip_chars()
-    )
+    samples = samples.with_columns(reference_kinds(samples), name=domain_name(pl.col("domain")))
     thoughts = int(samples["completion"].str.contains("</think>", literal=True).sum())
     return _Look(sample=sample, samples=samples, thoughts=thoughts)
 
@@ -267,8 +265,8 @@ def _fit(wanted: _Wanted, look: _Look) -> None:
     names = set(look.samples["name"])
     if (bound := wanted.entry("quota")) is not None:
         quotas = step_from_options(Quota, bound.options, where="quota").quotas()
-        heads = names | {name.replace("_", "-").replace("/", "-").partition("-")[0] for name in names}
-        if not heads & set(quotas):
+        heads = set(look.samples.select(domain_head(pl.col("name"))).to_series())
+        if not (names | heads) & set(quotas):
             told = ", ".join(repr(name) for name in sorted(names))
             bound.left_out = f"its domains are {', '.join(quotas)}, and the files have {told or 'none'}"
     elif len(names) > 1:

@@ -7,7 +7,6 @@ away, so that their sizes are real.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curation.costs import cpu_s
 from curation.executors.annotate import facts_of
 from curation.executors.arrange import TRAIN
 from curation.executors.corpus import DECISIONS, Corpus, columns_needed
@@ -267,42 +267,8 @@ class _Clock:
     @contextmanager
     def stage(self, name: str, units: int) -> Iterator[None]:
         """Measures the block."""
-        wall, cpu = time.perf_counter(), _cpu_s()
+        wall, cpu = time.perf_counter(), cpu_s()
         yield
         self.stages.append(
-            Stage(name=name, units=units, wall_s=time.perf_counter() - wall, cpu_s=max(0.0, _cpu_s() - cpu))
+            Stage(name=name, units=units, wall_s=time.perf_counter() - wall, cpu_s=max(0.0, cpu_s() - cpu))
         )
-
-
-def _cpu_s() -> float:
-    """CPU time of this process, of its children that are gone, and, where the system tells, of those that live."""
-    times = os.times()
-    return (
-        times.user
-        + times.system
-        + times.children_user
-        + times.children_system
-        + sum(map(_ticks, _descendants(os.getpid()))) / os.sysconf("SC_CLK_TCK")
-    )
-
-
-def _descendants(process: int) -> Iterator[int]:
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            children = [int(word) for word in task.read_text(encoding="ascii").split()]
-        except OSError:
-            # It ended in between.
-            continue
-        for child in children:
-            yield child
-            yield from _descendants(child)
-
-
-def _ticks(process: int) -> int:
-    """User and system time of a process and of its children that are gone."""
-    try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    # The name in parentheses may hold anything; user, system and the same of children are fields 14 to 17.
-    return sum(map(int, told.rpartition(")")[2].split()[11:15]))

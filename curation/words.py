@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -192,6 +192,11 @@ def grams(hashes: Hashes, size: int) -> Hashes:
             return joined if joined is not None else power
         power = power[:-width] * _factor(width) + power[width:]
         width *= 2
+
+
+def starts_of(values: npt.NDArray[Any]) -> Places:
+    """Where each new value begins, in an array in which equal values stand together."""
+    return np.flatnonzero(np.concatenate((np.ones(min(1, len(values)), np.bool_), values[1:] != values[:-1])))
 
 
 def spread(hashes: Hashes) -> Hashes:

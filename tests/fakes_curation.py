@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
+import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -136,6 +138,15 @@ def write_rows(
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, row_group_size=group)
     return path
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """A table as the file's ending says: Parquet, or JSON lines, also compressed."""
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+        return
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist()).encode()
+    path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
 
 
 def run_fake(

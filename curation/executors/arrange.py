@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.steps.base import ArrangeStep, Step
+from curation.words import starts_of
 
 TRAIN = "train"
 """The split of all samples where no step splits."""
@@ -68,8 +69,8 @@ def plan_files(kept: pl.DataFrame, steps: Sequence[Step], *, file_bytes: int) ->
         packs = None if part["pack"].null_count() else part["pack"].to_numpy()
         if packs is not None:
             # A pack stays in one file: all of it goes where its first sample does.
-            starts = np.diff(packs, prepend=packs[:1] - 1) != 0
-            owner = owner[np.maximum.accumulate(np.where(starts, np.arange(len(packs)), 0))]
+            starts = starts_of(packs)
+            owner = np.repeat(owner[starts], np.diff(np.append(starts, len(packs))))
         bounds = np.searchsorted(owner, np.arange(count + 1))
         for number in range(count):
             low, high = bounds[number], bounds[number + 1]

@@ -26,7 +26,9 @@ DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_
 (null)."""
 
 _SIGNATURE = "prompt_near"
-_ALWAYS = ("group", "domain", "prompt_chars", "chars", "text_step", "text_reason")
+_SHOWN = ("group", "domain", "prompt_chars", "chars")
+"""What steps see whatever they read."""
+_ALWAYS = (*_SHOWN, "text_step", "text_reason")
 
 
 def columns_needed(steps: Sequence[Step]) -> list[str]:
@@ -114,7 +116,7 @@ class Corpus:
 
     def _seen_by(self, step: GroupStep) -> list[str]:
         """The columns that a step looks at; the others are not copied for it."""
-        seen = {*_ALWAYS, *step.reads(), *(JUDGED if step.needs_verdicts else ())} - {"text_step", "text_reason"}
+        seen = {*_SHOWN, *step.reads(), *(JUDGED if step.needs_verdicts else ())}
         return [name for name in self._facts.columns if name in seen]
 
     def _signed(self, alive: pl.DataFrame) -> pl.DataFrame:

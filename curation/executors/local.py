@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.card import card_of
-from curation.errors import EngineStoppedError, ShardError
+from curation.errors import AccountingError, EngineStoppedError, ShardError
 from curation.executors.arrange import FilePlan, plan_files
 from curation.executors.corpus import DECISIONS, Corpus, columns_needed
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
@@ -230,7 +230,9 @@ class _Passes:
         try:
             found = self._state.read("facts", known.shard.name, known.facts_key, FACTS, ["input_row"])
             if found is None:
-                found = annotate(self._reader(known), self._plan.steps)
+                reader = self._reader(known)
+                found = annotate(reader, self._plan.steps)
+                _account_rows(known, found["input_row"].n_unique(), reader.rows)
                 self._state.write("facts", known.shard.name, known.facts_key, found)
             known.samples = found.height
         except ShardError as error:
@@ -440,6 +442,7 @@ class _Output:
         self._bounds = np.array(corpus.bounds)
         self._files = files
         self._passes = passes
+        self._packs = any(file.packs is not None for file in files)
 
     def write(self, observer: Observer) -> list[DataEntry]:
         """Writes what is missing.
@@ -455,16 +458,16 @@ class _Output:
             if there and there.key == entry.key
         }
         self._directory.forget_data(done)
-        spill = Spill(self._directory.path / STATE / _SPILL, packs=any(file.packs is not None for file in self._files))
+        spill = Spill(self._directory.path / STATE / _SPILL, packs=self._packs)
         missing = [number for number, entry in enumerate(entries) if entry.name not in done]
         scattered = [number for number in missing if not self._files[number].is_in_order]
-        names = self._scatter(spill, scattered) if scattered else []
-        for number, entry in enumerate(entries):
+        if scattered:
+            self._scatter(spill, scattered)
+        for number, (file, entry) in enumerate(zip(self._files, entries, strict=True)):
             if entry.name not in done:
-                file = self._files[number]
-                tables = spill.gather(names, number) if number in scattered else self._read(file)
-                packs = file.packs is not None
-                done[entry.name] = write_data(self._directory, entry, tables, samples=len(file.places), packs=packs)
+                tables = self._read(file) if file.is_in_order else spill.gather(number)
+                samples = len(file.places)
+                done[entry.name] = write_data(self._directory, entry, tables, samples=samples, packs=self._packs)
             observer.advanced(1)
         spill.clear()
         return [done[entry.name] for entry in entries]
@@ -509,20 +512,15 @@ class _Output:
             except ShardError as error:
                 raise _LostShardError(self._shards[number], error) from error
 
-    def _scatter(self, spill: Spill, files: Sequence[int]) -> list[str]:
-        """Brings the samples of some files from all shards into the spill; names of the shards."""
+    def _scatter(self, spill: Spill, files: Sequence[int]) -> None:
+        """Brings the samples of some files from all shards into the spill."""
         places = np.concatenate([self._files[number].places for number in files])
         owners = np.repeat(np.array(files), [len(self._files[number].places) for number in files])
         positions = np.concatenate([np.arange(len(self._files[number].places)) for number in files])
-        packs = [self._files[number].packs for number in files]
-        packed = (
-            None
-            if any(part is None for part in packs)
-            else np.concatenate([part for part in packs if part is not None])
-        )
+        packs = [part for number in files if (part := self._files[number].packs) is not None]
+        packed = np.concatenate(packs) if self._packs else None
         order = np.argsort(places, kind="stable")
         starts = np.searchsorted(places[order], self._bounds)
-        names: list[str] = []
         for number, known in enumerate(self._shards):
             here = order[starts[number] : starts[number + 1]]
             if not len(here):
@@ -534,8 +532,14 @@ class _Output:
                 spill.scatter(known.shard.name, key, piece, owners[here], positions[here])
             except ShardError as error:
                 raise _LostShardError(known, error) from error
-            names.append(known.shard.name)
-        return names
+
+
+def _account_rows(known: _Known, rows: int, in_file: int | None) -> None:
+    """Refuses facts that do not tell of every row of the shard."""
+    if in_file is not None and rows != in_file:
+        raise AccountingError(
+            f"{known.shard.name}: samples of {rows} rows out of {in_file} rows; this is a bug, please report it"
+        )
 
 
 def _judge_identity(bench: Bench) -> list[str]:

@@ -7,7 +7,7 @@ it, which is the mark that it is whole. Both go when the output stands.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from curation.executors.tasks import Piece
 from curation.files import whole_file
 from curation.output import KEPT, PACK, kept_table
+from curation.words import starts_of
 
 _POSITION = pa.field("position", pa.int64())
 _SLICE_ROWS = 1_000
@@ -32,6 +33,7 @@ class Spill:
         self._folder = folder
         self._kept = KEPT.append(PACK) if packs else KEPT
         self._schema = self._kept.append(_POSITION)
+        self._owners: dict[str, list[int]] = {}
 
     def clear(self) -> None:
         """Takes all of it away."""
@@ -41,7 +43,7 @@ class Spill:
             self._folder.rmdir()
 
     def scatter(self, name: str, key: str, piece: Piece, owners: Numbers, positions: Numbers) -> None:
-        """Writes the samples of a shard, unless they lie there under this key.
+        """Brings in the samples of a shard, which are written unless they lie there under this key.
 
         Args:
             name: of the shard.
@@ -53,8 +55,11 @@ class Spill:
         Raises:
             ShardError: the shard cannot be read.
         """
-        if self._index(name, key) is not None:
-            return
+        found = self._index(name, key)
+        self._owners[name] = self._written(name, key, piece, owners, positions) if found is None else found
+
+    def _written(self, name: str, key: str, piece: Piece, owners: Numbers, positions: Numbers) -> list[int]:
+        """Writes the samples of a shard; the file of each batch."""
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{name}.arrow"
         index: list[int] = []
@@ -64,25 +69,20 @@ class Spill:
                 table = kept_table(frame, input_file=piece.path).append_column(_POSITION, pa.array(positions[here]))
                 order = np.argsort(owners[here], kind="stable")
                 table, sorted_owners = table.take(pa.array(order)), owners[here][order]
-                starts = np.flatnonzero(np.diff(sorted_owners, prepend=-1))
+                starts = starts_of(sorted_owners)
                 for start, stop in zip(starts, [*starts[1:], len(sorted_owners)], strict=True):
                     [batch] = table.slice(start, stop - start).combine_chunks().to_batches()
                     writer.write_batch(batch)
                     index.append(int(sorted_owners[start]))
         with whole_file(self._folder / f"{name}.json") as mark:
             mark.write(json.dumps({"key": key, "owners": index}).encode())
+        return index
 
-    def gather(self, names: Sequence[str], number: int) -> Iterator[pa.Table]:
-        """The samples of one file of the output, in its order, some at a time.
-
-        Args:
-            names: of the shards that were scattered.
-            number: of the file.
-        """
+    def gather(self, number: int) -> Iterator[pa.Table]:
+        """The samples of one file of the output, in its order, some at a time; of the shards that were scattered."""
         found: list[pa.RecordBatch] = []
         with ExitStack() as stack:
-            for name in names:
-                owners = self._index(name, None) or []
+            for name, owners in self._owners.items():
                 wanted = [place for place, owner in enumerate(owners) if owner == number]
                 if wanted:
                     mapped = stack.enter_context(pa.memory_map(str(self._folder / f"{name}.arrow")))
@@ -94,13 +94,10 @@ class Spill:
             for start in range(0, len(order), _SLICE_ROWS):
                 yield table.take(pa.array(order[start : start + _SLICE_ROWS]))
 
-    def _index(self, name: str, key: str | None) -> list[int] | None:
+    def _index(self, name: str, key: str) -> list[int] | None:
         """The file of each batch of a shard; None where the shard lies here not whole, or under another key."""
         try:
             fields = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-            owners = fields["owners"]
+            return [int(owner) for owner in fields["owners"]] if fields["key"] == key else None
         except (OSError, ValueError, KeyError):
             return None
-        if key is not None and fields.get("key") != key:
-            return None
-        return [int(owner) for owner in owners]

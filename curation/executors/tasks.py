@@ -19,7 +19,7 @@ import pyarrow as pa
 from curation.errors import AccountingError
 from curation.executors.annotate import facts_of, rewritten
 from curation.executors.corpus import DECISIONS
-from curation.executors.judging import VERDICTS, Bounds, Judge, verdict_frame
+from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, verdict_frame
 from curation.executors.store import VerdictStore
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
@@ -37,7 +37,6 @@ from verifier.types import Outcome, Scored
 JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
 """One row a sample: its verdicts, and what ``verify`` makes of it."""
 
-Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from curation.errors import RecipeError, near
 from curation.recipe import Option
+from curation.words import starts_of
 
 LOOKED_AT = ("group_key", "domain", "language", "score", "prompt", "answers", "tests", "completion")
 """Columns of ``rows.SAMPLES`` that text steps see."""
@@ -58,8 +59,8 @@ class Step:
     """
 
     name: ClassVar[str]
-    only: str = dataclasses.field(default="", metadata={"least": None, "choices": ()})
-    skip: str = dataclasses.field(default="", metadata={"least": None, "choices": ()})
+    only: str = dataclasses.field(default="", metadata={"least": None, "most": None, "choices": ()})
+    skip: str = dataclasses.field(default="", metadata={"least": None, "most": None, "choices": ()})
 
     def covers(self, domain: pl.Expr) -> pl.Expr | None:
         """Whether samples of a domain are looked at; None where those of all are."""
@@ -185,10 +186,8 @@ def groups_of(keys: pl.Series) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
     """The places of each key, ascending; the keys in the order of their first place."""
     values = keys.to_numpy()
     order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=values[order[:1]] - 1 if len(order) else 0) != 0)
-    starts = starts if len(order) else starts[:0]
-    parts = np.split(order, starts[1:])
-    for places in sorted((part for part in parts if len(part)), key=lambda part: int(part[0])):
+    parts = np.split(order, starts_of(values[order]))[1:]
+    for places in sorted(parts, key=lambda part: int(part[0])):
         yield int(values[places[0]]), places
 
 
@@ -215,9 +214,11 @@ StepT = TypeVar("StepT", bound=Step)
 OptionT = TypeVar("OptionT", bound=Option)
 
 
-def option(default: OptionT, *, least: int | None = None, choices: tuple[str, ...] = ()) -> OptionT:
+def option(
+    default: OptionT, *, least: int | None = None, most: int | None = None, choices: tuple[str, ...] = ()
+) -> OptionT:
     """A field of a step: its default, and what it may be."""
-    return dataclasses.field(default=default, metadata={"least": least, "choices": choices})
+    return dataclasses.field(default=default, metadata={"least": least, "most": most, "choices": choices})
 
 
 def step_from_options(kind: type[StepT], options: Mapping[str, Option], *, where: str) -> StepT:
@@ -245,6 +246,9 @@ def _check(field: dataclasses.Field[object], value: Option, *, where: str) -> No
     least = field.metadata["least"]
     if least is not None and isinstance(value, int) and value < least:
         raise RecipeError(where, f"{value} is too small; give at least {least}")
+    most = field.metadata["most"]
+    if most is not None and isinstance(value, int) and value > most:
+        raise RecipeError(where, f"{value} is too great; give at most {most}")
     choices = field.metadata["choices"]
     if choices and value not in choices:
         raise RecipeError(where, f"{value!r} is not a choice; {near(str(value), choices)}")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.errors import RecipeError
 from curation.minhash import from_bytes
 from curation.steps.base import Fates, GroupStep, groups_of, option
 from curation.steps.order import mixed
+from curation.words import starts_of
 
 _ALL = 100
 
@@ -37,12 +37,7 @@ class Dedup(GroupStep):
     """
 
     name: ClassVar[str] = "dedup"
-    similarity_percent: int = option(100, least=1)
-
-    def check(self, where: str) -> None:
-        """Whether the share is one."""
-        if self.similarity_percent > _ALL:
-            raise RecipeError(f"{where}.similarity_percent", f"{self.similarity_percent} is over 100; give 1 to 100")
+    similarity_percent: int = option(100, least=1, most=_ALL)
 
     def reads(self) -> Collection[str]:
         """Digests, and signatures where near ones count."""
@@ -75,7 +70,7 @@ def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
     """For each sample the first that equals it in its group: itself where there is none before, or it has no digest."""
     keys = mixed(mixed(alive["group"].to_numpy()) ^ alive["digest"].fill_null(0).to_numpy())
     order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=keys[order[:1]] + np.uint64(1)))
+    starts = starts_of(keys[order])
     first = np.empty(len(keys), np.int64)
     first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
     return np.where(alive["digest"].is_null().to_numpy(), np.arange(len(keys)), first)

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from curation.errors import RecipeError
 from curation.minhash import clusters, from_bytes
 from curation.steps.base import Fates, GroupStep, option
 
@@ -39,12 +38,7 @@ class DedupPrompts(GroupStep):
     """
 
     name: ClassVar[str] = "dedup_prompts"
-    similarity_percent: int = option(80, least=1)
-
-    def check(self, where: str) -> None:
-        """Whether the share is one."""
-        if self.similarity_percent > _ALL:
-            raise RecipeError(f"{where}.similarity_percent", f"{self.similarity_percent} is over 100; give 1 to 100")
+    similarity_percent: int = option(80, least=1, most=_ALL)
 
     def reads(self) -> Collection[str]:
         """Hashes of prompts, and signatures where near ones count."""

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -16,7 +15,7 @@ from curation.cli import main
 from curation.recipe import Recipe, parse_recipe
 from curation.starting import Started, StartRequest, start_recipe
 from curation.steps import build_steps
-from tests.fakes_curation import FakeEngine, run_fake, think, write_rows
+from tests.fakes_curation import FakeEngine, run_fake, think, write_rows, write_table
 from tests.unit.test_curation_schemas import CASES, ids, table_of
 from verifier.errors import SandboxError
 from verifier.settings import Settings
@@ -75,11 +74,7 @@ def test_a_recipe_runs_as_it_is_and_keeps_what_it_should(tmp_path):
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_the_recipe_for_a_public_dataset_runs(case, ending, tmp_path):
     path = tmp_path / f"a.{ending}"
-    table = table_of(case["columns"], case["rows"])
-    if ending == "parquet":
-        pq.write_table(table, path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    write_table(path, table_of(case["columns"], case["rows"]))
     recipe, text = recipe_of(path)
     assert f"schema {case['schema']}" in text
     report = run_fake([str(path)], tmp_path / "out", recipe=text)

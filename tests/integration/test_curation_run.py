@@ -5,16 +5,20 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.errors import InputError, OutputError, RecipeError, RunLockedError
+from curation.errors import AccountingError, InputError, OutputError, RecipeError, RunLockedError
+from curation.executors.tasks import Readable, annotate
 from curation.manifest import open_directory
-from tests.fakes_curation import RECIPE, FakeEngine, Silence, read_all, run_fake, think, tree, write_rows
+from curation.steps.base import Step
+from tests.fakes_curation import RECIPE, FakeEngine, Silence, read_all, run_fake, think, tree, write_rows, write_table
 
 
 def prompts(count: int, *, first: int = 0) -> list[dict[str, object]]:
@@ -94,6 +98,20 @@ def test_a_shard_with_damage_in_the_middle_is_a_failed_shard(tmp_path):
     report = run_fake([str(path)], tmp_path / "out")
     assert report.entries[0].error
     assert read_all(tmp_path / "out", "data") == []
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_row_that_gets_lost_stops_the_run(tmp_path, monkeypatch, ending):
+    path = tmp_path / f"a.{ending}"
+    write_table(path, pa.Table.from_pylist(prompts(5)))
+
+    def loses_a_row(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
+        return annotate(reader, steps).filter(pl.col("input_row") != 2)
+
+    monkeypatch.setattr("curation.executors.local.annotate", loses_a_row)
+    with pytest.raises(AccountingError, match="samples of 4 rows out of 5 rows"):
+        run_fake([str(path)], tmp_path / "out")
+    assert not list((tmp_path / "out/data").iterdir())
 
 
 def test_invalid_utf8_rejects_that_sample_alone(tmp_path):

@@ -258,3 +258,10 @@ def test_a_step_looks_at_the_domains_it_is_told(options, left):
 def test_a_step_that_drops_may_not_follow_one_that_arranges():
     with pytest.raises(RecipeError, match="put it before"):
         build_steps(parse_recipe('[[steps]]\nname = "shuffle"\n[[steps]]\nname = "length"\n'))
+
+
+@pytest.mark.parametrize("name", ["dedup", "dedup_prompts"])
+@pytest.mark.parametrize(("percent", "message"), [(0, "give at least 1"), (101, "give at most 100")])
+def test_a_similarity_is_a_percentage(name, percent, message):
+    with pytest.raises(RecipeError, match=rf"similarity_percent: .*{message}"):
+        build_steps(parse_recipe(f'[[steps]]\nname = "{name}"\nsimilarity_percent = {percent}\n'))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import json
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from curation.schemas import COLUMNS, SCHEMAS, with_think_tags
 from curation.shards import CUT_BYTES, Shard, ShardReader, check_columns
 from curation.sources import Source, read_content
 from curation.steps import build_steps, recipe_hash
-from tests.fakes_curation import completions_in, read_all, run_fake
+from tests.fakes_curation import completions_in, read_all, run_fake, write_table
 from verifier.formats import Task
 from verifier.types import CodeReference, MathReference
 
@@ -72,12 +71,7 @@ def told(sample):
 @pytest.mark.parametrize("case", CASES, ids=ids(CASES))
 def test_a_shard_of_a_dataset_is_recognised_and_read(case, ending, tmp_path):
     path = tmp_path / f"shard.{ending}"
-    table = table_of(case["columns"], case["rows"])
-    if ending == "parquet":
-        pq.write_table(table, path)
-    else:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist()).encode()
-        path.write_bytes(lines if ending == "jsonl" else gzip.compress(lines))
+    write_table(path, table_of(case["columns"], case["rows"]))
     source = Source(path=str(path))
     shard = Shard(name="shard", source=source)
     content = dataclasses.replace(read_content(source, CUT_BYTES), sha256="tag")
