@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from rich.console import Console
 from curation.agreement import agreement, told
 from curation.asking import differences, explained, status_of
 from curation.costs import COSTS, CostMeter
-from curation.errors import AccountingError, UsageError
-from curation.executors.local import RunPlan, RunReport, run
+from curation.errors import AccountingError, ClusterError, UsageError
+from curation.executors.local import LocalPlacement
+from curation.executors.passes import RunPlan, RunReport, run
+from curation.executors.placement import Placement, SettingsOpener
 from curation.presets import preset, preset_names
 from curation.progress import shard_progress
 from curation.progress_file import Observers, progress_file
@@ -30,11 +32,11 @@ from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
 from curation.sources import find_sources
 from curation.steps import READ, build_steps
-from verifier.engines.base import Engine
 from verifier.errors import InfrastructureError, InvalidRequestError
-from verifier.settings import load_settings
+from verifier.settings import ENVIRONMENT_PREFIX
 
 _WIDTH = 120
+_LOCAL, _RAY = "local", "ray"
 _OK, _TROUBLE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
 
@@ -56,6 +58,20 @@ def main() -> None:
 @click.option("--output", metavar="DIR", help="Where the results go; overrules [output] dir.")
 @click.option("--server", metavar="HOST:PORT", help="A verifier that judges; without it, this process does.")
 @click.option("--sandbox", metavar="NAME", help="Where programs run when this process judges: local or docker.")
+@click.option(
+    "--engine",
+    type=click.Choice([_LOCAL, _RAY]),
+    default=_LOCAL,
+    show_default=True,
+    help="Where shards are worked on: in this process, or on the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    default="local",
+    show_default=True,
+    help="The Ray cluster: HOST:PORT, auto for the one that runs here, local to start one for this run.",
+)
 @click.option("--retry-failed", is_flag=True, help="Judges again the shards that have samples in failed/.")
 @click.option(
     "--store",
@@ -72,6 +88,8 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     output: str | None,
     server: str | None,
     sandbox: str | None,
+    engine: str,
+    address: str,
     retry_failed: bool,  # noqa: FBT001 - click passes it
     store: Path | None,
     no_store: bool,  # noqa: FBT001 - click passes it
@@ -84,7 +102,10 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     try:
         kept = None if no_store else store or _default_store()
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
-        report = _run(plan, server=server, sandbox=sandbox, has_costs=costs)
+        environ = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
+        opener = SettingsOpener(server=server, sandbox=sandbox, environ=environ)
+        _ = opener.settings()
+        report = _run(plan, _placement(engine, address, opener), has_costs=costs)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
@@ -322,17 +343,22 @@ def _default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
 
 
-def _run(plan: RunPlan, *, server: str | None, sandbox: str | None, has_costs: bool) -> RunReport:
-    settings = load_settings(server=server, sandbox=sandbox)
+def _placement(engine: str, address: str, opener: SettingsOpener) -> Placement:
+    if engine == _LOCAL:
+        return LocalPlacement(opener)
+    try:
+        from curation.executors.ray_cluster import RayPlacement  # noqa: PLC0415 - Ray need not be installed
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ClusterError("--engine ray needs Ray, which is not installed: pip install 'assay[ray]'") from error
+    return RayPlacement(opener, address=address)
 
-    def opened() -> AbstractAsyncContextManager[Engine]:
-        from verifier.bootstrap import open_engine  # noqa: PLC0415 - only recipes that verify wait for its imports
 
-        return open_engine(settings, is_ready=False)
-
+def _run(plan: RunPlan, placement: Placement, *, has_costs: bool) -> RunReport:
     with shard_progress() as bar, progress_file(plan.output) as told:
         meter = CostMeter()
-        report = asyncio.run(run(plan, opened, Observers(bar, told, meter)))
+        report = asyncio.run(run(plan, placement, Observers(bar, told, meter)))
         if has_costs:
             meter.write(plan.output)
         else:

@@ -6,8 +6,11 @@
         InputError               no shards, or shards without the columns that are needed
         RunLockedError           another run is at work on the directory
         OutputError              the directory cannot take this run
+        ClusterError             a cluster that cannot be reached, or Ray is not there
       ShardError                 one shard cannot be read; the others go on
-      EngineStoppedError         the engine went away; what is done stays, and a rerun goes on
+      RunStoppedError            the run cannot go on now; what is done stays, and a rerun goes on
+        EngineStoppedError       the engine went away, or fails too often
+        ClusterStoppedError      nothing of the cluster is left that could work, or work ends whatever does it
       AccountingError            rows in and rows out differ: a bug, the shard is not written
 
 A sample that is dropped is not an exception: it is a row with ``drop_step`` and ``drop_reason``.
@@ -40,6 +43,9 @@ class RecipeError(UsageError):
         self.told = message
         super().__init__(f"{field}: {message}")
 
+    def __reduce__(self) -> tuple[type[RecipeError], tuple[str, str]]:
+        return type(self), (self.field, self.told)
+
 
 class InputError(UsageError):
     """No shards were found, or a shard lacks a column."""
@@ -53,12 +59,24 @@ class OutputError(UsageError):
     """The output directory cannot take this run."""
 
 
+class ClusterError(UsageError):
+    """The cluster that was asked for cannot be used."""
+
+
 class ShardError(CurationError):
     """One shard cannot be read; the others go on."""
 
 
-class EngineStoppedError(CurationError):
-    """The engine went away; what is done stays done, and a rerun goes on from there."""
+class RunStoppedError(CurationError):
+    """The run cannot go on now; what is done stays done, and a rerun goes on from there."""
+
+
+class EngineStoppedError(RunStoppedError):
+    """The engine went away, or fails too often."""
+
+
+class ClusterStoppedError(RunStoppedError):
+    """Nothing of the cluster is left that could work, or a piece of work ends every process that does it."""
 
 
 class AccountingError(CurationError):

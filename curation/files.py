@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,27 @@ TEMPORARY = ".tmp"
 """Ending of a file that is not whole yet."""
 
 
+def temporary_name() -> str:
+    """A name that no other process takes, in whatever folder."""
+    return secrets.token_hex(8) + TEMPORARY
+
+
+def sweep(folder: Path) -> None:
+    """Takes away what was never made whole."""
+    for leftover in folder.glob(f"*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes take the place of a file when all of them are written and synced.
 
+    Several may write one file at once: each of them puts a whole one in place.
+
     Raises:
         OSError: it cannot be written; what was there stays.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = path.with_name(temporary_name())
     with temporary.open("wb") as stream:
         yield stream
         stream.flush()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from curation.errors import OutputError, RunLockedError
-from curation.files import TEMPORARY, sync, whole_file
+from curation.files import sweep, sync, temporary_name, whole_file
 from curation.shards import Shard
 from curation.sources import file_sha256
 
@@ -115,18 +116,38 @@ class RunIdentity:
 
 
 class Directory:
-    """The output directory of a run, held by its lock."""
+    """The output directory of a run, held by its lock.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of it.
+        hold: what the lock's file says for as long as the run holds it; empty for one that only reads.
+    """
+
+    def __init__(self, path: Path, hold: str = "") -> None:
         self.path = path
+        self.hold = hold
+        self._temporaries: dict[tuple[str, str], Path] = {}
+
+    def check_held(self) -> None:
+        """Refuses to go on for a run that is over, as work in another process may outlive it.
+
+        Raises:
+            RunLockedError: the directory is no longer that run's.
+        """
+        try:
+            held = (self.path / LOCK).read_text(encoding="ascii")
+        except OSError as error:
+            raise RunLockedError(f"{self.path} cannot be seen: {error.strerror}") from error
+        if held != self.hold:
+            raise RunLockedError(f"the run that this is part of no longer holds {self.path}")
 
     def output(self, kind: str, name: str) -> Path:
         """File of one end of one shard."""
         return self.path / kind / f"{name}.parquet"
 
     def temporary(self, kind: str, name: str) -> Path:
-        """Name under which that file is written before it is whole."""
-        return self.path / kind / f"{name}.parquet{TEMPORARY}"
+        """Where this object writes that file before it is whole; another one does so elsewhere."""
+        return self._temporaries.setdefault((kind, name), self.path / kind / temporary_name())
 
     def entry(self, name: str) -> ShardEntry | None:
         """The entry of a shard whose outputs stand as it says; None where there is no such."""
@@ -175,7 +196,12 @@ class Directory:
             sync(self.path / folder)
 
     def publish(self, entry: ShardEntry) -> None:
-        """Puts the temporary files of a shard's account in place, then says that it is done."""
+        """Puts the temporary files of a shard's account in place, then says that it is done.
+
+        Raises:
+            RunLockedError: the run is over.
+        """
+        self.check_held()
         for kind in DROPPED_KINDS:
             target = self.output(kind, entry.name)
             if kind in entry.outputs:
@@ -186,7 +212,12 @@ class Directory:
         _write(self.path / _ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
 
     def publish_data(self, entry: DataEntry) -> None:
-        """Puts the temporary file of kept samples in place, then says that it is done."""
+        """Puts the temporary file of kept samples in place, then says that it is done.
+
+        Raises:
+            RunLockedError: the run is over.
+        """
+        self.check_held()
         self.temporary(DATA, entry.name).replace(self.output(DATA, entry.name))
         sync(self.path / DATA)
         _write(self.path / _DATA_ENTRIES / f"{entry.name}.json", _json(asdict(entry)))
@@ -266,10 +297,20 @@ def open_directory(path: Path) -> Iterator[Directory]:
             raise RunLockedError(
                 f"another run is at work on {path}; wait for it, or choose another --output"
             ) from error
-        for folder in (path, *(path / name for name in _FOLDERS)):
-            for leftover in folder.glob(f"*{TEMPORARY}"):
-                leftover.unlink()
-        yield Directory(path)
+        folders = (path, *(path / name for name in _FOLDERS))
+        for folder in folders:
+            sweep(folder)
+        hold = secrets.token_hex(8)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, hold.encode("ascii"), 0)
+        os.fsync(lock)
+        try:
+            yield Directory(path, hold)
+        finally:
+            # Work of this run that a lost machine still does comes to nothing from here on.
+            os.ftruncate(lock, 0)
+            for folder in folders:
+                sweep(folder)
     finally:
         os.close(lock)
 

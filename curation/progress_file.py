@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from curation.errors import UsageError
-from curation.executors.local import Observer
+from curation.executors.passes import Observer
 from curation.files import TEMPORARY
 from curation.manifest import ShardEntry
 

@@ -74,7 +74,7 @@ def troubles(entries: Sequence[ShardEntry], unfinished: Sequence[str], stopped: 
         )
     if stopped:
         lines.append(f"stopped: {stopped}")
-        lines.append(f"{len(unfinished)} shard(s) are left; when the verifier is back, run the same command again")
+        lines.append(f"{len(unfinished)} shard(s) are left; when that is mended, run the same command again")
     return lines
 
 

@@ -6,17 +6,20 @@ import asyncio
 import gzip
 import hashlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.executors.local import Observer, RunPlan, RunReport, run
+from curation.executors.local import LocalPlacement
+from curation.executors.passes import Observer, RunPlan, RunReport, run
+from curation.executors.placement import Placement
 from curation.manifest import ShardEntry
 from curation.recipe import load_recipe, parse_recipe
 from curation.shards import check_columns, cut_into_shards
@@ -90,6 +93,26 @@ class FakeEngine:
         pass
 
 
+class Deadly(FakeEngine):
+    """Ends its process at the word ``kills``."""
+
+    async def verify(self, group: Group) -> GroupResult:
+        if any("kills" in text for text in group.completions):
+            os._exit(1)
+        return await super().verify(group)
+
+
+@dataclass(frozen=True)
+class FakeOpener:
+    """Opens a fake engine, also in another process."""
+
+    latency_s: float = 0.0
+
+    @asynccontextmanager
+    async def __call__(self, processors: int | None) -> AsyncIterator[FakeEngine]:
+        yield Deadly(latency_s=self.latency_s)
+
+
 class Silence:
     """An observer that only counts."""
 
@@ -158,6 +181,8 @@ def run_fake(
     observer: Observer | None = None,
     retries_failed: bool = False,
     store: Path | None = None,
+    placement: Placement | None = None,
+    threads: int | None = None,
 ) -> RunReport:
     parsed = replace(parse_recipe(recipe), globs=tuple(globs))
     sources = find_sources(parsed.globs, parsed.storage)
@@ -173,10 +198,10 @@ def run_fake(
     )
 
     @asynccontextmanager
-    async def open_fake() -> AsyncIterator[FakeEngine]:
+    async def open_fake(processors: int | None) -> AsyncIterator[FakeEngine]:
         yield engine or FakeEngine()
 
-    return asyncio.run(run(plan, open_fake, observer or Silence()))
+    return asyncio.run(run(plan, placement or LocalPlacement(open_fake, threads=threads), observer or Silence()))
 
 
 def read_all(output: Path, kind: str) -> list[dict[str, object]]:
@@ -201,12 +226,16 @@ def tree(output: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    recipe, glob, output, latency_s, store = sys.argv[1:]
+    recipe, glob, output, latency_s, store, *address = sys.argv[1:]
     text = Path(recipe).read_text(encoding="utf-8")
     load_recipe(Path(recipe))
-    report = run_fake(
-        [glob], Path(output), recipe=text, engine=FakeEngine(latency_s=float(latency_s)), store=Path(store)
-    )
+    opener = FakeOpener(latency_s=float(latency_s))
+    placement: Placement = LocalPlacement(opener)
+    if address:
+        from curation.executors.ray_cluster import RayPlacement
+
+        placement = RayPlacement(opener, address=address[0])
+    report = run_fake([glob], Path(output), recipe=text, store=Path(store), placement=placement)
     sys.exit(1 if report.stopped else 0)
 
 

@@ -35,6 +35,9 @@ class UnknownNameError(InvalidRequestError):
         self.known = known
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}")
 
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
+        return type(self), (self.kind, self.name, self.known)
+
 
 class UnscorableError(VerifierError):
     """The task is at fault; becomes a verdict UNSCORABLE.

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.errors import AccountingError, EngineStoppedError
-from curation.executors.store import VerdictStore, content_key
+from curation.executors.store import Verdicts, content_key
 from curation.rows import VERDICT, BadReference, reference_from_columns
 from verifier.engines.base import Engine
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
@@ -173,7 +173,7 @@ class Judge:
         recipe: str,
         bounds: Bounds,
         advance: Callable[[int], None],
-        store: VerdictStore | None = None,
+        store: Verdicts | None = None,
         context: str = "",
     ) -> None:
         self._engine = engine

@@ -17,7 +17,7 @@ from importlib.metadata import version
 import polars as pl
 
 from curation.errors import EngineStoppedError
-from curation.executors.store import VerdictStore, content_key
+from curation.executors.store import Verdicts, content_key
 from curation.judge_spec import JudgeSpec
 from curation.steps.verify import AUDIT, FORM, Verify, overruled
 from verifier.errors import JudgeModelError, UnscorableError
@@ -56,7 +56,7 @@ async def second_opinions(
     *,
     spec: JudgeSpec,
     verify: Verify,
-    store: VerdictStore | None,
+    store: Verdicts | None,
 ) -> dict[int, Verdict]:
     """Place in the shard -> verdict of the judge, or of the audit.
 
@@ -86,7 +86,7 @@ class _Asking:
         spec: JudgeSpec,
         verify: Verify,
         judge: JudgeModel,
-        store: VerdictStore | None,
+        store: Verdicts | None,
     ) -> None:
         self.opinions: dict[int, Verdict] = {}
         self._found = found

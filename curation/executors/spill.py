@@ -7,7 +7,7 @@ it, which is the mark that it is whole. Both go when the output stands.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.executors.tasks import Piece
-from curation.files import whole_file
+from curation.files import temporary_name, whole_file
 from curation.output import KEPT, PACK, kept_table
 from curation.words import starts_of
 
@@ -33,7 +33,6 @@ class Spill:
         self._folder = folder
         self._kept = KEPT.append(PACK) if packs else KEPT
         self._schema = self._kept.append(_POSITION)
-        self._owners: dict[str, list[int]] = {}
 
     def clear(self) -> None:
         """Takes all of it away."""
@@ -42,7 +41,16 @@ class Spill:
         if self._folder.is_dir():
             self._folder.rmdir()
 
-    def scatter(self, name: str, key: str, piece: Piece, owners: Numbers, positions: Numbers) -> None:
+    def scatter(
+        self,
+        name: str,
+        key: str,
+        piece: Piece,
+        *,
+        owners: Numbers,
+        positions: Numbers,
+        check_held: Callable[[], None],
+    ) -> list[int]:
         """Brings in the samples of a shard, which are written unless they lie there under this key.
 
         Args:
@@ -51,20 +59,22 @@ class Spill:
             piece: the samples, in the order of the shard.
             owners: number of the file that each goes to.
             positions: of each in that file.
+            check_held: called before anything is put in place.
+
+        Returns:
+            The number of the file that each batch goes to.
 
         Raises:
             ShardError: the shard cannot be read.
         """
         found = self._index(name, key)
-        self._owners[name] = self._written(name, key, piece, owners, positions) if found is None else found
-
-    def _written(self, name: str, key: str, piece: Piece, owners: Numbers, positions: Numbers) -> list[int]:
-        """Writes the samples of a shard; the file of each batch."""
+        if found is not None:
+            return found
         self._folder.mkdir(exist_ok=True)
-        path = self._folder / f"{name}.arrow"
+        temporary = self._folder / temporary_name()
         index: list[int] = []
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with path.open("wb") as stream, pa.ipc.new_file(stream, self._schema, options=options) as writer:
+        with temporary.open("wb") as stream, pa.ipc.new_file(stream, self._schema, options=options) as writer:
             for frame, here in piece.frames():
                 table = kept_table(frame, input_file=piece.path).append_column(_POSITION, pa.array(positions[here]))
                 order = np.argsort(owners[here], kind="stable")
@@ -74,20 +84,24 @@ class Spill:
                     [batch] = table.slice(start, stop - start).combine_chunks().to_batches()
                     writer.write_batch(batch)
                     index.append(int(sorted_owners[start]))
+        check_held()
+        temporary.replace(self._folder / f"{name}.arrow")
         with whole_file(self._folder / f"{name}.json") as mark:
             mark.write(json.dumps({"key": key, "owners": index}).encode())
         return index
 
-    def gather(self, number: int) -> Iterator[pa.Table]:
-        """The samples of one file of the output, in its order, some at a time; of the shards that were scattered."""
+    def gather(self, batches: Mapping[str, Sequence[int]]) -> Iterator[pa.Table]:
+        """The samples of one file of the output, in its order, some at a time.
+
+        Args:
+            batches: shard -> numbers of its batches that go to the file.
+        """
         found: list[pa.RecordBatch] = []
         with ExitStack() as stack:
-            for name, owners in self._owners.items():
-                wanted = [place for place, owner in enumerate(owners) if owner == number]
-                if wanted:
-                    mapped = stack.enter_context(pa.memory_map(str(self._folder / f"{name}.arrow")))
-                    reader = stack.enter_context(pa.ipc.open_file(mapped))
-                    found += [reader.get_batch(place) for place in wanted]
+            for name, numbers in batches.items():
+                mapped = stack.enter_context(pa.memory_map(str(self._folder / f"{name}.arrow")))
+                reader = stack.enter_context(pa.ipc.open_file(mapped))
+                found += [reader.get_batch(number) for number in numbers]
             table = pa.Table.from_batches(found, schema=self._schema)
             order = np.argsort(table["position"].to_numpy(), kind="stable")
             table = table.select(self._kept.names)

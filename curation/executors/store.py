@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from curation.errors import OutputError
 from verifier.types import Outcome, Scored, Verdict
@@ -39,6 +39,19 @@ def content_key(context: str, parts: Sequence[object]) -> bytes:
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return digest.digest()
+
+
+class Verdicts(Protocol):
+    """What a shard is judged with: the store, or a way to it from another machine."""
+
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Scored]:
+        """The verdicts that are known."""
+
+    def add(self, entries: Iterable[tuple[bytes, Scored]]) -> None:
+        """Keeps verdicts, in batches; FAILED ones are left out."""
+
+    def flush(self) -> None:
+        """Writes what is pending."""
 
 
 class VerdictStore:
@@ -68,20 +81,26 @@ class VerdictStore:
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Scored]:
         """The verdicts that are known."""
-        found: dict[bytes, Scored] = {}
+        return from_texts(self.find_texts(keys))
+
+    def find_texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
+        """The same as they are written, to be sent elsewhere."""
+        found: dict[bytes, str] = {}
         for start in range(0, len(keys), _ASKED):
             asked = keys[start : start + _ASKED]
             marks = ",".join("?" * len(asked))
             statement = f"SELECT key, scored FROM verdicts WHERE key IN ({marks})"  # noqa: S608 - question marks alone
             with closing(self._connection.execute(statement, asked)) as rows:
-                found.update((key, _scored(text)) for key, text in rows)
+                found.update(rows)
         return found
 
     def add(self, entries: Iterable[tuple[bytes, Scored]]) -> None:
         """Keeps verdicts, in batches; FAILED ones are left out."""
-        for key, scored in entries:
-            if not any(verdict.outcome is Outcome.FAILED for verdict in scored.verdicts):
-                self._pending[key] = _text(scored)
+        self.add_texts(as_texts(entries))
+
+    def add_texts(self, entries: Mapping[bytes, str]) -> None:
+        """Keeps them as they come from elsewhere."""
+        self._pending.update(entries)
         if len(self._pending) >= _PENDING:
             self.flush()
 
@@ -96,6 +115,20 @@ class VerdictStore:
         except sqlite3.Error as error:
             raise OSError(f"the verdict store: {error}") from error
         self._pending.clear()
+
+
+def as_texts(entries: Iterable[tuple[bytes, Scored]]) -> dict[bytes, str]:
+    """Verdicts as they are written; without the FAILED ones."""
+    return {
+        key: _text(scored)
+        for key, scored in entries
+        if not any(verdict.outcome is Outcome.FAILED for verdict in scored.verdicts)
+    }
+
+
+def from_texts(texts: Mapping[bytes, str]) -> dict[bytes, Scored]:
+    """Verdicts that were written."""
+    return {key: _scored(text) for key, text in texts.items()}
 
 
 def _text(scored: Scored) -> str:

@@ -20,7 +20,7 @@ from curation.errors import AccountingError
 from curation.executors.annotate import facts_of, rewritten
 from curation.executors.corpus import DECISIONS
 from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, verdict_frame
-from curation.executors.store import VerdictStore
+from curation.executors.store import Verdicts
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
 from curation.judge_spec import JudgeSpec
@@ -91,7 +91,7 @@ class Bench:
     verify: Verify
     bounds: Bounds
     advance: Callable[[int], None]
-    store: VerdictStore | None = None
+    store: Verdicts | None = None
     context: str = ""
     judge: JudgeSpec | None = None
 

@@ -119,7 +119,7 @@ def lines(rows):
 @pytest.mark.parametrize("ending", ["parquet", "jsonl", "jsonl.gz"])
 def test_the_text_of_each_place_is_found_wherever_the_command_runs(tmp_path, monkeypatch, ending):
     monkeypatch.setattr(shards, "CUT_BYTES", 3_000)
-    monkeypatch.setattr("curation.executors.local.CUT_BYTES", 3_000)
+    monkeypatch.setattr("curation.executors.jobs.CUT_BYTES", 3_000)
     monkeypatch.setattr(shards, "_SHARD_BYTES", 300)
     monkeypatch.chdir(tmp_path)
     rows = [
@@ -237,7 +237,7 @@ def test_status_tells_the_pass_the_rate_and_the_time_left_while_a_run_is_at_work
         write_rows(tmp_path / f"{name}.parquet", [row])
     asking = Asking(tmp_path / "out")
     with progress_file(tmp_path / "out") as told:
-        run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", observer=Observers(told, asking))
+        run_fake([str(tmp_path / "*.parquet")], tmp_path / "out", observer=Observers(told, asking), threads=1)
         told.ended()
     of = {
         stage: [text for text in asking.told if f", {stage}: " in text] for stage in ("reading", "judging", "writing")

@@ -108,6 +108,15 @@ def test_an_unknown_sandbox_or_a_dead_server_ends_before_any_work(folder):
     assert "run the same command again" in result.stderr
 
 
+def test_the_engine_ray_says_how_to_get_it_where_it_is_not_there(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "curation.executors.ray_cluster", raising=False)
+    result = curate(folder, "--engine", "ray")
+    assert result.exit_code == 2
+    assert "pip install 'assay[ray]'" in result.stderr
+    assert not (folder / "out").exists()
+
+
 def test_help_and_version():
     assert "Curates Parquet shards" in CliRunner().invoke(main, ["--help"]).stdout
     assert "--retry-failed" in CliRunner().invoke(main, ["run", "--help"]).stdout

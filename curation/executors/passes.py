@@ -1,0 +1,497 @@
+"""The passes of a run over its shards, wherever they are done.
+
+Each pass takes up what is left of it: facts (``state/*.facts.parquet``), verdicts (``state/*.verdicts.parquet``), the
+files of what is kept, and the account of what was dropped. Decisions are made in between, in this process, on the facts
+and verdicts of all shards, so a changed threshold judges nothing again, and a text is written once. What is done to
+one shard or to one file is a job, and a ``Placement`` says who does it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+
+from curation.card import card_of
+from curation.errors import EngineStoppedError, RunStoppedError
+from curation.executors.arrange import FilePlan, plan_files
+from curation.executors.corpus import DECISIONS, Corpus, columns_needed
+from curation.executors.jobs import (
+    Account,
+    Annotate,
+    CheckFile,
+    JudgeShard,
+    Known,
+    Lost,
+    Part,
+    ReadFile,
+    Scatter,
+    Site,
+    WriteFile,
+)
+from curation.executors.judging import Mask
+from curation.executors.placement import Crew, Placement
+from curation.executors.tasks import JUDGEMENTS
+from curation.manifest import DataEntry, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
+from curation.recipe import Recipe
+from curation.shards import Shard
+from curation.steps import facts_hash, recipe_hash
+from curation.steps.base import Step
+from curation.steps.verify import Verify
+
+T = TypeVar("T")
+
+_LEAST_JUDGED = 200
+"""Verdicts before the share of those that failed says anything."""
+
+
+class Observer(Protocol):
+    """Is told how a run goes on."""
+
+    def stage_started(self, stage: str, total: int) -> None:
+        """A pass over the shards begins, over so many rows or completions."""
+
+    def advanced(self, count: int) -> None:
+        """So many of them are done."""
+
+    def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
+        """A shard is done, failed, or was done before (not fresh)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What a run is to do.
+
+    Args:
+        retries_failed: whether what failed is judged again.
+        store: file of the verdicts that are known; None knows none.
+    """
+
+    recipe: Recipe
+    steps: tuple[Step, ...]
+    shards: tuple[Shard, ...]
+    output: Path
+    retries_failed: bool = False
+    store: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run has come to.
+
+    Args:
+        entries: of the shards that are done or failed, in order.
+        unfinished: names of the shards that were not reached.
+        stopped: why the run stopped early; empty where it did not.
+    """
+
+    entries: list[ShardEntry]
+    unfinished: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+
+async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunReport:
+    """Does what is left of a run.
+
+    Raises:
+        UsageError: the directory is held by another run or has other shards in it, the recipe asks for what the
+            engine does not have, or the placement cannot be opened.
+        AccountingError: a sample got lost.
+    """
+    verify = next((step for step in plan.steps if isinstance(step, Verify)), None)
+    if plan.recipe.judge is not None:
+        plan.recipe.judge.check()
+    with open_directory(plan.output) as directory:
+        directory.refuse_strangers(plan.shards)
+        async with placement.opened(judges=verify is not None, store=plan.store) as crew:
+            identity = RunIdentity(
+                recipe_hash=recipe_hash(plan.recipe, plan.steps),
+                steps=tuple(step.name for step in plan.steps),
+                engine_hash="" if verify is None else await _engine_hash(verify, crew),
+                versions={name: version(name) for name in ("assay", "polars", "pyarrow")},
+            )
+            return await _Passes(plan, directory, identity, crew, observer).run()
+
+
+async def _engine_hash(verify: Verify, crew: Crew) -> str:
+    info = await crew.engine_info()
+    for wrong in verify.refused_by(info):
+        raise wrong
+    return info.config_hash
+
+
+class _LostShardError(Exception):
+    """A shard that was read before cannot be read any more; all is to be decided anew without it."""
+
+
+class _Passes:
+    """The passes of a run over its shards; decisions are made in between, on all shards."""
+
+    def __init__(
+        self, plan: RunPlan, directory: Directory, identity: RunIdentity, crew: Crew, observer: Observer
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._identity = identity
+        self._crew = crew
+        self._observer = observer
+        self._site = Site(
+            path=directory.path, hold=directory.hold, recipe=plan.recipe, steps=plan.steps, identity=identity
+        )
+        self._facts_hash = facts_hash(plan.recipe, plan.steps)
+        self._columns = columns_needed(plan.steps)
+        self._shards = [Known(shard=shard) for shard in plan.shards]
+
+    async def run(self) -> RunReport:
+        """All of them; what is done stays where the run has to stop."""
+        self._directory.forget_manifest()
+        self._directory.write_recipe(self._plan.recipe.text)
+        try:
+            await self._read()
+            while True:
+                good = [known for known in self._shards if not known.error]
+                try:
+                    corpus = await self._decide(good)
+                    files = await self._write(good, corpus)
+                    break
+                except _LostShardError:
+                    continue
+            entries = await self._account(corpus)
+        except RunStoppedError as error:
+            return self._report([], [], [known.name for known in self._shards], str(error))
+        return self._report(entries, files, [], "")
+
+    async def _read(self) -> None:
+        self._observer.stage_started("reading", len(self._shards))
+        asked: deque[Known] = deque()
+        async with aclosing(self._crew.each(self._site, self._annotations(asked))) as outcomes:
+            async for outcome in outcomes:
+                known = asked.popleft()
+                if isinstance(outcome, Lost):
+                    known.error = outcome.error
+                else:
+                    known.samples = outcome
+                self._observer.advanced(1)
+
+    async def _annotations(self, asked: deque[Known]) -> AsyncIterator[Annotate]:
+        """A job for each shard as its file has been read, so that a file is still at hand when its shards are."""
+        files = [list(shards) for _, shards in groupby(self._shards, key=lambda known: known.shard.path)]
+        jobs = [ReadFile(source=shards[0].shard.source) for shards in files]
+        async with aclosing(self._crew.each(self._site, jobs)) as contents:
+            for shards in files:
+                content = await anext(contents)
+                for known in shards:
+                    if isinstance(content, Lost):
+                        known.error = content.error
+                        self._observer.advanced(1)
+                        continue
+                    known.content = content
+                    known.facts_key = _key(
+                        content.sha256, known.shard.part, self._facts_hash, self._identity.versions["assay"]
+                    )
+                    asked.append(known)
+                    yield Annotate(known=known)
+
+    async def _decide(self, shards: list[Known]) -> Corpus:
+        """Decides on the samples of all shards.
+
+        Raises:
+            _LostShardError: one of them can no longer be read.
+        """
+        corpus = Corpus([self._site.facts(known, self._columns) for known in shards], self._plan.steps)
+        corpus.decide_before_verdicts()
+        if self._site.verify is not None:
+            corpus.decide_after(await self._judge(shards, corpus.to_judge(), self._site.verify))
+        return corpus
+
+    async def _judge(self, shards: list[Known], wanted: list[Mask], verify: Verify) -> list[pl.DataFrame]:
+        """The decisions of all shards.
+
+        Raises:
+            EngineStoppedError: the engine went away, or fails too often.
+            _LostShardError: a shard can no longer be read.
+        """
+        self._observer.stage_started("judging", sum(int(mask.sum()) for mask in wanted))
+        judge = self._plan.recipe.judge
+        identities = [] if judge is None else [judge.identity]
+        options = json.dumps([verify.name, dataclasses.asdict(verify), self._site.judging_context, *identities])
+        standing: list[pl.DataFrame | None] = []
+        for known, mask in zip(shards, wanted, strict=True):
+            digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+            known.verdicts_key = _key(known.facts_key, options, digest)
+            found = self._site.state.read("verdicts", known.name, known.verdicts_key, JUDGEMENTS, list(DECISIONS))
+            is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
+            standing.append(None if is_anew else found)
+        missing = [place for place, found in enumerate(standing) if found is None]
+        jobs = [
+            JudgeShard(known=shards[place], wanted=wanted[place], first_key=_first_key(shards[place]))
+            for place in missing
+        ]
+        decisions: list[pl.DataFrame] = []
+        judged, failures = 0, pl.DataFrame(schema=DECISIONS)
+        async with aclosing(self._crew.judge(self._site, jobs, self._observer.advanced)) as outcomes:
+            for known, mask, found in zip(shards, wanted, standing, strict=True):
+                if found is None:
+                    found = self._decided(known, await anext(outcomes))  # noqa: PLW2901 - what was missing
+                else:
+                    self._observer.advanced(int(mask.sum()))
+                decisions.append(found)
+                judged += int(mask.sum())
+                failures = failures.vstack(found.filter("is_failed"))
+                self._refuse_failures(judged, failures)
+        await self._judge_failed(shards, decisions, [place for place in missing if decisions[place]["is_failed"].any()])
+        if any(known.error for known in shards):
+            raise _LostShardError
+        return decisions
+
+    async def _judge_failed(self, shards: list[Known], decisions: list[pl.DataFrame], places: list[int]) -> None:
+        """Asks once more for what failed, when all shards have been judged: much of what fails is a passing trouble."""
+        jobs = [
+            JudgeShard(
+                known=shards[place],
+                wanted=decisions[place]["is_failed"].to_numpy(),
+                first_key=_first_key(shards[place]),
+                is_last=True,
+            )
+            for place in places
+        ]
+        async with aclosing(self._crew.judge(self._site, jobs, self._observer.advanced)) as outcomes:
+            for place in places:
+                decisions[place] = self._decided(shards[place], await anext(outcomes))
+
+    @staticmethod
+    def _decided(known: Known, outcome: pl.DataFrame | Lost) -> pl.DataFrame:
+        """The decisions of a shard; none where it is lost, and that is kept in mind."""
+        if isinstance(outcome, Lost):
+            known.error = outcome.error
+            return pl.DataFrame(schema=DECISIONS)
+        return outcome
+
+    def _refuse_failures(self, judged: int, failures: pl.DataFrame) -> None:
+        most = self._plan.recipe.verify.max_failed_percent
+        if judged >= _LEAST_JUDGED and 100 * failures.height > most * judged:
+            reasons = failures.group_by("verify_reason").len().sort(-pl.col("len").cast(pl.Int64), "verify_reason")
+            worst, count = reasons.row(0)
+            raise EngineStoppedError(
+                f"{failures.height} of {judged} completions could not be judged, which is over "
+                f"[verify] max_failed_percent = {most:g}; most of them ({count}) for {worst}: mend that, or raise the "
+                f"bound"
+            )
+
+    async def _write(self, shards: list[Known], corpus: Corpus) -> list[DataEntry]:
+        """The files of what is kept: those that do not stand yet are written, the others stay.
+
+        Raises:
+            _LostShardError: a shard can no longer be read.
+        """
+        files = plan_files(corpus.kept(), self._plan.steps, file_bytes=self._plan.recipe.file_bytes)
+        layout = _Layout(shards, corpus.bounds, files, self._identity)
+        self._observer.stage_started("writing", len(files))
+        done = await self._standing([layout.entry(file) for file in files])
+        self._directory.forget_data([file.name for file in files if file.name in done])
+        self._observer.advanced(len(done))
+        missing = [number for number, file in enumerate(files) if file.name not in done]
+        scattered = [number for number in missing if not files[number].is_in_order]
+        batches: dict[int, dict[str, list[int]]] = {}
+        async with aclosing(self._crew.each(self._site, layout.scatter_jobs(scattered))) as spilled:
+            async for outcome in spilled:
+                shard, owners = self._unless_lost(outcome)
+                for batch, number in enumerate(owners):
+                    batches.setdefault(number, {}).setdefault(shard, []).append(batch)
+        jobs = layout.write_jobs(missing, batches)
+        async with aclosing(self._crew.each(self._site, jobs)) as written:
+            async for outcome in written:
+                entry = self._unless_lost(outcome)
+                done[entry.name] = entry
+                self._observer.advanced(1)
+        self._site.spill(packs=layout.packs).clear()
+        return [done[file.name] for file in files]
+
+    async def _standing(self, entries: Sequence[DataEntry]) -> dict[str, DataEntry]:
+        """Name -> entry of the files that stand already."""
+        found: dict[str, DataEntry] = {}
+        async with aclosing(self._crew.each(self._site, [CheckFile(name=entry.name) for entry in entries])) as outcomes:
+            for entry in entries:
+                there = await anext(outcomes)
+                if isinstance(there, DataEntry) and there.key == entry.key:
+                    found[there.name] = there
+        return found
+
+    def _unless_lost(self, outcome: T | Lost) -> T:
+        """What a job gave.
+
+        Raises:
+            _LostShardError: it could not read a shard, of which that is kept in mind.
+        """
+        if isinstance(outcome, Lost):
+            next(known for known in self._shards if known.name == outcome.shard).error = outcome.error
+            raise _LostShardError
+        return outcome
+
+    async def _account(self, corpus: Corpus) -> list[ShardEntry]:
+        """What became of the samples of each shard."""
+        self._observer.stage_started("accounting", len(self._shards))
+        entries: dict[str, ShardEntry] = {}
+        jobs: list[tuple[Known, str, int]] = []
+        starts = iter(corpus.bounds)
+        for known in self._shards:
+            if known.error:
+                entries[known.name] = self._failed(known)
+                self._ended(entries[known.name], is_fresh=True)
+                continue
+            start = next(starts)
+            key = _key(
+                known.shard.path, known.facts_key, known.verdicts_key, corpus.ledger.digest(start, known.samples)
+            )
+            entry = self._directory.entry(known.name)
+            is_anew = entry is not None and self._plan.retries_failed and entry.failed
+            if entry is not None and entry.key == key and not entry.error and not is_anew:
+                entries[known.name] = entry
+                self._ended(entry, is_fresh=False)
+            else:
+                self._directory.forget(known.name)
+                jobs.append((known, key, start))
+        # The fates of a shard are put together when its turn comes.
+        accounts = (
+            Account(known=known, fates=corpus.ledger.fates(start, known.samples), key=key) for known, key, start in jobs
+        )
+        async with aclosing(self._crew.each(self._site, accounts)) as outcomes:
+            async for outcome in outcomes:
+                entry = self._unless_lost(outcome)
+                entries[entry.name] = entry
+                self._ended(entry, is_fresh=True)
+        return [entries[known.name] for known in self._shards]
+
+    def _ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
+        self._observer.advanced(1)
+        self._observer.shard_ended(entry, is_fresh=is_fresh)
+
+    def _failed(self, known: Known) -> ShardEntry:
+        self._directory.forget(known.name)
+        self._site.state.forget(known.name)
+        entry = ShardEntry(
+            name=known.name,
+            input_file=known.shard.path,
+            input_part=known.shard.part,
+            input_sha256=known.sha256,
+            key=_key(known.shard.path, known.sha256),
+            error=known.error,
+        )
+        self._directory.publish(entry)
+        return entry
+
+    def _report(
+        self, entries: list[ShardEntry], files: list[DataEntry], unfinished: list[str], stopped: str
+    ) -> RunReport:
+        if entries:
+            self._directory.write_card(card_of(self._plan.recipe, files, entries, self._identity.versions))
+        self._directory.write_manifest(manifest_of(self._identity, entries, files, unfinished))
+        return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
+
+
+class _Layout:
+    """Which samples of which shard go to which file, and the jobs that bring them there."""
+
+    def __init__(
+        self, shards: Sequence[Known], bounds: Sequence[int], files: Sequence[FilePlan], identity: RunIdentity
+    ) -> None:
+        self._shards = shards
+        self._bounds = np.array(bounds)
+        self._files = files
+        self._identity_key = json.dumps(dict(identity.versions), sort_keys=True)
+        """What the bytes of all files follow from besides."""
+        self.packs = any(file.packs is not None for file in files)
+
+    def entry(self, file: FilePlan) -> DataEntry:
+        """The file with the key that its bytes follow from."""
+        digest = hashlib.sha256(json.dumps([file.name, self._identity_key]).encode())
+        for number, indices in self._parts(file):
+            known = self._shards[number]
+            digest.update(json.dumps([known.shard.path, known.facts_key, known.verdicts_key]).encode())
+            digest.update((file.places[indices] - self._bounds[number]).tobytes())
+            digest.update(indices.tobytes())
+            if file.packs is not None:
+                digest.update(file.packs[indices].tobytes())
+        return DataEntry(
+            name=file.name, split=file.split, key=digest.hexdigest(), domains=file.domains, chars=file.chars
+        )
+
+    def write_jobs(
+        self, numbers: Sequence[int], scattered: Mapping[int, Mapping[str, Sequence[int]]]
+    ) -> Iterator[WriteFile]:
+        """Writes some files; those whose order is not that of the input from the batches of the spill."""
+        for number in numbers:
+            file = self._files[number]
+            yield WriteFile(
+                entry=self.entry(file),
+                samples=len(file.places),
+                packs=self.packs,
+                scattered=scattered.get(number, {}),
+                parts=tuple(self._file_parts(file)) if file.is_in_order else (),
+            )
+
+    def _file_parts(self, file: FilePlan) -> Iterator[Part]:
+        for owner, indices in self._parts(file):
+            yield Part(
+                known=self._shards[owner],
+                places=file.places[indices] - self._bounds[owner],
+                packs=None if file.packs is None else file.packs[indices],
+            )
+
+    def scatter_jobs(self, numbers: Sequence[int]) -> Iterator[Scatter]:
+        """Brings the samples of some files from all shards into the spill."""
+        if not numbers:
+            return
+        files = [self._files[number] for number in numbers]
+        places = np.concatenate([file.places for file in files])
+        owners = np.repeat(np.array(numbers), [len(file.places) for file in files])
+        positions = np.concatenate([np.arange(len(file.places)) for file in files])
+        packs = [part for file in files if (part := file.packs) is not None]
+        packed = np.concatenate(packs) if self.packs else None
+        order = np.argsort(places, kind="stable")
+        starts = np.searchsorted(places[order], self._bounds)
+        for number, known in enumerate(self._shards):
+            here = order[starts[number] : starts[number + 1]]
+            if not len(here):
+                continue
+            digest = hashlib.sha256(b"".join(part[here].tobytes() for part in (places, owners, positions))).hexdigest()
+            yield Scatter(
+                part=Part(
+                    known=known,
+                    places=places[here] - self._bounds[number],
+                    packs=None if packed is None else packed[here],
+                ),
+                key=_key(self._identity_key, known.facts_key, known.verdicts_key, digest),
+                owners=owners[here],
+                positions=positions[here],
+                packs=self.packs,
+            )
+
+    def _parts(self, file: FilePlan) -> Iterator[tuple[int, np.ndarray]]:
+        """Number of each shard with samples of the file, and which of them, by their index in the file."""
+        owners = np.searchsorted(self._bounds, file.places, side="right") - 1
+        order = np.argsort(file.places, kind="stable")
+        counts = np.bincount(owners, minlength=len(self._shards))
+        for number, indices in enumerate(np.split(order, np.cumsum(counts)[:-1])):
+            if len(indices):
+                yield number, indices
+
+
+def _first_key(known: Known) -> str:
+    """Of verdicts of which some failed, and are still to be asked for once more."""
+    return _key(known.verdicts_key, "first")
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

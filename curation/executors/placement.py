@@ -1,0 +1,111 @@
+"""Where jobs are done: the seam between the passes of a run, which are one, and the engines, which are many."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import polars as pl
+
+from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from verifier.engines.base import Engine
+from verifier.settings import Settings, load_settings
+from verifier.types import EngineInfo
+
+_SIZES = ("ASSAY_WORKERS", "ASSAY_SANDBOX_SLOTS")
+
+T = TypeVar("T")
+Jobs = Iterable[Job[T]] | AsyncIterable[Job[T]]
+
+EngineOpener = Callable[[int | None], AbstractAsyncContextManager[Engine]]
+"""Opens an engine on a machine that gives it so many processors; None leaves that to the settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsOpener:
+    """An ``EngineOpener`` by the settings of the command; can be sent to another process.
+
+    Args:
+        server: address of a server that judges; None judges where this is called.
+        sandbox: name of the sandbox backend; None takes the default.
+        environ: the command's variables that begin with ``ASSAY_``.
+    """
+
+    server: str | None = None
+    sandbox: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, processors: int | None = None) -> AbstractAsyncContextManager[Engine]:
+        """An engine; see ``EngineOpener``."""
+        from verifier.bootstrap import open_engine  # noqa: PLC0415 - only recipes that verify wait for its imports
+
+        return open_engine(self.settings(processors), is_ready=False)
+
+    def settings(self, processors: int | None = None) -> Settings:
+        """The settings in force.
+
+        Raises:
+            InvalidRequestError: one of them is wrong.
+        """
+        sizes = {} if processors is None else dict.fromkeys(_SIZES, str(processors))
+        return load_settings(environ={**sizes, **self.environ}, server=self.server, sandbox=self.sandbox)
+
+
+class Crew(Protocol):
+    """What does jobs, while it is open. Results come in the order of the jobs, whoever was faster.
+
+    An iterator that is left early must be closed: jobs that have begun are then at their end, and no other begins.
+    """
+
+    async def engine_info(self) -> EngineInfo:
+        """Of the engine that judges."""
+
+    def each(self, site: Site, jobs: Jobs[T]) -> AsyncGenerator[T | Lost, None]:
+        """Does jobs, some at once.
+
+        Raises:
+            ClusterStoppedError: there is nothing left that could do them.
+        """
+
+    def judge(
+        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+        """Judges shards.
+
+        Args:
+            site: of the run.
+            jobs: the shards.
+            advance: called with the number of completions just judged.
+
+        Raises:
+            EngineStoppedError: the engine went away.
+            ClusterStoppedError: there is nothing left that could judge.
+        """
+
+
+class Placement(Protocol):
+    """A place to do jobs in."""
+
+    def opened(self, *, judges: bool, store: Path | None) -> AbstractAsyncContextManager[Crew]:
+        """A crew, until the block ends.
+
+        Args:
+            judges: whether it needs an engine.
+            store: file of the verdicts that are known; None knows none.
+
+        Raises:
+            UsageError: it cannot be opened as the user asks.
+        """
+
+
+async def in_turn(jobs: Jobs[T]) -> AsyncIterator[Job[T]]:
+    """The jobs, one after the other."""
+    if isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            yield job
+    else:
+        for job in jobs:
+            yield job
