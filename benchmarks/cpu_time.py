@@ -25,6 +25,12 @@ def cpu_time_s(pid: int) -> float:
     return sum(sum(_stat(one)[11:15]) for one in tree(pid)) / _TICKS
 
 
+def own_cpu_time_s(pid: int) -> tuple[int, float]:
+    """When a process began, which tells it from an earlier one of its number, and its CPU seconds without children."""
+    stat = _stat(pid)
+    return stat[19] if len(stat) > 19 else 0, sum(stat[11:13]) / _TICKS
+
+
 def memory_bytes(pid: int, *, below: bool = True) -> int:
     """Bytes that a process holds, by default with all below it; what processes share is counted once."""
     return sum(_proportional_bytes(one) for one in (tree(pid) if below else [pid]))

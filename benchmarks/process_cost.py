@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpu_time import cpu_time_s, memory_bytes, tree
+from cpu_time import cpu_time_s, memory_bytes, own_cpu_time_s, tree
 
 _SUBREAPER = 36
 _SAMPLE_S = 0.25
@@ -42,7 +42,9 @@ class Cost:
     """What was used.
 
     Args:
-        cpu_s: user and system seconds of all processes.
+        cpu_s: user and system seconds of all processes that were waited for.
+        seen_cpu_s: of all processes, as each was seen last. Those that nobody waits for count here alone (those that
+            Ray starts are such); what a process used in its last quarter of a second does not.
         wall_s: from start to end.
         peak_bytes: greatest sum of what the processes hold, sampled; what they share is counted once, and pages of
             mapped files count while they are in memory.
@@ -51,6 +53,7 @@ class Cost:
     """
 
     cpu_s: float
+    seen_cpu_s: float
     wall_s: float
     peak_bytes: int
     samples: tuple[Sample, ...]
@@ -95,9 +98,9 @@ def run_measured(command: Sequence[str], *, env: Mapping[str, str] | None = None
         raise SystemExit(f"{' '.join(command)}: status {process.returncode}\n{complaints[-_TAIL:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    taken = samples.result()
+    taken, seen_cpu_s = samples.result()
     peak = max((sample.held_bytes for sample in taken), default=0)
-    return Cost(cpu_s=cpu_s, wall_s=wall_s, peak_bytes=peak, samples=taken, stdout=told)
+    return Cost(cpu_s=cpu_s, seen_cpu_s=seen_cpu_s, wall_s=wall_s, peak_bytes=peak, samples=taken, stdout=told)
 
 
 def _reap() -> None:
@@ -113,16 +116,21 @@ def _reap() -> None:
     raise SystemExit(f"still running after {_LINGER_S} s, so not measured: {left}")
 
 
-def _sampled(is_over: threading.Event) -> tuple[Sample, ...]:
-    """Looks at all processes below this one until they are over."""
+def _sampled(is_over: threading.Event) -> tuple[tuple[Sample, ...], float]:
+    """Looks at all processes below this one until they are over; and the CPU seconds of each as last seen, summed."""
     own, started, found = os.getpid(), time.perf_counter(), []
     earlier_s = cpu_time_s(own) - time.process_time()
+    each_s: dict[tuple[int, int], float] = {}
     while not is_over.wait(_SAMPLE_S):
+        below = tree(own)[1:]
+        for pid in below:
+            began, used_s = own_cpu_time_s(pid)
+            each_s[pid, began] = max(used_s, each_s.get((pid, began), 0.0))
         found.append(
             Sample(
                 wall_s=time.perf_counter() - started,
                 cpu_s=cpu_time_s(own) - time.process_time() - earlier_s,
-                held_bytes=sum(memory_bytes(pid, below=False) for pid in tree(own)[1:]),
+                held_bytes=sum(memory_bytes(pid, below=False) for pid in below),
             )
         )
-    return tuple(found)
+    return tuple(found), sum(each_s.values())
