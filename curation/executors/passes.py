@@ -305,8 +305,8 @@ class _Passes:
         scattered = [number for number in missing if not files[number].is_in_order]
         batches: dict[int, dict[str, list[int]]] = {}
         async with aclosing(self._crew.each(self._site, layout.scatter_jobs(scattered))) as spilled:
-            async for outcome in spilled:
-                shard, owners = self._unless_lost(outcome)
+            async for scattered_shard in spilled:
+                shard, owners = self._unless_lost(scattered_shard)
                 for batch, number in enumerate(owners):
                     batches.setdefault(number, {}).setdefault(shard, []).append(batch)
         jobs = layout.write_jobs(missing, batches)

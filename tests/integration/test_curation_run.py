@@ -108,7 +108,7 @@ def test_a_row_that_gets_lost_stops_the_run(tmp_path, monkeypatch, ending):
     def loses_a_row(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
         return annotate(reader, steps).filter(pl.col("input_row") != 2)
 
-    monkeypatch.setattr("curation.executors.local.annotate", loses_a_row)
+    monkeypatch.setattr("curation.executors.jobs.annotate", loses_a_row)
     with pytest.raises(AccountingError, match="samples of 4 rows out of 5 rows"):
         run_fake([str(path)], tmp_path / "out")
     assert not list((tmp_path / "out/data").iterdir())
