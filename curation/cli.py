@@ -72,6 +72,12 @@ def main() -> None:
     show_default=True,
     help="The Ray cluster: HOST:PORT, auto for the one that runs here, local to start one for this run.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of this machine, at most; they take up to 400 MB each. Default: one a processor, four at most.",
+)
 @click.option("--retry-failed", is_flag=True, help="Judges again the shards that have samples in failed/.")
 @click.option(
     "--store",
@@ -90,6 +96,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     sandbox: str | None,
     engine: str,
     address: str,
+    processes: int | None,
     retry_failed: bool,  # noqa: FBT001 - click passes it
     store: Path | None,
     no_store: bool,  # noqa: FBT001 - click passes it
@@ -104,8 +111,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
         environ = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
         opener = SettingsOpener(server=server, sandbox=sandbox, environ=environ)
-        _ = opener.settings()
-        report = _run(plan, _placement(engine, address, opener), has_costs=costs)
+        report = _run(plan, _placement(engine, address, processes, opener), has_costs=costs)
     except (UsageError, InvalidRequestError) as error:
         _complain([str(error)])
         sys.exit(_USAGE)
@@ -343,9 +349,12 @@ def _default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
 
 
-def _placement(engine: str, address: str, opener: SettingsOpener) -> Placement:
+def _placement(engine: str, address: str, processes: int | None, opener: SettingsOpener) -> Placement:
+    settings = opener.settings()
     if engine == _LOCAL:
-        return LocalPlacement(opener)
+        # A server, and containers, serve one client as well as several, and are not to be started for each.
+        judges_apart = not settings.server and settings.sandbox == "local"
+        return LocalPlacement(opener, processes=processes, judges_apart=judges_apart)
     try:
         from curation.executors.ray_cluster import RayPlacement  # noqa: PLC0415 - Ray need not be installed
     except ModuleNotFoundError as error:

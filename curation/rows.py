@@ -253,12 +253,18 @@ def _domain(layout: Layout) -> pl.Expr:
 
 def _group_keys(rows: pl.DataFrame) -> pl.Series:
     """A content hash of what makes a group; sha256 because it is written, where ``Expr.hash`` may change."""
-    parts = rows.select("group_id", "prompt", "answers", "tests").iter_rows()
-    keys = [
-        hashlib.sha256(json.dumps(part, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        for part in parts
-    ]
+    keys: list[str] = []
+    before: tuple[object, ...] | None = None
+    for parts in rows.select("group_id", "prompt", "answers", "tests").iter_rows():
+        # The samples of a group mostly stand together.
+        keys.append(keys[-1] if parts == before else _group_key(parts))
+        before = parts
     return pl.Series("group_key", keys, dtype=pl.String)
+
+
+def _group_key(parts: Sequence[object]) -> str:
+    text = json.dumps(parts, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _only_index(layout: Layout) -> pl.Expr:

@@ -226,15 +226,17 @@ def tree(output: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    recipe, glob, output, latency_s, store, *address = sys.argv[1:]
+    recipe, glob, output, latency_s, store, *place = sys.argv[1:]
     text = Path(recipe).read_text(encoding="utf-8")
     load_recipe(Path(recipe))
     opener = FakeOpener(latency_s=float(latency_s))
     placement: Placement = LocalPlacement(opener)
-    if address:
+    if place == ["processes"]:
+        placement = LocalPlacement(opener, processes=3, after_s=0.0)
+    elif place:
         from curation.executors.ray_cluster import RayPlacement
 
-        placement = RayPlacement(opener, address=address[0])
+        placement = RayPlacement(opener, address=place[0])
     report = run_fake([glob], Path(output), recipe=text, store=Path(store), placement=placement)
     sys.exit(1 if report.stopped else 0)
 

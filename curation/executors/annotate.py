@@ -7,7 +7,9 @@ step is the first to drop a sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 import xxhash
@@ -45,22 +47,20 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     unread = pl.col("trouble").is_not_null()
     alive = indexed.filter(~unread).drop("trouble")
     dropped = [_told(indexed.filter(unread), NOT_READ, Rule(reason="", drops=unread), reason=pl.col("trouble"))]
-    text_steps = (step for step in steps if isinstance(step, TextStep))
-    for number, step in enumerate(text_steps):
-        if step.needs_parts and PARTS[0] not in alive.columns:
+    for look in _looks(tuple(steps)):
+        if look.step.needs_parts and PARTS[0] not in alive.columns:
             alive = with_parts(alive)
-        measured = _measured(alive, step)
-        reason = _reason(step)
-        if (covers := step.covers(pl.col("domain"))) is not None:
-            reason = pl.when(covers).then(reason)
-        reasons = measured.select(reason)["text_reason"]
+        measured = alive
+        for columns in look.measures:
+            measured = measured.with_columns(**columns)
+        reasons = measured.select(look.reason)["text_reason"]
         if reasons.null_count() == reasons.len():
             continue
         # What was measured is told of the few that are dropped, one rule after the other.
-        for rule in step.rules():
+        for rule in look.rules:
             which = reasons == rule.reason
             if which.any():
-                dropped.append(_told(measured.filter(which), number, rule))
+                dropped.append(_told(measured.filter(which), look.number, rule))
         alive = alive.filter(reasons.is_null())
     fates = pl.concat(dropped)
     known = samples.select(
@@ -77,7 +77,10 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         _hashes(samples["completion"]).alias("digest"),
     ).with_row_index("place")
     facts = known.join(fates, on="place", how="left", maintain_order="left")
-    facts = facts.join(_optional(alive, steps), on="place", how="left", maintain_order="left")
+    if facts_read(steps).intersection(OPTIONAL):
+        facts = facts.join(_optional(alive, steps), on="place", how="left", maintain_order="left")
+    else:
+        facts = facts.with_columns(pl.lit(None).alias(name) for name in OPTIONAL)
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
 
@@ -97,16 +100,41 @@ def _optional(alive: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     return pl.DataFrame({"place": alive["place"], **found})
 
 
-def _measured(alive: pl.DataFrame, step: TextStep) -> pl.DataFrame:
-    for columns in step.measures():
-        alive = alive.with_columns(**columns)
-    return alive
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What a text step asks of each frame.
+
+    Args:
+        step: it.
+        number: of it among the text steps.
+        measures: rounds of columns.
+        rules: in the order in which they are tried.
+        reason: of the first rule that drops a sample.
+    """
+
+    step: TextStep
+    number: int
+    measures: Sequence[Mapping[str, pl.Expr]]
+    rules: Sequence[Rule]
+    reason: pl.Expr
+
+
+@lru_cache(1)
+def _looks(steps: tuple[Step, ...]) -> tuple[_Look, ...]:
+    """Those of a recipe; made once, as their expressions cost about as much as what they find in a small frame."""
+    text_steps = (step for step in steps if isinstance(step, TextStep))
+    return tuple(
+        _Look(step=step, number=number, measures=step.measures(), rules=step.rules(), reason=_reason(step))
+        for number, step in enumerate(text_steps)
+    )
 
 
 def _reason(step: TextStep) -> pl.Expr:
     reason: pl.Expr = pl.lit(None, pl.String)
     for rule in reversed(step.rules()):
         reason = pl.when(rule.drops).then(pl.lit(rule.reason)).otherwise(reason)
+    if (covers := step.covers(pl.col("domain"))) is not None:
+        reason = pl.when(covers).then(reason)
     return reason.alias("text_reason")
 
 

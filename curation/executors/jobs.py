@@ -34,6 +34,8 @@ from curation.steps.base import Step
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 
+RETRIES = 3
+"""Further tries of a job whose process is lost."""
 _SPILL = "spill"
 
 Numbers = npt.NDArray[np.int64]
@@ -184,6 +186,11 @@ class Site:
 
     def _gone(self, kind: str, known: Known) -> OSError:
         return OSError(f"the {kind} of {known.name} went away from {self.path / STATE}")
+
+
+def given_up(cause: str) -> str:
+    """What is told of a job whose every try lost its process, of which the last for this cause."""
+    return f"each of {1 + RETRIES} processes that worked on it was lost: {cause}"
 
 
 class Job(Protocol[T_co]):

@@ -1,21 +1,25 @@
-"""All jobs in this process, some at once in threads: what is slow in them (hashing, polars, zstd) lets others run."""
+"""All jobs on this machine: in threads of this process, and where that lasts, in further processes too."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TypeVar
 
 import polars as pl
 
-from curation.errors import EngineStoppedError
-from curation.executors.jobs import JudgeShard, Lost, Site
+from curation.errors import EngineStoppedError, RunStoppedError
+from curation.executors.helpers import Equipment, Helper, HelperLostError
+from curation.executors.jobs import Job, JudgeShard, Lost, Site
 from curation.executors.placement import EngineOpener, Jobs, in_turn
 from curation.executors.store import VerdictStore
 from verifier.engines.base import Engine
@@ -25,19 +29,46 @@ T = TypeVar("T")
 
 _MOST_THREADS = 2
 """More hold more texts and hardly end sooner: polars has threads of its own."""
+_MOST_PROCESSES = 4
+"""Each takes some 300 MB; more are for those who ask."""
+_LONG_S = 5.0
+"""A run that is at work so long gets its further processes, which take most of a second to begin."""
+
+
+_AHEAD = 2
+"""Jobs that are handed over, in those that are done at once: one at work and one to follow."""
+
+
+def processors() -> int:
+    """Of this machine, that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class LocalPlacement:
-    """This process.
+    """This machine.
 
     Args:
-        open_engine: opens what judges.
-        threads: jobs at once; None takes what suits the machine.
+        open_engine: opens what judges; must be a value that can be sent to another process where there are some.
+        threads: jobs at once in this process while it is alone; None takes what suits the machine.
+        processes: at most, with this one; None takes what suits the machine.
+        judges_apart: whether the further processes judge too, each with an engine of its own.
+        after_s: seconds of work before they begin.
     """
 
-    def __init__(self, open_engine: EngineOpener, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        open_engine: EngineOpener,
+        *,
+        threads: int | None = None,
+        processes: int | None = 1,
+        judges_apart: bool = True,
+        after_s: float = _LONG_S,
+    ) -> None:
         self._open_engine = open_engine
-        self._threads = threads or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+        self._threads = threads or min(_MOST_THREADS, processors())
+        self._processes = processes or min(_MOST_PROCESSES, processors())
+        self._judges_apart = judges_apart
+        self._after_s = after_s
 
     @asynccontextmanager
     async def opened(self, *, judges: bool, store: Path | None) -> AsyncIterator[LocalCrew]:
@@ -45,18 +76,75 @@ class LocalPlacement:
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
             known = stack.enter_context(VerdictStore(store) if judges and store else nullcontext())
-            pool = stack.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="curate"))
-            yield LocalCrew(pool=pool, threads=self._threads, engine=engine, store=known)
+            equipment = Equipment(open_engine=self._open_engine, processors=1, store=store)
+            helpers = [Helper(equipment) for _ in range(self._processes - 1)]
+            size = max(self._threads, self._processes)
+            pool = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="curate"))
+            for helper in helpers:
+                # Before the threads end, which takes with it what they started.
+                stack.callback(helper.close)
+            hands = _Hands(threads=self._threads, helpers=helpers, after_s=self._after_s)
+            yield LocalCrew(pool=pool, hands=hands, engine=engine, store=known, judges_apart=self._judges_apart)
+
+
+class _Hands:
+    """Who does jobs: this process in some threads; from some time on in one thread, and the helpers."""
+
+    def __init__(self, *, threads: int, helpers: Sequence[Helper], after_s: float) -> None:
+        self._threads = threads
+        self._later = helpers
+        self._begin = time.monotonic() + after_s
+        self._lock = threading.Lock()
+        self._surplus = 0
+        self._free: SimpleQueue[Helper | None] = SimpleQueue()
+        for _ in range(threads):
+            self._free.put(None)
+        self.helpers: Sequence[Helper] = ()
+        """Those that are at work."""
+
+    @property
+    def count(self) -> int:
+        """How many jobs are done at once."""
+        return self._threads + len(self.helpers)
+
+    def grow(self) -> None:
+        """Lets the helpers begin when it is time."""
+        if self._later and time.monotonic() >= self._begin:
+            self.helpers, self._later = self._later, ()
+            for helper in self.helpers:
+                self._free.put(helper)
+            with self._lock:
+                # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
+                self._surplus, self._threads = self._threads - 1, 1
+
+    def do(self, site: Site, job: Job[T]) -> T | Lost:
+        """Does a job, with whoever is free.
+
+        Raises:
+            RunStoppedError: it ends each process that does it.
+        """
+        hand = self._free.get()
+        try:
+            return job.run(site) if hand is None else hand.do(site, job)
+        except HelperLostError as error:
+            raise RunStoppedError(f"{job.name}: {error}") from error
+        finally:
+            with self._lock:
+                if hand is None and self._surplus:
+                    self._surplus -= 1
+                else:
+                    self._free.put(hand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCrew:
-    """Threads, and an engine."""
+    """Threads, helpers, and an engine."""
 
     pool: ThreadPoolExecutor
-    threads: int
+    hands: _Hands
     engine: Engine | None
     store: VerdictStore | None
+    judges_apart: bool = False
 
     async def engine_info(self) -> EngineInfo:
         """Of the engine."""
@@ -67,8 +155,9 @@ class LocalCrew:
         begun: deque[Future[T | Lost]] = deque()
         try:
             async for job in in_turn(jobs):
-                begun.append(self.pool.submit(job.run, site))
-                if len(begun) >= self.threads:
+                begun.append(self.pool.submit(self.hands.do, site, job))
+                self.hands.grow()
+                while len(begun) >= _AHEAD * self.hands.count:
                     yield await asyncio.wrap_future(begun.popleft())
             while begun:
                 yield await asyncio.wrap_future(begun.popleft())
@@ -81,12 +170,87 @@ class LocalCrew:
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
-        """Judges one shard after the other, as the engine is one; see ``Crew``."""
+        """Judges shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
+        loop = asyncio.get_running_loop()
+        asked = [_Asked(job, loop.create_future()) for job in jobs]
+        waiting = deque(asked)
+        here = asyncio.create_task(self._judge_here(site, waiting, advance))
+        apart: list[Future[None]] = []
+        try:
+            for one in asked:
+                self.hands.grow()
+                # A judge model is asked from here alone, as its bounds are for all.
+                if self.judges_apart and site.recipe.judge is None and not apart:
+                    apart = [
+                        self.pool.submit(_judge_apart, helper, site, waiting, advance, loop)
+                        for helper in self.hands.helpers
+                    ]
+                yield await one.answer
+        finally:
+            waiting.clear()
+            here.cancel()
+            if not all(one.answer.done() for one in asked):
+                for helper in self.hands.helpers:
+                    helper.abandon()
+            await asyncio.gather(here, *map(asyncio.wrap_future, apart), return_exceptions=True)
+            for one in asked:
+                # What nobody asks for any more is no fault that was overlooked.
+                _ = one.answer.cancel() or one.answer.exception()
+
+    async def _judge_here(self, site: Site, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
         bench = site.bench(self._opened_engine(), advance=advance, store=self.store)
-        for job in jobs:
-            yield await job.run(site, bench)
+        while waiting:
+            one = waiting.popleft()
+            try:
+                one.settle(await one.job.run(site, bench))
+            except Exception as error:  # noqa: BLE001 - told where the result is waited for
+                waiting.clear()
+                one.settle(error)
 
     def _opened_engine(self) -> Engine:
         if self.engine is None:
             raise EngineStoppedError("no engine was opened")
         return self.engine
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A shard to be judged, and what comes of it."""
+
+    job: JudgeShard
+    answer: asyncio.Future[pl.DataFrame | Lost]
+
+    def settle(self, outcome: pl.DataFrame | Lost | Exception) -> None:
+        """Gives the answer, unless nobody asks any more."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+def _judge_apart(
+    helper: Helper,
+    site: Site,
+    waiting: deque[_Asked],
+    advance: Callable[[int], None],
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Judges in a helper what waits. The loop of this process, which judges too, need not turn for the next shard."""
+
+    def tell(count: int) -> None:
+        loop.call_soon_threadsafe(advance, count)
+
+    while True:
+        try:
+            one = waiting.popleft()
+        except IndexError:
+            return
+        try:
+            outcome = helper.judge(site, one.job, tell)
+        except Exception as error:  # noqa: BLE001 - told where the result is waited for
+            waiting.clear()
+            loop.call_soon_threadsafe(one.settle, error)
+            return
+        loop.call_soon_threadsafe(one.settle, outcome)

@@ -29,7 +29,7 @@ from ray import exceptions as ray_errors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import RETRIES, Job, JudgeShard, Lost, Site, given_up
 from curation.executors.placement import EngineOpener, Jobs, in_turn
 from curation.executors.store import Verdicts, VerdictStore, as_texts, from_texts
 from verifier.engines.base import Engine
@@ -39,8 +39,6 @@ T = TypeVar("T")
 Remote: TypeAlias = Any
 """A reference to a result, or a handle of an actor; Ray gives them no type that can be checked."""
 
-_RETRIES = 3
-"""Further tries of a job whose process or node is lost."""
 _AHEAD = 2
 """Jobs that are with Ray, in processors of the cluster: one at work and one to follow."""
 _OBJECT_STORE_BYTES = 128 << 20
@@ -220,7 +218,7 @@ def _done_here(order: _Order, job: Job[T]) -> T | Lost:
     return job.run(order.site())
 
 
-_do = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(_done_here)
+_do = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_done_here)
 
 
 class _Store:
@@ -245,7 +243,7 @@ class _Store:
         return self._store
 
 
-_StoreActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=_RETRIES)(_Store)
+_StoreActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=RETRIES)(_Store)
 
 
 def _store_here(path: Path) -> Remote:
@@ -460,7 +458,7 @@ class RayCrew:
                 await nodes.alive()
             outcome: T | Lost = await work
         except _LOST_PROCESS as error:
-            why = _given_up(error)
+            why = given_up(_first(error))
             if job.shard:
                 return Lost(shard=job.shard, error=why)
             raise ClusterStoppedError(f"{job.name}: {why}") from error
@@ -524,8 +522,8 @@ class RayCrew:
                 # It may only be out of reach, and would judge on beside the next one.
                 ray.kill(self._verifiers.pop(node.name))
                 one.tries += 1
-                if one.tries > _RETRIES:
-                    one.answer.set_result(Lost(shard=one.job.shard, error=_given_up(error)))
+                if one.tries > RETRIES:
+                    one.answer.set_result(Lost(shard=one.job.shard, error=given_up(_first(error))))
                 else:
                     waiting.appendleft(one)
                 return
@@ -571,7 +569,7 @@ class RayCrew:
             info: EngineInfo = await _result(made.info.remote())
         except (*_LOST_PROCESS, ray_errors.ActorUnschedulableError) as error:
             self._deaths[node.name] = self._deaths.get(node.name, 0) + 1
-            if self._deaths[node.name] > _RETRIES:
+            if self._deaths[node.name] > RETRIES:
                 raise ClusterStoppedError(f"no engine can be opened on node {node.address}: {_first(error)}") from error
             return None
         self._info = self._info or info
@@ -619,10 +617,6 @@ async def _abandon(references: Sequence[Remote]) -> None:
 async def _ended(reference: Remote) -> None:
     with suppress(Exception):
         await reference
-
-
-def _given_up(error: BaseException) -> str:
-    return f"each of {1 + _RETRIES} processes that worked on it was lost: {_first(error)}"
 
 
 def _first(error: BaseException) -> str:

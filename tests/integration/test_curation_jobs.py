@@ -69,7 +69,7 @@ class TryingPlacement(LocalPlacement):
     @asynccontextmanager
     async def opened(self, *, judges, store):
         async with super().opened(judges=judges, store=store) as crew:
-            self.crew = Tries(pool=crew.pool, threads=crew.threads, engine=crew.engine, store=crew.store)
+            self.crew = Tries(pool=crew.pool, hands=crew.hands, engine=crew.engine, store=crew.store)
             yield self.crew
 
 

@@ -8,8 +8,6 @@ from types import MappingProxyType
 from typing import Protocol
 
 from verifier.sandbox.base import Sandbox
-from verifier.sandbox.docker import DockerSandbox
-from verifier.sandbox.local import LocalSandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +42,26 @@ class StartableSandbox(Sandbox, Protocol):
 DOCKER = "docker"
 """Name of the backend whose containers outlive a process that was killed."""
 
+
+def _local(config: SandboxConfig) -> StartableSandbox:
+    from verifier.sandbox.local import LocalSandbox  # noqa: PLC0415 - most processes judge no programs
+
+    return LocalSandbox(slots=config.slots)
+
+
+def _docker(config: SandboxConfig) -> StartableSandbox:
+    from verifier.sandbox.docker import DockerSandbox  # noqa: PLC0415 - its SDK takes a tenth of a second
+
+    return DockerSandbox(
+        slots=config.slots,
+        image_prefix=config.image_prefix,
+        image_tag=config.image_tag,
+        runtime=config.runtime,
+    )
+
+
 SANDBOXES: Mapping[str, Callable[[SandboxConfig], StartableSandbox]] = MappingProxyType(
-    {
-        "local": lambda config: LocalSandbox(slots=config.slots),
-        DOCKER: lambda config: DockerSandbox(
-            slots=config.slots,
-            image_prefix=config.image_prefix,
-            image_tag=config.image_tag,
-            runtime=config.runtime,
-        ),
-    }
+    {"local": _local, DOCKER: _docker}
 )
 
 __all__ = ["DOCKER", "SANDBOXES", "Sandbox", "SandboxConfig", "StartableSandbox"]

@@ -1,0 +1,235 @@
+"""Further processes of this machine that do jobs, so that what Python does in them waits for no other thread.
+
+A helper is started by ``exec`` and gets jobs over a socket, one at a time. It ends with the run: when the socket is
+closed, or by the kernel where the run is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import polars as pl
+
+from curation.errors import AccountingError
+from curation.executors.jobs import RETRIES, Job, JudgeShard, Lost, Site, given_up
+from curation.executors.placement import EngineOpener
+from curation.executors.store import VerdictStore
+from verifier.engines.base import Engine
+
+T = TypeVar("T")
+
+_SILENCE_S = 3600.0
+"""Without a word of a helper at work, before it counts as lost; no job is silent for minutes."""
+_END_S = 10.0
+_PR_SET_PDEATHSIG = 1
+_MAIN = "from curation.executors.helpers import main; main()"
+_DONE, _RAISED, _JUDGED = "done", "raised", "judged"
+
+
+class HelperLostError(Exception):
+    """The process ended, or said nothing for too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a helper is started with.
+
+    Args:
+        open_engine: opens what judges, when the first shard is to be judged; must be a value that can be sent.
+        processors: that its engine may take.
+        store: file of the verdicts that are known; None knows none.
+    """
+
+    open_engine: EngineOpener
+    processors: int
+    store: Path | None
+
+
+class Helper:
+    """A process, for one thread at a time; begins with the first job."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._is_abandoned = False
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 where there is none."""
+        return 0 if self._process is None else self._process.pid
+
+    def do(self, site: Site, job: Job[T]) -> T | Lost:
+        """Does a job; see ``Job.run``.
+
+        Raises:
+            HelperLostError: each process that tried was lost, though the job concerns no single shard.
+        """
+        outcome: T | Lost = self._tried(site, job, lambda _: None)
+        return outcome
+
+    def judge(self, site: Site, job: JudgeShard, advance: Callable[[int], None]) -> pl.DataFrame | Lost:
+        """Judges a shard; see ``JudgeShard.run``."""
+        outcome: pl.DataFrame | Lost = self._tried(site, job, advance)
+        return outcome
+
+    def close(self) -> None:
+        """Ends the process, which is at its end when this returns."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            try:
+                self._process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def abandon(self) -> None:
+        """Ends the process in the midst of its job, for good; from any thread."""
+        self._is_abandoned = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _tried(self, site: Site, job: Job[Any] | JudgeShard, advance: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
+        told = 0
+
+        def tell(count: int) -> None:
+            # A second try begins anew, which the observer need not know.
+            nonlocal told
+            advance(max(0, count - told))
+            told = max(told, count)
+
+        for tried in range(1 + RETRIES):
+            try:
+                return self._asked(site, job, tell)
+            except HelperLostError as error:
+                self._discard()
+                if self._is_abandoned:
+                    raise
+                if tried == RETRIES and job.shard:
+                    return Lost(shard=job.shard, error=given_up(str(error)))
+                if tried == RETRIES:
+                    raise HelperLostError(given_up(str(error))) from error
+        raise AccountingError("a job was never tried; this is a bug, please report it")
+
+    def _asked(self, site: Site, job: Job[Any] | JudgeShard, tell: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
+        connection = self._connection or self._start()
+        judged = 0
+        try:
+            connection.send((site, job))
+            while connection.poll(_SILENCE_S):
+                kind, value = connection.recv()
+                if kind == _DONE:
+                    return value
+                if kind == _RAISED:
+                    raise value
+                judged += value
+                tell(judged)
+        except (EOFError, ConnectionError) as error:
+            raise HelperLostError(self._ended()) from error
+        raise HelperLostError(f"it said nothing for {_SILENCE_S:.0f} s")
+
+    def _start(self) -> Connection:
+        ours, theirs = socket.socketpair()
+        paths = [path or os.getcwd() for path in sys.path]  # noqa: PTH109 - a name on the path, as the others
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "POLARS_MAX_THREADS": "1"}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # a Ctrl-C at the terminal is for the command, which then ends this one
+            )
+        self._connection = Connection(ours.detach())
+        self._connection.send(self._equipment)
+        return self._connection
+
+    def _ended(self) -> str:
+        status = None if self._process is None else self._process.wait(_END_S)
+        return f"it ended with status {status}" if status is None or status >= 0 else f"signal {-status} ended it"
+
+    def _discard(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+        self.close()
+
+
+class _Bench:
+    """What a helper judges with: an engine and a store, opened when they are first needed."""
+
+    def __init__(self, equipment: Equipment, connection: Connection) -> None:
+        self._equipment = equipment
+        self._connection = connection
+        self._stack = AsyncExitStack()
+        self._engine: Engine | None = None
+        self._store: VerdictStore | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    async def judge(self, site: Site, job: JudgeShard) -> pl.DataFrame | Lost:
+        if self._engine is None:
+            path = self._equipment.store
+            self._store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))
+            opened = self._equipment.open_engine(self._equipment.processors)
+            self._engine = await self._stack.enter_async_context(opened)
+        return await job.run(site, site.bench(self._engine, advance=self._tell, store=self._store))
+
+    def _tell(self, count: int) -> None:
+        self._connection.send((_JUDGED, count))
+
+
+async def _serve(connection: Connection) -> None:
+    """Does jobs until the socket is closed."""
+    async with _Bench(connection.recv(), connection) as bench:
+        while True:
+            try:
+                site, job = connection.recv()
+            except EOFError:
+                return
+            connection.send(await _outcome(bench, site, job))
+
+
+async def _outcome(bench: _Bench, site: Site, job: Job[object] | JudgeShard) -> tuple[str, object]:
+    try:
+        done = await bench.judge(site, job) if isinstance(job, JudgeShard) else job.run(site)
+    except Exception as error:  # noqa: BLE001 - raised where the job came from
+        return _RAISED, _sendable(error)
+    return _DONE, done
+
+
+def _sendable(error: Exception) -> Exception:
+    try:
+        return cast("Exception", pickle.loads(pickle.dumps(error)))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - whatever its constructor makes of what it is given
+        return AccountingError(f"{type(error).__name__}: {error}")
+
+
+def main() -> None:
+    """A helper, whose arguments are its end of the socket and the process that it belongs to."""
+    descriptor, parent = map(int, sys.argv[1:])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it went before we asked
+        sys.exit(1)
+    # What this process starts must not keep the socket open when it is gone.
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no names
+    asyncio.run(_serve(Connection(descriptor)))
