@@ -21,7 +21,7 @@ import pyarrow as pa
 from curation.costs import cpu_s
 from curation.executors.annotate import facts_of
 from curation.executors.arrange import TRAIN
-from curation.executors.corpus import DECISIONS, Corpus, columns_needed
+from curation.executors.corpus import DECISIONS, Corpus, columns_needed, held
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
 from curation.executors.state import State
 from curation.executors.tasks import Bench, Piece, annotate, judge, write_account, write_data
@@ -135,14 +135,15 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
     verify = next((step for step in steps if isinstance(step, Verify)), None)
     if verify is not None:
         if engine is None:
-            corpus.decide_after([_undecided(len(wanted))])
+            corpus.decide_after([held(_undecided(len(wanted)))])
         else:
             bounds = Bounds(completions=recipe.verify.in_flight, bytes=recipe.verify.in_flight_bytes)
             bench = Bench(engine=engine, verify=verify, bounds=bounds, advance=lambda _: None)
             judgements = await _judged(sample, bench, wanted, clock)
-            corpus.decide_after([judgements.select(list(DECISIONS))])
+            corpus.decide_after([held(judgements.select(list(DECISIONS)))])
     else:
         wanted = np.zeros(len(wanted), np.bool_)
+    corpus.name_twins(lambda _, column: facts[column])
     fates = corpus.ledger.fates(0, facts.height)
     verdicts = verdict_frame({}, facts.height) if judgements is None else judgements.select(list(VERDICTS))
     with TemporaryDirectory(prefix="curate-plan-") as folder:

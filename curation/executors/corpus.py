@@ -6,8 +6,8 @@ same way. The steps before ``verify`` say what is to be judged, those after it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, chain
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from curation.facts import FACTS, JUDGED
 from curation.steps import facts_read
 from curation.steps.base import GroupStep, Step, TextStep
 from curation.steps.verify import Verify
+from curation.words import starts_of
 
 DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_right": pl.Boolean})
 """What ``verify`` makes of a sample: why it is dropped, and whether it is right, wrong, or was not found to be either
@@ -36,17 +37,21 @@ def columns_needed(steps: Sequence[Step]) -> list[str]:
     return [name for name in FACTS if name in {*_ALWAYS, *facts_read(steps)}]
 
 
+def held(decisions: pl.DataFrame) -> pl.DataFrame:
+    """Decisions of a shard, columns of ``DECISIONS``, in less room."""
+    return decisions.with_columns(pl.col("verify_reason").cast(pl.Categorical))
+
+
 class Corpus:
     """The facts of all shards, and what has become of their samples so far.
 
     Args:
-        facts: of each shard, with the columns of ``columns_needed``.
+        facts: of each shard, with the columns of ``columns_needed``; best read one after the other as they are asked
+            for, as they take up more room than what is held of them.
         steps: of the recipe.
     """
 
-    def __init__(self, facts: Sequence[pl.DataFrame], steps: Sequence[Step]) -> None:
-        self.bounds = list(accumulate((frame.height for frame in facts), initial=0))
-        """Where each shard begins, and where the last ends."""
+    def __init__(self, facts: Iterable[pl.DataFrame], steps: Sequence[Step]) -> None:
         schema = {name: FACTS[name] for name in columns_needed(steps)}
         # In the facts text steps are counted alone, so that they stay true when other steps come and go.
         numbers = [number for number, step in enumerate(steps) if isinstance(step, TextStep)]
@@ -54,7 +59,9 @@ class Corpus:
         number = pl.col("text_step").replace_strict(placed, return_dtype=pl.Int32)
         # Few words in many rows: as categories they take a quarter of the room.
         words = pl.col("domain", "text_reason").cast(pl.Categorical)
-        parts = [frame.with_columns(words, number) for frame in (pl.DataFrame(schema=schema), *facts)]
+        parts = [frame.with_columns(words, number) for frame in chain([pl.DataFrame(schema=schema)], facts)]
+        self.bounds = list(accumulate((frame.height for frame in parts[1:]), initial=0))
+        """Where each shard begins, and where the last ends."""
         self._facts = pl.concat(parts)
         self._signatures = pl.DataFrame(schema={"group": FACTS["group"], _SIGNATURE: FACTS[_SIGNATURE]})
         if _SIGNATURE in schema:
@@ -81,21 +88,31 @@ class Corpus:
         """Does ``verify``, and the steps that stand after it.
 
         Args:
-            decisions: of each shard, with the columns of ``DECISIONS``.
+            decisions: of each shard, ``held``.
         """
         if self._verify is None:
             return
-        word = pl.col("verify_reason").cast(pl.Categorical)
-        made = pl.concat([frame.with_columns(word) for frame in (pl.DataFrame(schema=DECISIONS), *decisions)])
+        made = pl.concat([held(pl.DataFrame(schema=DECISIONS)), *decisions])
         if made.height != self._facts.height:
             raise AccountingError(f"{made.height} decisions for {self._facts.height} samples")
         self.ledger.drop(self._verify, made["verify_reason"], is_failed=made["is_failed"])
-        is_right = pl.col("is_right")
-        counts = (is_right.is_not_null().sum().over("group"), is_right.sum().over("group"))
-        self._facts = self._facts.with_columns(made["is_right"]).with_columns(
-            expression.cast(dtype).alias(name) for expression, (name, dtype) in zip(counts, JUDGED.items(), strict=True)
-        )
+        judged, right = _by_group(self._facts["group"], made["is_right"])
+        self._facts = self._facts.with_columns(made["is_right"], judged=judged, right=right)
         self._decide(self._verify + 1, len(self._steps))
+
+    def name_twins(self, names: Callable[[int, str], pl.Series]) -> None:
+        """Tells what each sample is like that was dropped for that.
+
+        Args:
+            names: gives a column of the facts of a shard, by the shard's number.
+        """
+        for column, places in self.ledger.twins().items():
+            owners = np.searchsorted(self.bounds, places, side="right") - 1
+            found: list[str] = []
+            for number in np.unique(owners).tolist():
+                own = pl.Series(places[owners == number] - self.bounds[number])
+                found += names(number, column).gather(own).to_list()
+            self.ledger.name_twins(column, places, found)
 
     def kept(self) -> pl.DataFrame:
         """The facts of the samples that are alive, with their ``place`` among all."""
@@ -111,7 +128,16 @@ class Corpus:
                 among = self.ledger.alive() & self._covered(step)
                 alive = self._facts.select(self._seen_by(step)).filter(pl.Series(among))
                 fates = step.fates(self._signed(alive) if _SIGNATURE in step.reads() else alive)
-                self.ledger.drop(number, fates.reasons, among=among, values=fates.values, details=fates.details)
+                twins = fates.twins
+                self.ledger.drop(
+                    number,
+                    fates.reasons,
+                    among=among,
+                    values=fates.values,
+                    details=fates.details,
+                    twins=None if twins is None else pl.Series(np.flatnonzero(among)).gather(twins),
+                    named_by=fates.named_by,
+                )
         self._drop_texts(before=stop)
 
     def _seen_by(self, step: GroupStep) -> list[str]:
@@ -139,3 +165,22 @@ class Corpus:
             pl.when(pl.col("text_step") < before).then("text_reason").alias("reason"), "text_step"
         )
         self.ledger.drop(found["text_step"], found["reason"])
+
+
+def _by_group(group: pl.Series, is_right: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Of the group of each sample, how many were found right or wrong, and how many right."""
+    # Sorted rather than hashed, which takes a fraction of the room.
+    values = group.to_numpy()
+    order = np.argsort(values, kind="stable")
+    starts = starts_of(values[order])
+    sizes = np.diff(np.append(starts, len(order)))
+    counts: list[pl.Series] = []
+    for (name, dtype), flags in zip(
+        JUDGED.items(), (is_right.is_not_null(), is_right.fill_null(value=False)), strict=True
+    ):
+        marks = flags.to_numpy()[order]
+        sums = np.add.reduceat(marks, starts, dtype=np.uint32) if len(starts) else np.zeros(0, np.uint32)
+        spread = np.empty(len(order), np.uint32)
+        spread[order] = np.repeat(sums, sizes)
+        counts.append(pl.Series(name, spread, dtype=dtype))
+    return counts[0], counts[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ class Ledger:
         self._values: npt.NDArray[np.float64] = np.full(samples, np.nan)
         self._failed: npt.NDArray[np.bool_] = np.zeros(samples, np.bool_)
         self._details: dict[int, str] = {}
+        self._twins: list[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self._codes: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -55,6 +56,8 @@ class Ledger:
         among: npt.NDArray[np.bool_] | None = None,
         values: pl.Series | None = None,
         details: pl.Series | None = None,
+        twins: pl.Series | None = None,
+        named_by: str = "",
         is_failed: pl.Series | None = None,
     ) -> None:
         """Drops the live samples that have a reason.
@@ -65,6 +68,8 @@ class Ledger:
             among: to which samples the series belong, in order; None for all.
             values: what was measured.
             details: what was found.
+            twins: the place of the sample that each one is like; its name becomes the detail, see ``twins``.
+            named_by: the column of facts that names it.
             is_failed: which of them failed rather than were rejected; None for none.
 
         Raises:
@@ -86,8 +91,33 @@ class Ledger:
             found = details.filter(mask)
             here = found.is_not_null()
             self._details.update(zip(fallen[here.to_numpy()].tolist(), found.filter(here).to_list(), strict=True))
+        if twins is not None:
+            like = twins.filter(mask)
+            is_like = like.is_not_null().to_numpy()
+            self._twins.append((named_by, fallen[is_like], like.drop_nulls().cast(pl.Int64).to_numpy()))
         if is_failed is not None:
             self._failed[fallen] = is_failed.filter(mask).to_numpy()
+
+    def twins(self) -> Mapping[str, npt.NDArray[np.int64]]:
+        """Column of facts -> places whose value in it is still to be told by ``name_twins``, ascending."""
+        columns = {name for name, _, _ in self._twins}
+        return {
+            column: np.unique(np.concatenate([twins for name, _, twins in self._twins if name == column]))
+            for column in sorted(columns)
+        }
+
+    def name_twins(self, column: str, places: npt.NDArray[np.int64], names: Sequence[str]) -> None:
+        """Makes a detail of each name.
+
+        Args:
+            column: of facts, that the names come from.
+            places: those that ``twins`` gave for it.
+            names: one each.
+        """
+        for _, fallen, twins in (one for one in self._twins if one[0] == column):
+            found = np.searchsorted(places, twins).tolist()
+            self._details.update((place, names[at]) for place, at in zip(fallen.tolist(), found, strict=True))
+        self._twins = [one for one in self._twins if one[0] != column]
 
     def fates(self, first: int, count: int) -> pl.DataFrame:
         """The fates of some samples; columns of ``FATES``. What text steps measured stands in the facts."""

@@ -26,7 +26,7 @@ import polars as pl
 from curation.card import card_of
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.arrange import FilePlan, plan_files
-from curation.executors.corpus import DECISIONS, Corpus, columns_needed
+from curation.executors.corpus import DECISIONS, Corpus, columns_needed, held
 from curation.executors.jobs import (
     Account,
     Annotate,
@@ -209,14 +209,15 @@ class _Passes:
         Raises:
             _LostShardError: one of them can no longer be read.
         """
-        corpus = Corpus([self._site.facts(known, self._columns) for known in shards], self._plan.steps)
+        corpus = Corpus((self._site.facts(known, self._columns) for known in shards), self._plan.steps)
         corpus.decide_before_verdicts()
         if self._site.verify is not None:
             corpus.decide_after(await self._judge(shards, corpus.to_judge(), self._site.verify))
+        corpus.name_twins(lambda number, column: self._site.facts(shards[number], [column])[column])
         return corpus
 
     async def _judge(self, shards: list[Known], wanted: list[Mask], verify: Verify) -> list[pl.DataFrame]:
-        """The decisions of all shards.
+        """The decisions of all shards, ``held``.
 
         Raises:
             EngineStoppedError: the engine went away, or fails too often.
@@ -246,7 +247,7 @@ class _Passes:
                     found = self._decided(known, await anext(outcomes))  # noqa: PLW2901 - what was missing
                 else:
                     self._observer.advanced(int(mask.sum()))
-                decisions.append(found)
+                decisions.append(held(found))
                 judged += int(mask.sum())
                 failures = failures.vstack(found.filter("is_failed"))
                 self._refuse_failures(judged, failures)
@@ -268,7 +269,7 @@ class _Passes:
         ]
         async with aclosing(self._crew.judge(self._site, jobs, self._observer.advanced)) as outcomes:
             for place in places:
-                decisions[place] = self._decided(shards[place], await anext(outcomes))
+                decisions[place] = held(self._decided(shards[place], await anext(outcomes)))
 
     @staticmethod
     def _decided(known: Known, outcome: pl.DataFrame | Lost) -> pl.DataFrame:

@@ -124,11 +124,16 @@ class Fates:
         reasons: null for those that stay.
         values: what was measured; None where nothing was.
         details: what was found; None where nothing was.
+        twins: instead of a detail the number, among those given, of the sample that each one is like; its name is
+            looked up when all is decided, as the names of all samples would take more room than all else.
+        named_by: the column of ``facts.FACTS`` that names a twin.
     """
 
     reasons: pl.Series
     values: pl.Series | None = None
     details: pl.Series | None = None
+    twins: pl.Series | None = None
+    named_by: str = "id"
 
 
 @dataclass(frozen=True)

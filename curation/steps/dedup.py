@@ -41,7 +41,7 @@ class Dedup(GroupStep):
 
     def reads(self) -> Collection[str]:
         """Digests, and signatures where near ones count."""
-        return ("digest", "id") if self.similarity_percent == _ALL else ("digest", "id", "near")
+        return ("digest",) if self.similarity_percent == _ALL else ("digest", "near")
 
     def fates(self, alive: pl.DataFrame) -> Fates:
         """By digests, then by signatures."""
@@ -50,20 +50,17 @@ class Dedup(GroupStep):
         found = pl.select(
             pl.when(is_twin).then(pl.lit("duplicate")).alias("reason"),
             pl.when(is_twin).then(pl.lit(100.0)).alias("value"),
-            # Gathered for the twins alone, which are few.
-            pl.Series("detail", [None], dtype=pl.String)
-            .new_from_index(0, len(first))
-            .scatter(is_twin.arg_true(), alive["id"].gather(first[is_twin.to_numpy()])),
+            pl.when(is_twin).then(pl.Series(first)).alias("twin"),
         )
         if self.similarity_percent < _ALL:
             near = _near_twins(alive, found["reason"].is_null(), self.similarity_percent)
             found = found.with_row_index("place").join(near, on="place", how="left", maintain_order="left")
             found = found.select(
-                pl.coalesce("reason", pl.when(pl.col("twin").is_not_null()).then(pl.lit("near_duplicate"))),
+                pl.coalesce("reason", pl.when(pl.col("like").is_not_null()).then(pl.lit("near_duplicate"))),
                 pl.coalesce("value", "percent"),
-                pl.coalesce("detail", "twin"),
+                pl.coalesce("twin", "like"),
             )
-        return Fates(reasons=found["reason"], values=found["value"], details=found["detail"])
+        return Fates(reasons=found["reason"], values=found["value"], twins=found["twin"])
 
 
 def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
@@ -77,21 +74,21 @@ def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def _near_twins(alive: pl.DataFrame, stays: pl.Series, percent: int) -> pl.DataFrame:
-    """The samples that are like an earlier one that stays: ``place``, ``percent``, and the id of the ``twin``."""
+    """The samples that are like an earlier one that stays: ``place``, ``percent``, and the place of that, ``like``."""
     marks = from_bytes(alive["near"], np.uint8)
     # One without a signature is dropped by a text step that comes later.
-    is_open, ids = (stays & alive["near"].is_not_null()).to_numpy(), alive["id"]
+    is_open = (stays & alive["near"].is_not_null()).to_numpy()
     bins = marks.shape[1]
     least = -(-percent * bins // _ALL)
-    twins: list[tuple[int, float, str]] = []
+    twins: list[tuple[int, float, int]] = []
     for _, places in groups_of(alive["group"]):
         kept: list[int] = []
         for place in places[is_open[places]].tolist():
             agree = np.count_nonzero(marks[kept] == marks[place], axis=1) if kept else np.zeros(0, np.int64)
             if len(agree) and agree.max() >= least:
                 nearest = int(agree.argmax())
-                twins.append((place, float(_ALL * agree[nearest] / bins), ids[kept[nearest]]))
+                twins.append((place, float(_ALL * agree[nearest] / bins), kept[nearest]))
             else:
                 kept.append(place)
-    schema = {"place": pl.UInt32, "percent": pl.Float64, "twin": pl.String}
+    schema = {"place": pl.UInt32, "percent": pl.Float64, "like": pl.Int64}
     return pl.DataFrame(twins, schema=schema, orient="row")

@@ -42,22 +42,22 @@ class DedupPrompts(GroupStep):
 
     def reads(self) -> Collection[str]:
         """Hashes of prompts, and signatures where near ones count."""
-        return ("prompt", "group_id") if self.similarity_percent == _ALL else ("prompt", "group_id", "prompt_near")
+        return ("prompt",) if self.similarity_percent == _ALL else ("prompt", "prompt_near")
 
     def fates(self, alive: pl.DataFrame) -> Fates:
         """Group by group: by the hash of the prompt, then by clusters of signatures."""
-        placed = alive.select("group", "prompt", "group_id").with_row_index("place")
+        placed = alive.select("group", "prompt").with_row_index("place")
         groups = placed.group_by("group", maintain_order=True).first()
         first = groups.select(pl.col("group").first().over("prompt").alias("twin")).to_series()
         groups = groups.with_columns(twin=first, percent=pl.lit(100.0), reason=pl.lit("equal_prompt"))
         if self.similarity_percent < _ALL:
             groups = self._with_near(groups, alive)
-        names = groups.select(twin="group", detail="group_id")
-        groups = groups.filter(pl.col("twin") != pl.col("group")).join(names, on="twin", how="left")
-        found = placed.join(
-            groups.select("group", "reason", "percent", "detail"), on="group", how="left", maintain_order="left"
+        firsts = groups.select(twin="group", first="place")
+        groups = groups.filter(pl.col("twin") != pl.col("group")).join(firsts, on="twin", how="left")
+        found = placed.select("group").join(
+            groups.select("group", "reason", "percent", "first"), on="group", how="left", maintain_order="left"
         )
-        return Fates(reasons=found["reason"], values=found["percent"], details=found["detail"])
+        return Fates(reasons=found["reason"], values=found["percent"], twins=found["first"], named_by="group_id")
 
     def _with_near(self, groups: pl.DataFrame, alive: pl.DataFrame) -> pl.DataFrame:
         signed = alive.select("group", "prompt_near").filter(pl.col("prompt_near").is_not_null())

@@ -135,8 +135,8 @@ def test_dedup_drops_near_duplicates_and_names_the_one_that_stays():
     assert exact.reasons.to_list() == [None, None, None, "duplicate", None]
     near = Dedup(similarity_percent=80).fates(frame)
     assert near.reasons.to_list() == [None, None, "near_duplicate", "duplicate", None]
-    assert near.details is not None
-    assert near.details.to_list() == [None, None, "s0", "s0", None]
+    assert near.twins is not None
+    assert near.twins.to_list() == [None, None, 0, 0, None]
     assert near.values is not None
     assert 80 <= near.values[2] < 100
     assert Dedup(similarity_percent=60).fates(frame).reasons[4] == "near_duplicate"
@@ -171,8 +171,9 @@ def test_dedup_prompts_drops_whole_prompts_and_names_the_first():
     assert exact.reasons.to_list() == [None, None, "equal_prompt", "equal_prompt", *[None] * 4]
     found = DedupPrompts(similarity_percent=80).fates(frame)
     assert found.reasons.to_list() == [None, None, *["equal_prompt"] * 2, *["near_prompt"] * 2, None, None]
-    assert found.details is not None
-    assert found.details.to_list()[2:6] == ["g0"] * 4
+    assert found.twins is not None
+    assert found.twins.to_list()[2:6] == [0] * 4
+    assert found.named_by == "group_id"
 
 
 def hash_of(text: str) -> int:
