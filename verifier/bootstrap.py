@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import platform
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -26,7 +27,7 @@ from verifier.verifiers.base import Tools
 from verifier.workers import WorkerPool
 
 _DISTRIBUTION = "assay"
-_DECIDING = ("math-verify", "sympy", "latex2sympy2_extended", "langdetect", "py3langid")
+_DECIDING = ("math-verify", "sympy", "latex2sympy2_extended", "python-flint", "langdetect", "py3langid")
 """Distributions whose version can change a verdict."""
 _LOGGER = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ def _info(settings: Settings, recipes: Mapping[str, Recipe]) -> EngineInfo:
         recipes=tuple(sorted(recipes)),
         sandboxes=(settings.sandbox, *others),
         config_hash=_config_hash(settings, recipes),
+        default_recipe=settings.recipe,
     )
 
 
@@ -148,7 +150,10 @@ def _config_hash(settings: Settings, recipes: Mapping[str, Recipe]) -> str:
     deciding = {
         "versions": {name: version(name) for name in (_DISTRIBUTION, *_DECIDING)},
         "default_recipe": settings.recipe,
+        # With it comes another Unicode, by which texts are read.
+        "python": platform.python_version_tuple()[:2],
         "sandbox": settings.sandbox,
+        "images": [settings.image_prefix, settings.image_tag, settings.docker_runtime] * (settings.sandbox == DOCKER),
         "max_completion_bytes": settings.max_completion_bytes,
         "recipes": {
             name: [
