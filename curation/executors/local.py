@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
-
 from curation.errors import EngineStoppedError
-from curation.executors.jobs import JudgeShard, Lost, Site
+from curation.executors.jobs import Judged, JudgeShard, Lost, Site
 from curation.executors.placement import EngineOpener, Jobs, in_turn
-from curation.executors.store import VerdictStore
 from verifier.engines.base import Engine
+from verifier.engines.store import VerdictStore
 from verifier.types import EngineInfo
 
 T = TypeVar("T")
@@ -80,7 +78,7 @@ class LocalCrew:
 
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         """Judges one shard after the other, as the engine is one; see ``Crew``."""
         bench = site.bench(self._opened_engine(), advance=advance, store=self.store)
         for job in jobs:
