@@ -32,6 +32,7 @@ from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
 from curation.sources import find_sources
 from curation.steps import READ, build_steps
+from verifier.engines.store import STORE_VARIABLE, default_store
 from verifier.errors import InfrastructureError, InvalidRequestError
 from verifier.settings import ENVIRONMENT_PREFIX
 
@@ -82,9 +83,10 @@ def main() -> None:
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
-    envvar="ASSAY_VERDICT_STORE",
+    envvar=STORE_VARIABLE,
     show_envvar=True,
-    help="File of verdicts kept by content, for all runs; default: assay/verdicts.sqlite in the user's cache.",
+    help="File of verdicts kept by content, shared with verifier score; default: assay/verdicts.sqlite in the user's "
+    "cache.",
 )
 @click.option("--no-store", is_flag=True, help="Judges all, and keeps no verdict for other runs.")
 @click.option("--costs", is_flag=True, help="Writes DIR/costs.json: CPU seconds of each pass, for the report.")
@@ -107,7 +109,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     Stop it at any time; the same command goes on with what is left.
     """
     try:
-        kept = None if no_store else store or _default_store()
+        kept = None if no_store else store or default_store()
         plan = _plan(load_recipe(recipe), globs, output, retries_failed=retry_failed, store=kept)
         environ = {name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX)}
         opener = SettingsOpener(server=server, sandbox=sandbox, environ=environ)
@@ -344,11 +346,6 @@ def _plan(
     )
 
 
-def _default_store() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "assay" / "verdicts.sqlite"
-
-
 def _placement(engine: str, address: str, processes: int | None, opener: SettingsOpener) -> Placement:
     settings = opener.settings()
     if engine == _LOCAL:
@@ -382,6 +379,8 @@ def _run(plan: RunPlan, placement: Placement, *, has_costs: bool) -> RunReport:
 
 def _tell(plan: RunPlan, report: RunReport) -> int:
     _console().print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
+    if plan.store is not None and report.asked:
+        click.echo(f"{report.asked} completions to be judged, {report.recalled} of them known to the verdict store")
     lines = troubles(report.entries, report.unfinished, report.stopped)
     _complain(lines)
     return _TROUBLE if lines else _OK

@@ -142,14 +142,15 @@ def wait_for_address(addresses: queue.Queue[str | None]) -> str:
 def score(address: str) -> list[dict[str, Any]]:
     """The results of all groups, by the command that a user would call."""
     target = OUT / "scored.jsonl"
-    run(BIN / "verifier", "score", "--server", address, COMPLETIONS, "-o", target)
+    # All is judged here, whatever was judged before.
+    run(BIN / "verifier", "score", "--server", address, "--no-store", COMPLETIONS, "-o", target)
     return [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
 
 
 def curate() -> dict[str, Any]:
     """Curates the shards and gives the manifest."""
     target = OUT / "curated"
-    run(BIN / "curate", "run", RECIPE, "--input", SHARDS / "*.parquet", "--output", target)
+    run(BIN / "curate", "run", RECIPE, "--input", SHARDS / "*.parquet", "--output", target, "--no-store")
     manifest: dict[str, Any] = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
     return manifest
 

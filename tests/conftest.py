@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,8 @@ from tests.sandboxes import MAKERS
 # On a busy machine time says nothing of the code.
 settings.register_profile("assay", deadline=None)
 settings.load_profile("assay")
+
+_NUMBERS = itertools.count()
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -30,12 +34,19 @@ class ByBackend(LoadScopeScheduling):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or fills the verdict store of who runs it."""
+    folder = tmp_path_factory.mktemp("stores")
     patch = pytest.MonkeyPatch()
-    patch.setenv("ASSAY_VERDICT_STORE", str(tmp_path_factory.mktemp("store") / "verdicts.sqlite"))
-    yield
+    patch.setenv("ASSAY_VERDICT_STORE", str(folder / "shared.sqlite"))
+    yield folder
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _own_verdicts(_stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is told what another had judged."""
+    monkeypatch.setenv("ASSAY_VERDICT_STORE", str(_stores / f"{next(_NUMBERS)}.sqlite"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,13 +6,17 @@ import asyncio
 import hashlib
 import json
 import logging
+import platform
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from importlib.metadata import version
+from pathlib import Path
 
 from verifier.engines.base import Engine
 from verifier.engines.local import LocalEngine, terms_of
 from verifier.engines.remote import RemoteEngine
+from verifier.engines.store import VerdictStore
+from verifier.engines.stored import StoredEngine
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError
 from verifier.generative.chat import Connections
 from verifier.generative.judge import JUDGE
@@ -26,25 +30,38 @@ from verifier.verifiers.base import Tools
 from verifier.workers import WorkerPool
 
 _DISTRIBUTION = "assay"
-_DECIDING = ("math-verify", "sympy", "latex2sympy2_extended", "langdetect", "py3langid")
+_DECIDING = ("math-verify", "sympy", "latex2sympy2_extended", "python-flint", "langdetect", "py3langid")
 """Distributions whose version can change a verdict."""
 _LOGGER = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, *, is_ready: bool = True) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, *, is_ready: bool = True, store: Path | None = None) -> AsyncIterator[Engine]:
     """An engine that is closed, with every process it started, when the block ends.
 
     Args:
         settings: with ``server`` it is a ``RemoteEngine``, else a ``LocalEngine``.
         is_ready: whether its processes are started at once; else each starts when it is first needed, which suits
             those who may need none. Containers always start, as what a crashed server left goes first.
+        store: file of verdicts that are known; with one it is a ``StoredEngine`` over the other. None knows none.
 
     Raises:
-        InvalidRequestError: a setting or recipe that cannot be used.
+        InvalidRequestError: a setting, recipe or store that cannot be used.
         InfrastructureError: a worker could not start.
         ServerUnavailableError: the server cannot be reached.
     """
+    async with AsyncExitStack() as stack:
+        verdicts = None if store is None else stack.enter_context(closing(VerdictStore(store)))
+        engine = await stack.enter_async_context(_judging(settings, is_ready=is_ready))
+        if verdicts is not None:
+            limit = settings.max_pending_completions
+            engine = StoredEngine(engine, verdicts, await engine.info(), max_completions=limit)
+            stack.push_async_callback(engine.aclose)
+        yield engine
+
+
+@asynccontextmanager
+async def _judging(settings: Settings, *, is_ready: bool) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         if settings.server:
             remote = RemoteEngine(settings.server, deadline_s=settings.deadline_s)
@@ -133,6 +150,7 @@ def _info(settings: Settings, recipes: Mapping[str, Recipe]) -> EngineInfo:
         recipes=tuple(sorted(recipes)),
         sandboxes=(settings.sandbox, *others),
         config_hash=_config_hash(settings, recipes),
+        default_recipe=settings.recipe,
     )
 
 
@@ -148,7 +166,10 @@ def _config_hash(settings: Settings, recipes: Mapping[str, Recipe]) -> str:
     deciding = {
         "versions": {name: version(name) for name in (_DISTRIBUTION, *_DECIDING)},
         "default_recipe": settings.recipe,
+        # With it comes another Unicode, by which texts are read.
+        "python": platform.python_version_tuple()[:2],
         "sandbox": settings.sandbox,
+        "images": [settings.image_prefix, settings.image_tag, settings.docker_runtime] * (settings.sandbox == DOCKER),
         "max_completion_bytes": settings.max_completion_bytes,
         "recipes": {
             name: [

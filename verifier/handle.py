@@ -14,6 +14,7 @@ import threading
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -35,10 +36,12 @@ class EngineHandle:
 
     Args:
         settings: what it is made of.
+        store: file of verdicts that are known, of this program and others; None knows none.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, store: str | Path | None = None) -> None:
         self._settings = settings
+        self._store = None if store is None else Path(store)
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
         self._loop: _LoopThread | None = None
@@ -48,7 +51,7 @@ class EngineHandle:
     async def __aenter__(self) -> Self:
         if self._engine is not None:
             raise InvalidRequestError("the engine is open already; make another one")
-        self._engine = await self._stack.enter_async_context(bootstrap.open_engine(self._settings))
+        self._engine = await self._stack.enter_async_context(bootstrap.open_engine(self._settings, store=self._store))
         self._opener = os.getpid()
         return self
 
@@ -143,34 +146,44 @@ class Client(EngineHandle):
         address: HOST:PORT.
         deadline_s: for one group in all, with its wait in the server's queue and all retries.
         max_pending_completions: in flight at once.
+        store: file of verdicts that are known; None knows none.
     """
 
-    def __init__(self, address: str, *, deadline_s: float = 3600.0, max_pending_completions: int = 1024) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        deadline_s: float = 3600.0,
+        max_pending_completions: int = 1024,
+        store: str | Path | None = None,
+    ) -> None:
         super().__init__(
             load_settings(
                 environ={},
                 server=address,
                 deadline_s=deadline_s,
                 max_pending_completions=max_pending_completions,
-            )
+            ),
+            store=store,
         )
 
 
-def open_engine(settings: Settings | None = None, **fields: Value) -> EngineHandle:
+def open_engine(settings: Settings | None = None, *, store: str | Path | None = None, **fields: Value) -> EngineHandle:
     """An engine in this process, or on a server where ``server`` is given; for ``with`` or ``async with``.
 
     Args:
         settings: complete settings, or None to read the environment and ``fields``.
+        store: file of verdicts that are known, of this program and others; None knows none.
         fields: settings by name, such as ``sandbox="docker"``.
 
     Raises:
         InvalidRequestError: a setting that cannot be used.
     """
     if settings is None:
-        return EngineHandle(load_settings(None, None, **fields))
+        return EngineHandle(load_settings(None, None, **fields), store=store)
     if fields:
         raise InvalidRequestError("give settings or single fields, not both")
-    return EngineHandle(settings)
+    return EngineHandle(settings, store=store)
 
 
 async def answer(engine: Engine, group: Group) -> GroupResult:

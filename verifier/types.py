@@ -376,13 +376,18 @@ class GroupResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine is made of; ``config_hash`` changes whenever a verdict or reward could."""
+    """What an engine is made of.
+
+    ``config_hash`` changes whenever a verdict or reward could. ``default_recipe`` is that of groups that name none;
+    empty where a server does not tell.
+    """
 
     version: str
     verifiers: tuple[str, ...]
     recipes: tuple[str, ...]
     sandboxes: tuple[str, ...]
     config_hash: str
+    default_recipe: str = ""
 
 
 def _require(owner: object, kind: type | UnionType, *names: str) -> None:

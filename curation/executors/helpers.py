@@ -21,13 +21,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
-import polars as pl
-
 from curation.errors import AccountingError
-from curation.executors.jobs import RETRIES, Job, JudgeShard, Lost, Site, given_up
+from curation.executors.jobs import RETRIES, Job, Judged, JudgeShard, Lost, Site, given_up
 from curation.executors.placement import EngineOpener
-from curation.executors.store import VerdictStore
 from verifier.engines.base import Engine
+from verifier.engines.store import VerdictStore
 
 T = TypeVar("T")
 
@@ -81,9 +79,9 @@ class Helper:
         outcome: T | Lost = self._tried(site, job, lambda _: None)
         return outcome
 
-    def judge(self, site: Site, job: JudgeShard, advance: Callable[[int], None]) -> pl.DataFrame | Lost:
+    def judge(self, site: Site, job: JudgeShard, advance: Callable[[int], None]) -> Judged | Lost:
         """Judges a shard; see ``JudgeShard.run``."""
-        outcome: pl.DataFrame | Lost = self._tried(site, job, advance)
+        outcome: Judged | Lost = self._tried(site, job, advance)
         return outcome
 
     def close(self) -> None:
@@ -186,7 +184,7 @@ class _Bench:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    async def judge(self, site: Site, job: JudgeShard) -> pl.DataFrame | Lost:
+    async def judge(self, site: Site, job: JudgeShard) -> Judged | Lost:
         if self._engine is None:
             path = self._equipment.store
             self._store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,7 +22,6 @@ from curation.executors.corpus import DECISIONS
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
 from curation.executors.spill import Spill
 from curation.executors.state import State
-from curation.executors.store import Verdicts
 from curation.executors.tasks import JUDGEMENTS, Bench, Piece, annotate, judge, open_shard, write_account, write_data
 from curation.facts import FACTS
 from curation.manifest import STATE, DataEntry, Directory, RunIdentity, ShardEntry
@@ -33,6 +32,7 @@ from curation.sources import Content, Source, read_content
 from curation.steps.base import Step
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
+from verifier.engines.store import Verdicts
 
 RETRIES = 3
 """Further tries of a job whose process is lost."""
@@ -132,7 +132,7 @@ class Site:
             bounds=Bounds(completions=spec.in_flight, bytes=spec.in_flight_bytes),
             advance=advance,
             store=store,
-            context=self.judging_context,
+            config_hash=self.identity.engine_hash,
             judge=self.recipe.judge,
         )
 
@@ -273,6 +273,19 @@ def _account_rows(known: Known, rows: int, in_file: int | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What comes of the verdicts of a shard.
+
+    Args:
+        decisions: columns of ``DECISIONS``, one row a sample.
+        recalled: completions whose verdicts the store knew.
+    """
+
+    decisions: pl.DataFrame
+    recalled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeShard:
     """Asks an engine for the verdicts of a shard. Not a ``Job``: it is done where an engine is.
 
@@ -292,13 +305,15 @@ class JudgeShard:
         """Name of the shard."""
         return self.known.name
 
-    async def run(self, site: Site, bench: Bench) -> pl.DataFrame | Lost:
-        """What comes of the verdicts, columns of ``DECISIONS``.
+    async def run(self, site: Site, bench: Bench) -> Judged | Lost:
+        """What comes of the verdicts.
 
         Raises:
             EngineStoppedError: the engine went away.
         """
         directory, known, state = site.directory(), self.known, site.state
+        recalled: list[int] = []
+        bench = replace(bench, recalled=recalled.append)
         found = state.read("verdicts", known.name, self.first_key, JUDGEMENTS)
         try:
             if self.is_last:
@@ -321,7 +336,7 @@ class JudgeShard:
             is_final = self.is_last or not made["is_failed"].any()
             directory.check_held()
             state.write("verdicts", known.name, known.verdicts_key if is_final else self.first_key, made)
-        return made.select(list(DECISIONS))
+        return Judged(decisions=made.select(list(DECISIONS)), recalled=sum(recalled))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

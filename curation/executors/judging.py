@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from curation.errors import AccountingError, EngineStoppedError
-from curation.executors.store import Verdicts, content_key
 from curation.rows import VERDICT, BadReference, reference_from_columns
 from verifier.engines.base import Engine
+from verifier.engines.store import Verdicts, group_keys
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
 from verifier.formats import Task, as_answer
 from verifier.types import Group, Outcome, Scored, Verdict
@@ -26,15 +26,21 @@ VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
 Mask = npt.NDArray[np.bool_]
 
 _OF_REQUESTS = (
-    *("place", "key", "group_key", "group_id", "domain", "language"),
+    *("place", "group_key", "group_id", "domain", "language"),
     *("prompt", "answers", "tests", "completion", "size"),
 )
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
+_LOOKED_UP = 512
+"""Completions that the store is asked about at once."""
 _KEPT_VERDICTS = 4_096
 _GONE = ("server_unavailable", "engine_closed")
 _PATIENCE_S = 600.0
 _RECONNECT_S = (0.5, 2.0)
+
+
+def nobody(_: int) -> None:
+    """Is told numbers that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +53,32 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A group, or some completions of one, with the places of its completions in the shard and their keys."""
+    """A group, or some completions of one, with the places of its completions in the shard.
+
+    Args:
+        keys: of its completions in the store; empty without one.
+        size: bytes of its completions.
+    """
 
     group: Group
     places: tuple[int, ...]
-    keys: tuple[bytes, ...]
-    bytes: int
+    size: int
+    keys: tuple[bytes, ...] = ()
+
+    def without(self, known: Container[bytes]) -> Request | None:
+        """What is left to be asked where some is known; None where all of it is."""
+        left = [number for number, key in enumerate(self.keys) if key not in known]
+        if len(left) == len(self.keys):
+            return self
+        if not left:
+            return None
+        completions = tuple(self.group.completions[number] for number in left)
+        return Request(
+            group=replace(self.group, completions=completions),
+            places=tuple(self.places[number] for number in left),
+            size=sum(len(text.encode()) for text in completions),
+            keys=tuple(self.keys[number] for number in left),
+        )
 
 
 class Gate:
@@ -69,19 +95,19 @@ class Gate:
         async with self._changed:
             await self._changed.wait_for(lambda: self._fits(request))
             self._completions += len(request.places)
-            self._bytes += request.bytes
+            self._bytes += request.size
 
     async def leave(self, request: Request) -> None:
         """Makes room again."""
         async with self._changed:
             self._completions -= len(request.places)
-            self._bytes -= request.bytes
+            self._bytes -= request.size
             self._changed.notify_all()
 
     def _fits(self, request: Request) -> bool:
         return self._completions == 0 or (
             self._completions + len(request.places) <= self._bounds.completions
-            and self._bytes + request.bytes <= self._bounds.bytes
+            and self._bytes + request.size <= self._bounds.bytes
         )
 
 
@@ -91,7 +117,7 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
     Neighbouring samples of one group go together, up to a bound that any server takes.
 
     Args:
-        samples: live samples, columns of ``rows.SAMPLES``, ``place`` (their number in the frame) and ``key``.
+        samples: live samples, columns of ``rows.SAMPLES`` and ``place`` (their number in the frame).
         first_place: number of the frame's first sample in the shard.
         recipe: name of the verifier's recipe.
     """
@@ -137,15 +163,27 @@ def _request(
         language=_str(head["language"]),
         recipe=recipe,
     )
-    yield Request(group=group, places=places, keys=tuple(_bytes(row["key"]) for row in rows), bytes=size)
+    yield Request(group=group, places=places, size=size)
+
+
+def _batches(
+    requests: Iterable[Request | tuple[int, Scored]], completions: int
+) -> Iterator[list[Request | tuple[int, Scored]]]:
+    """The requests in lists of about so many completions."""
+    batch: list[Request | tuple[int, Scored]] = []
+    size = 0
+    for one in requests:
+        batch.append(one)
+        size += len(one.places) if isinstance(one, Request) else 1
+        if size >= completions:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _str(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
 
 
 def _int(value: object) -> int:
@@ -163,7 +201,8 @@ class Judge:
         bounds: of what is in flight.
         advance: called with the number of completions just judged.
         store: of verdicts that are known; None asks for all.
-        context: what all its keys share.
+        config_hash: of the engine, for the store's keys.
+        recalled: called with the number of completions that the store knew.
     """
 
     def __init__(
@@ -174,12 +213,14 @@ class Judge:
         bounds: Bounds,
         advance: Callable[[int], None],
         store: Verdicts | None = None,
-        context: str = "",
+        config_hash: str = "",
+        recalled: Callable[[int], None] = nobody,
     ) -> None:
         self._engine = engine
         self._recipe = recipe
         self._store = store
-        self._context = context
+        self._config_hash = config_hash
+        self._recalled = recalled
         self._gate = Gate(bounds)
         self._advance = advance
 
@@ -219,14 +260,33 @@ class Judge:
         while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
             here = pl.Series(wanted[first_place : first_place + frame.height])
             live = frame.with_row_index("place").filter(here)
-            live = live.with_columns(key=self._keys(live))
-            known = {} if self._store is None else self._store.find(live["key"].to_list())
-            is_known = live["key"].is_in(list(known))
-            for place, key in live.select("place", "key").filter(is_known).iter_rows():
-                yield first_place + place, known[key]
-            for request in requests_of(live.filter(~is_known), first_place=first_place, recipe=self._recipe):
+            requests = requests_of(live, first_place=first_place, recipe=self._recipe)
+            for request in requests if self._store is None else self._unknown(requests, self._store):
                 yield request
             first_place += frame.height
+
+    def _unknown(
+        self, requests: Iterable[Request | tuple[int, Scored]], store: Verdicts
+    ) -> Iterator[Request | tuple[int, Scored]]:
+        """What the store knows in the place of the requests for it."""
+        for batch in _batches(requests, _LOOKED_UP):
+            keyed = [
+                one if isinstance(one, tuple) else replace(one, keys=group_keys(self._config_hash, one.group))
+                for one in batch
+            ]
+            known = store.find([key for one in keyed if isinstance(one, Request) for key in one.keys])
+            for one in keyed:
+                if isinstance(one, tuple):
+                    yield one
+                    continue
+                left = one.without(known)
+                if left is not one:
+                    pairs = zip(one.places, one.keys, strict=True)
+                    recalled = [(place, known[key]) for place, key in pairs if key in known]
+                    self._recalled(len(recalled))
+                    yield from recalled
+                if left is not None:
+                    yield left
 
     async def _judge(self, request: Request, found: dict[int, Scored]) -> None:
         try:
@@ -240,18 +300,10 @@ class Judge:
             raise AccountingError(
                 f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
             )
-        slim = list(map(_slim, scores))
-        found.update(zip(request.places, slim, strict=True))
         if self._store is not None:
-            self._store.add(zip(request.keys, slim, strict=True))
+            self._store.add(zip(request.keys, scores, strict=True))
+        found.update(zip(request.places, map(_slim, scores), strict=True))
         self._advance(len(scores))
-
-    def _keys(self, live: pl.DataFrame) -> pl.Series:
-        """The store's key of each sample; empty without a store."""
-        if self._store is None:
-            return pl.Series("key", [b""] * live.height, dtype=pl.Binary)
-        parts = live.select("prompt", "answers", "tests", "domain", "language", "completion").iter_rows()
-        return pl.Series("key", [content_key(self._context, row) for row in parts], dtype=pl.Binary)
 
     async def _ask(self, group: Group) -> Sequence[Scored]:
         waited_s = 0.0

@@ -15,14 +15,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-import polars as pl
-
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
 from curation.executors.placement import EngineOpener, Jobs, in_turn
-from curation.executors.store import VerdictStore
 from verifier.engines.base import Engine
+from verifier.engines.store import VerdictStore
 from verifier.types import EngineInfo
 
 T = TypeVar("T")
@@ -169,7 +167,7 @@ class LocalCrew:
 
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         """Judges shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
         loop = asyncio.get_running_loop()
         asked = [_Asked(job, loop.create_future()) for job in jobs]
@@ -218,9 +216,9 @@ class _Asked:
     """A shard to be judged, and what comes of it."""
 
     job: JudgeShard
-    answer: asyncio.Future[pl.DataFrame | Lost]
+    answer: asyncio.Future[Judged | Lost]
 
-    def settle(self, outcome: pl.DataFrame | Lost | Exception) -> None:
+    def settle(self, outcome: Judged | Lost | Exception) -> None:
         """Gives the answer, unless nobody asks any more."""
         if self.answer.done():
             return

@@ -31,6 +31,7 @@ from curation.executors.jobs import (
     Account,
     Annotate,
     CheckFile,
+    Judged,
     JudgeShard,
     Known,
     Lost,
@@ -94,11 +95,15 @@ class RunReport:
         entries: of the shards that are done or failed, in order.
         unfinished: names of the shards that were not reached.
         stopped: why the run stopped early; empty where it did not.
+        asked: completions whose verdicts did not stand in the directory yet.
+        recalled: those of them that the verdict store knew.
     """
 
     entries: list[ShardEntry]
     unfinished: list[str] = field(default_factory=list)
     stopped: str = ""
+    asked: int = 0
+    recalled: int = 0
 
 
 async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunReport:
@@ -152,6 +157,8 @@ class _Passes:
         self._facts_hash = facts_hash(plan.recipe, plan.steps)
         self._columns = columns_needed(plan.steps)
         self._shards = [Known(shard=shard) for shard in plan.shards]
+        self._asked = 0
+        self._recalled = 0
 
     async def run(self) -> RunReport:
         """All of them; what is done stays where the run has to stop."""
@@ -235,6 +242,7 @@ class _Passes:
             is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
             standing.append(None if is_anew else found)
         missing = [place for place, found in enumerate(standing) if found is None]
+        self._asked += sum(int(wanted[place].sum()) for place in missing)
         jobs = [
             JudgeShard(known=shards[place], wanted=wanted[place], first_key=_first_key(shards[place]))
             for place in missing
@@ -271,13 +279,13 @@ class _Passes:
             for place in places:
                 decisions[place] = held(self._decided(shards[place], await anext(outcomes)))
 
-    @staticmethod
-    def _decided(known: Known, outcome: pl.DataFrame | Lost) -> pl.DataFrame:
+    def _decided(self, known: Known, outcome: Judged | Lost) -> pl.DataFrame:
         """The decisions of a shard; none where it is lost, and that is kept in mind."""
         if isinstance(outcome, Lost):
             known.error = outcome.error
             return pl.DataFrame(schema=DECISIONS)
-        return outcome
+        self._recalled += outcome.recalled
+        return outcome.decisions
 
     def _refuse_failures(self, judged: int, failures: pl.DataFrame) -> None:
         most = self._plan.recipe.verify.max_failed_percent
@@ -398,7 +406,9 @@ class _Passes:
         if entries:
             self._directory.write_card(card_of(self._plan.recipe, files, entries, self._identity.versions))
         self._directory.write_manifest(manifest_of(self._identity, entries, files, unfinished))
-        return RunReport(entries=entries, unfinished=unfinished, stopped=stopped)
+        return RunReport(
+            entries=entries, unfinished=unfinished, stopped=stopped, asked=self._asked, recalled=self._recalled
+        )
 
 
 class _Layout:

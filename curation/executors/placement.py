@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import polars as pl
-
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
 from verifier.engines.base import Engine
 from verifier.settings import Settings, load_settings
 from verifier.types import EngineInfo
@@ -72,7 +70,7 @@ class Crew(Protocol):
 
     def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         """Judges shards.
 
         Args:

@@ -23,16 +23,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import polars as pl
 import ray
 from ray import exceptions as ray_errors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
-from curation.executors.jobs import RETRIES, Job, JudgeShard, Lost, Site, given_up
+from curation.executors.jobs import RETRIES, Job, Judged, JudgeShard, Lost, Site, given_up
 from curation.executors.placement import EngineOpener, Jobs, in_turn
-from curation.executors.store import Verdicts, VerdictStore, as_texts, from_texts
 from verifier.engines.base import Engine
+from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
 from verifier.types import EngineInfo, Scored
 
 T = TypeVar("T")
@@ -81,7 +80,7 @@ class RayPlacement:
 
         Raises:
             ClusterError: there is no such cluster.
-            OutputError: the verdict store cannot be used.
+            InvalidRequestError: the verdict store cannot be used.
         """
         _connect(self._address)
         try:
@@ -231,9 +230,9 @@ class _Store:
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         return self._opened().find_texts(keys)
 
-    def add(self, entries: Mapping[bytes, str]) -> None:
+    def add(self, entries: Mapping[bytes, Record]) -> None:
         """Answered when they are on disk."""
-        self._opened().add_texts(entries)
+        self._opened().add_records(entries)
         self._opened().flush()
 
     def _opened(self) -> VerdictStore:
@@ -257,7 +256,7 @@ class _RemoteStore:
 
     def __init__(self, actor: Remote) -> None:
         self._actor = actor
-        self._pending: dict[bytes, str] = {}
+        self._pending: dict[bytes, Record] = {}
         self._sent: deque[Remote] = deque()
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Scored]:
@@ -267,7 +266,7 @@ class _RemoteStore:
     def add(self, entries: Iterable[tuple[bytes, Scored]]) -> None:
         """Keeps verdicts, in batches."""
         # As texts: to send thousands of small objects costs more than to judge.
-        self._pending.update(as_texts(entries))
+        self._pending.update(as_records(entries))
         if len(self._pending) >= _PENDING_VERDICTS:
             self._send()
 
@@ -312,11 +311,11 @@ class _Verifier:
     async def _info(self) -> EngineInfo:
         return await (await self._open()).info()
 
-    def judge(self, order: _Order, job: JudgeShard) -> pl.DataFrame | Lost:
+    def judge(self, order: _Order, job: JudgeShard) -> Judged | Lost:
         self._judged = 0
         return self._wait(self._judge(order.site(), job))
 
-    async def _judge(self, site: Site, job: JudgeShard) -> pl.DataFrame | Lost:
+    async def _judge(self, site: Site, job: JudgeShard) -> Judged | Lost:
         if site.recipe.judge is not None:
             site.recipe.judge.check()
         return await job.run(site, site.bench(await self._open(), advance=self._advance, store=self._store))
@@ -358,7 +357,7 @@ class _Asked:
     """
 
     job: JudgeShard
-    answer: asyncio.Future[pl.DataFrame | Lost]
+    answer: asyncio.Future[Judged | Lost]
     tries: int = 0
     told: int = 0
 
@@ -419,7 +418,7 @@ class RayCrew:
         """Opens the verdict store on this machine.
 
         Raises:
-            OutputError: it cannot be used.
+            InvalidRequestError: it cannot be used.
         """
         self._store = _store_here(path)
         await _result(self._store.find.remote([]))
@@ -469,7 +468,7 @@ class RayCrew:
 
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         """Judges shards, one at a time on each node; see ``Crew``."""
         loop = asyncio.get_running_loop()
         asked = [_Asked(job, loop.create_future()) for job in jobs]
@@ -538,7 +537,7 @@ class RayCrew:
         order: _Order,
         one: _Asked,
         advance: Callable[[int], None],
-    ) -> pl.DataFrame | Lost:
+    ) -> Judged | Lost:
         def tell(count: int) -> None:
             # A second try begins anew, which the observer need not know.
             advance(max(0, count - one.told))
@@ -548,7 +547,7 @@ class RayCrew:
         try:
             while not (await asyncio.wait({work}, timeout=_LOOK_S))[0]:
                 tell(await _result(verifier.judged.remote()))
-            outcome: pl.DataFrame | Lost = await work
+            outcome: Judged | Lost = await work
         finally:
             work.cancel()
         tell(int(one.job.wanted.sum()))

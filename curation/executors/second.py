@@ -17,9 +17,9 @@ from importlib.metadata import version
 import polars as pl
 
 from curation.errors import EngineStoppedError
-from curation.executors.store import Verdicts, content_key
 from curation.judge_spec import JudgeSpec
 from curation.steps.verify import AUDIT, FORM, Verify, overruled
+from verifier.engines.store import Verdicts, content_key
 from verifier.errors import JudgeModelError, UnscorableError
 from verifier.generative.chat import Connections
 from verifier.generative.judge import JUDGE, JudgeModel

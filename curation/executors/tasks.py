@@ -19,8 +19,7 @@ import pyarrow as pa
 from curation.errors import AccountingError
 from curation.executors.annotate import facts_of, rewritten
 from curation.executors.corpus import DECISIONS
-from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, verdict_frame
-from curation.executors.store import Verdicts
+from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, nobody, verdict_frame
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
 from curation.judge_spec import JudgeSpec
@@ -32,6 +31,7 @@ from curation.sources import Content
 from curation.steps.base import Step
 from curation.steps.verify import Verify, overruled
 from verifier.engines.base import Engine
+from verifier.engines.store import Verdicts
 from verifier.types import Outcome, Scored
 
 JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
@@ -83,7 +83,8 @@ class Bench:
         bounds: of what is in flight.
         advance: called with the number of completions just judged.
         store: of verdicts that are known; None judges all.
-        context: what the keys of all verdicts share.
+        config_hash: of the engine, for the store's keys.
+        recalled: called with the number of completions that the store knew.
         judge: a model for what the engine cannot decide; None has none.
     """
 
@@ -92,7 +93,8 @@ class Bench:
     bounds: Bounds
     advance: Callable[[int], None]
     store: Verdicts | None = None
-    context: str = ""
+    config_hash: str = ""
+    recalled: Callable[[int], None] = nobody
     judge: JudgeSpec | None = None
 
 
@@ -115,7 +117,8 @@ async def judge(reader: Readable, bench: Bench, wanted: Mask, before: pl.DataFra
         bounds=bench.bounds,
         advance=bench.advance,
         store=bench.store,
-        context=bench.context,
+        config_hash=bench.config_hash,
+        recalled=bench.recalled,
     )
     found = await worker.verdicts(reader.frames, wanted) if wanted.any() else {}
     decided, told = await _with_opinions(reader, bench, found)

@@ -1,16 +1,21 @@
-"""What every engine promises: the local one, the remote one over a real server, and the fake."""
+"""What every engine promises: the local one, the remote one over a real server, those over a store, and the fake."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.fakes import FakeEngine, fake_local_engine
 from verifier.engines.base import Engine
 from verifier.engines.remote import RemoteEngine
+from verifier.engines.store import VerdictStore
+from verifier.engines.stored import StoredEngine
 from verifier.server.app import start_server
 from verifier.settings import Settings
 from verifier.types import Group, MathReference
@@ -43,8 +48,17 @@ async def remote() -> AsyncIterator[Engine]:
             await engine.aclose()
 
 
-every_engine = pytest.mark.parametrize("open_engine", [fake, local, remote])
-every_real_engine = pytest.mark.parametrize("open_engine", [local, remote])
+@asynccontextmanager
+async def stored(path: Path | None = None) -> AsyncIterator[StoredEngine]:
+    with TemporaryDirectory() as folder, VerdictStore(path or Path(folder) / "verdicts.sqlite") as store:
+        async with local() as behind:
+            engine = StoredEngine(behind, store, await behind.info(), max_completions=64)
+            yield engine
+            await engine.aclose()
+
+
+every_engine = pytest.mark.parametrize("open_engine", [fake, local, remote, stored])
+every_real_engine = pytest.mark.parametrize("open_engine", [local, remote, stored])
 
 
 def group(*completions, **fields):
@@ -100,6 +114,19 @@ CASES = [
 async def test_a_result_is_the_same_here_and_over_the_wire(case):
     async with local() as here, remote() as there:
         assert await there.verify(case) == await here.verify(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_result_is_the_same_when_a_store_knows_all_or_half_of_it(case, tmp_path):
+    async with local() as plain, stored(tmp_path / "all.sqlite") as first:
+        expected = await plain.verify(case)
+        assert await first.verify(case) == expected
+    async with stored(tmp_path / "all.sqlite") as again:
+        assert await again.verify(case) == expected
+    half = replace(case, id="half", completions=case.completions[::2])
+    async with stored(tmp_path / "half.sqlite") as engine:
+        await engine.verify(half)
+        assert await engine.verify(case) == expected
 
 
 @every_real_engine

@@ -14,12 +14,11 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from curation.errors import AccountingError, InputError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
-from curation.executors.jobs import RETRIES, JudgeShard, Lost, Site
+from curation.executors.jobs import RETRIES, Judged, JudgeShard, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
 from tests.fakes_curation import RECIPE, FakeEngine, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
@@ -174,7 +173,7 @@ class ApartCrew(LocalCrew):
 
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         for job in jobs:
             yield await asyncio.to_thread(self.helper.judge, site, job, advance)
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
 import pytest
 
 from curation.errors import RunLockedError
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
 from curation.executors.placement import Jobs, in_turn
 from curation.manifest import Directory, RunIdentity
@@ -54,7 +53,7 @@ class Tries(LocalCrew):
 
     async def judge(
         self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
+    ) -> AsyncGenerator[Judged | Lost, None]:
         async for first in super(Tries, self).judge(site, jobs, advance):
             yield first
         async for _ in super(Tries, self).judge(site, jobs, lambda _: None):

@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from curation.cli import main
-from curation.errors import ClusterError, ClusterStoppedError, OutputError, RecipeError
+from curation.errors import ClusterError, ClusterStoppedError, RecipeError
 from curation.executors.jobs import Lost, Site
 from tests.fakes_curation import RECIPE, Deadly, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
+from verifier.errors import InvalidRequestError
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'assay[ray]'")
 
@@ -191,7 +192,7 @@ def test_verdicts_go_through_the_store_of_the_command(tmp_path, cluster):
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
     store.unlink()
     store.mkdir()
-    with pytest.raises(OutputError, match="verdict store"):
+    with pytest.raises(InvalidRequestError, match="verdict store"):
         run_fake([glob], tmp_path / "three", placement=on(cluster), store=store)
 
 

@@ -33,7 +33,14 @@ def test_a_result_comes_back_unchanged(result):
 
 
 def test_what_an_engine_is_made_of_comes_back_unchanged():
-    info = EngineInfo(version="1", verifiers=("math",), recipes=("r1",), sandboxes=("local",), config_hash="ab")
+    info = EngineInfo(
+        version="1",
+        verifiers=("math",),
+        recipes=("r1",),
+        sandboxes=("local",),
+        config_hash="ab",
+        default_recipe="r1",
+    )
     assert codec.info_from_proto(codec.info_to_proto(info)) == info
 
 

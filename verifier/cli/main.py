@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec
 
 import click
@@ -12,6 +13,7 @@ import click
 from verifier.bootstrap import package_version
 from verifier.cli import doctor as doctor_command
 from verifier.cli import score as score_command
+from verifier.engines.store import STORE_VARIABLE
 from verifier.errors import InvalidRequestError, VerifierError
 from verifier.formats import FORMATS
 from verifier.sandbox.images import DEFAULT_BASE, build_images
@@ -121,6 +123,15 @@ def serve(
 @_sandbox
 @_recipes
 @_workers
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=STORE_VARIABLE,
+    show_envvar=True,
+    help="File of verdicts kept by content, shared with curate run; default: assay/verdicts.sqlite in the user's "
+    "cache.",
+)
+@click.option("--no-store", is_flag=True, help="Judges all, and keeps no verdict for other runs.")
 @click.option("--table", is_flag=True, help="Print a readable table; JSON goes only where -o says.")
 @_config
 @_told
@@ -138,6 +149,8 @@ def score(
     sandbox: str | None,
     recipes: str | None,
     workers: int | None,
+    store: Path | None,
+    no_store: bool,
     table: bool,
     config: str | None,
 ) -> None:
@@ -154,7 +167,10 @@ def score(
         language=language or "",
         time_limit_s=time_limit_s,
     )
-    score_command.score(settings, source=source, output=output, recipe=recipe or "", is_table=table, rows=rows)
+    known = None if no_store else store or score_command.usable_default_store()
+    score_command.score(
+        settings, source=source, output=output, recipe=recipe or "", is_table=table, rows=rows, store=known
+    )
 
 
 @main.command()

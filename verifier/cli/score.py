@@ -22,6 +22,8 @@ from verifier.cli.samples import opened_samples
 from verifier.cli.table import TableWriter
 from verifier.engines.admission import Admission
 from verifier.engines.base import Engine
+from verifier.engines.store import VerdictStore, default_store
+from verifier.engines.stored import StoredEngine
 from verifier.errors import InvalidRequestError, UnknownNameError
 from verifier.formats import find_format
 from verifier.handle import answer
@@ -48,6 +50,8 @@ class Counts:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     rewards: int = 0
     reward_sum: float = 0.0
+    known: int | None = None
+    """Completions that were answered from a verdict store; None without one."""
 
     def add(self, result: GroupResult) -> None:
         """Counts a result."""
@@ -62,9 +66,10 @@ class Counts:
         """One line for a reader."""
         verdicts = ", ".join(f"{self.outcomes[outcome]} {outcome.name}" for outcome in Outcome)
         mean = f", mean {self.reward_sum / self.rewards:.3f}" if self.rewards else ""
+        known = "" if self.known is None else f"; {self.known} completions from the verdict store"
         return (
             f"{self.groups} groups, {self.completions} completions, {self.malformed} malformed lines; "
-            f"verdicts: {verdicts}; rewards: {self.rewards}{mean}"
+            f"verdicts: {verdicts}; rewards: {self.rewards}{mean}{known}"
         )
 
 
@@ -96,8 +101,27 @@ class _Pending:
     size_bytes: int
 
 
+def usable_default_store() -> Path | None:
+    """The verdict store that nobody named; None, with a word of warning, where it cannot be used."""
+    try:
+        path = default_store()
+        VerdictStore(path).close()
+    except InvalidRequestError as error:
+        # Nobody asked for it, so a machine without a place for it judges as well.
+        click.echo(f"verifier: {error}; going on without", err=True)
+        return None
+    return path
+
+
 def score(
-    settings: Settings, *, source: str, output: str, recipe: str, is_table: bool, rows: RowOptions | None = None
+    settings: Settings,
+    *,
+    source: str,
+    output: str,
+    recipe: str,
+    is_table: bool,
+    rows: RowOptions | None = None,
+    store: Path | None = None,
 ) -> None:
     """Judges the lines of a file and writes their results.
 
@@ -108,6 +132,7 @@ def score(
         recipe: of every group; empty leaves the choice to the lines.
         is_table: print a table, and JSON only into a path.
         rows: how lines that are rows of a dataset are read; None for groups in the product's own JSON.
+        store: file of verdicts that are known; None knows none.
 
     Raises:
         VerifierError: nothing could be judged at all.
@@ -118,7 +143,7 @@ def score(
         _opened_input(source) as descriptor,
         _opened_output(output, is_table=is_table) as write,
     ):
-        counts = asyncio.run(_score(settings, descriptor, write, recipe, reader))
+        counts = asyncio.run(_score(settings, descriptor, write, recipe=recipe, reader=reader, store=store))
     if counts is None:
         # Whoever reads our output has enough of it; not every line was answered.
         raise SystemExit(1)
@@ -144,14 +169,16 @@ def _opened_reader(rows: RowOptions) -> Iterator[LineReader]:
         yield RowReader(dataset=dataset, samples=samples, language=rows.language, time_limit_s=rows.time_limit_s)
 
 
-async def _score(settings: Settings, descriptor: int, write: Write, recipe: str, reader: LineReader) -> Counts:
+async def _score(
+    settings: Settings, descriptor: int, write: Write, *, recipe: str, reader: LineReader, store: Path | None
+) -> Counts:
     with _ended_by_signals():
-        async with open_engine(settings) as engine:
+        async with open_engine(settings, store=store) as engine:
             if recipe:
                 known = (await engine.info()).recipes
                 if recipe not in known:
                     raise UnknownNameError("recipe", recipe, known)
-            return await score_lines(
+            counts = await score_lines(
                 read_lines(descriptor),
                 engine,
                 write,
@@ -159,6 +186,8 @@ async def _score(settings: Settings, descriptor: int, write: Write, recipe: str,
                 max_completions=settings.max_pending_completions,
                 reader=reader,
             )
+            counts.known = engine.found if isinstance(engine, StoredEngine) else None
+            return counts
 
 
 @contextlib.contextmanager

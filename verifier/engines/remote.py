@@ -135,6 +135,9 @@ def _result_of(results: object, group: Group) -> GroupResult:
     answers = [codec.result_from_proto(message) for message in results]  # type: ignore[attr-defined]
     if len(answers) != 1:
         raise InfrastructureError("answer_unreadable", f"one group was asked, {len(answers)} were answered")
+    asked, given = len(group.completions), len(answers[0].scores)
+    if given != max(1, asked):
+        raise InfrastructureError("answer_unreadable", f"{asked} completions were asked, {given} were answered")
     return GroupResult(id=group.id, scores=answers[0].scores)
 
 

@@ -241,6 +241,7 @@ def info_to_proto(info: EngineInfo) -> pb.GetInfoResponse:
         recipes=info.recipes,
         sandboxes=info.sandboxes,
         config_hash=info.config_hash,
+        default_recipe=info.default_recipe,
     )
 
 
@@ -252,4 +253,5 @@ def info_from_proto(message: pb.GetInfoResponse) -> EngineInfo:
         recipes=tuple(message.recipes),
         sandboxes=tuple(message.sandboxes),
         config_hash=message.config_hash,
+        default_recipe=message.default_recipe,
     )

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'verifier/wire/_generated/verifier.proto\x12\x0bverifier.v1\"3\n\rVerifyRequest\x12\"\n\x06groups\x18\x01 \x03(\x0b\x32\x12.verifier.v1.Group\";\n\x0eVerifyResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.verifier.v1.GroupResult\"8\n\x13VerifyStreamRequest\x12!\n\x05group\x18\x01 \x01(\x0b\x32\x12.verifier.v1.Group\"@\n\x14VerifyStreamResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.verifier.v1.GroupResult\"\x10\n\x0eGetInfoRequest\"n\n\x0fGetInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tverifiers\x18\x02 \x03(\t\x12\x0f\n\x07recipes\x18\x03 \x03(\t\x12\x11\n\tsandboxes\x18\x04 \x03(\t\x12\x13\n\x0b\x63onfig_hash\x18\x05 \x01(\t\"\x85\x01\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x13\n\x0b\x63ompletions\x18\x03 \x03(\t\x12)\n\treference\x18\x04 \x01(\x0b\x32\x16.verifier.v1.Reference\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0e\n\x06recipe\x18\x06 \x01(\t\"k\n\tReference\x12*\n\x04math\x18\x01 \x01(\x0b\x32\x1a.verifier.v1.MathReferenceH\x00\x12*\n\x04\x63ode\x18\x02 \x01(\x0b\x32\x1a.verifier.v1.CodeReferenceH\x00\x42\x06\n\x04kind\" \n\rMathReference\x12\x0f\n\x07\x61nswers\x18\x01 \x03(\t\"\x93\x04\n\rCodeReference\x12\x10\n\x08language\x18\x01 \x01(\t\x12%\n\x05stdio\x18\x02 \x03(\x0b\x32\x16.verifier.v1.StdioTest\x12$\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x15.verifier.v1.CallTest\x12\x0e\n\x06script\x18\x04 \x01(\t\x12\x11\n\tframework\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x06 \x01(\t\x12\x19\n\x0ctime_limit_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12memory_limit_bytes\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x0f\n\x07prelude\x18\t \x01(\t\x12\x11\n\tsignature\x18\n \x01(\t\x12\x10\n\x08in_place\x18\x0b \x01(\x08\x12\x12\n\ncomparison\x18\x0c \x01(\t\x12)\n\ttolerance\x18\r \x01(\x0b\x32\x16.verifier.v1.Tolerance\x12*\n\x07\x63hecker\x18\x0e \x01(\x0b\x32\x19.verifier.v1.JudgeProgram\x12-\n\ninteractor\x18\x0f \x01(\x0b\x32\x19.verifier.v1.JudgeProgram\x12\x0f\n\x07scoring\x18\x10 \x01(\t\x12&\n\x06groups\x18\x11 \x03(\x0b\x32\x16.verifier.v1.TestGroupB\x0f\n\r_time_limit_sB\x15\n\x13_memory_limit_bytes\"/\n\tTolerance\x12\x10\n\x08\x61\x62solute\x18\x01 \x01(\x01\x12\x10\n\x08relative\x18\x02 \x01(\x01\"x\n\x0cJudgeProgram\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12&\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x17.verifier.v1.SourceFile\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x05 \x03(\t\"(\n\nSourceFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\")\n\tTestGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x01\"K\n\tStdioTest\x12\r\n\x05input\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x03(\t\x12\r\n\x05group\x18\x04 \x01(\t\"I\n\x08\x43\x61llTest\x12\x0c\n\x04\x61rgs\x18\x01 \x01(\t\x12\x0e\n\x06kwargs\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\t\"H\n\x0bGroupResult\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06scores\x18\x02 \x03(\x0b\x32\x1d.verifier.v1.ScoredCompletion\"Z\n\x10ScoredCompletion\x12\x13\n\x06reward\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12&\n\x08verdicts\x18\x02 \x03(\x0b\x32\x14.verifier.v1.VerdictB\t\n\x07_reward\"\x92\x01\n\x07Verdict\x12\x10\n\x08verifier\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12&\n\x05tests\x18\x06 \x03(\x0b\x32\x17.verifier.v1.TestResultB\x08\n\x06_score\":\n\nTestResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t2\xf3\x01\n\x0fVerifierService\x12\x41\n\x06Verify\x12\x1a.verifier.v1.VerifyRequest\x1a\x1b.verifier.v1.VerifyResponse\x12W\n\x0cVerifyStream\x12 .verifier.v1.VerifyStreamRequest\x1a!.verifier.v1.VerifyStreamResponse(\x01\x30\x01\x12\x44\n\x07GetInfo\x12\x1b.verifier.v1.GetInfoRequest\x1a\x1c.verifier.v1.GetInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'verifier/wire/_generated/verifier.proto\x12\x0bverifier.v1\"3\n\rVerifyRequest\x12\"\n\x06groups\x18\x01 \x03(\x0b\x32\x12.verifier.v1.Group\";\n\x0eVerifyResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.verifier.v1.GroupResult\"8\n\x13VerifyStreamRequest\x12!\n\x05group\x18\x01 \x01(\x0b\x32\x12.verifier.v1.Group\"@\n\x14VerifyStreamResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.verifier.v1.GroupResult\"\x10\n\x0eGetInfoRequest\"\x86\x01\n\x0fGetInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tverifiers\x18\x02 \x03(\t\x12\x0f\n\x07recipes\x18\x03 \x03(\t\x12\x11\n\tsandboxes\x18\x04 \x03(\t\x12\x13\n\x0b\x63onfig_hash\x18\x05 \x01(\t\x12\x16\n\x0e\x64\x65\x66\x61ult_recipe\x18\x06 \x01(\t\"\x85\x01\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x13\n\x0b\x63ompletions\x18\x03 \x03(\t\x12)\n\treference\x18\x04 \x01(\x0b\x32\x16.verifier.v1.Reference\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0e\n\x06recipe\x18\x06 \x01(\t\"k\n\tReference\x12*\n\x04math\x18\x01 \x01(\x0b\x32\x1a.verifier.v1.MathReferenceH\x00\x12*\n\x04\x63ode\x18\x02 \x01(\x0b\x32\x1a.verifier.v1.CodeReferenceH\x00\x42\x06\n\x04kind\" \n\rMathReference\x12\x0f\n\x07\x61nswers\x18\x01 \x03(\t\"\x93\x04\n\rCodeReference\x12\x10\n\x08language\x18\x01 \x01(\t\x12%\n\x05stdio\x18\x02 \x03(\x0b\x32\x16.verifier.v1.StdioTest\x12$\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x15.verifier.v1.CallTest\x12\x0e\n\x06script\x18\x04 \x01(\t\x12\x11\n\tframework\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x06 \x01(\t\x12\x19\n\x0ctime_limit_s\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12memory_limit_bytes\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x0f\n\x07prelude\x18\t \x01(\t\x12\x11\n\tsignature\x18\n \x01(\t\x12\x10\n\x08in_place\x18\x0b \x01(\x08\x12\x12\n\ncomparison\x18\x0c \x01(\t\x12)\n\ttolerance\x18\r \x01(\x0b\x32\x16.verifier.v1.Tolerance\x12*\n\x07\x63hecker\x18\x0e \x01(\x0b\x32\x19.verifier.v1.JudgeProgram\x12-\n\ninteractor\x18\x0f \x01(\x0b\x32\x19.verifier.v1.JudgeProgram\x12\x0f\n\x07scoring\x18\x10 \x01(\t\x12&\n\x06groups\x18\x11 \x03(\x0b\x32\x16.verifier.v1.TestGroupB\x0f\n\r_time_limit_sB\x15\n\x13_memory_limit_bytes\"/\n\tTolerance\x12\x10\n\x08\x61\x62solute\x18\x01 \x01(\x01\x12\x10\n\x08relative\x18\x02 \x01(\x01\"x\n\x0cJudgeProgram\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12&\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x17.verifier.v1.SourceFile\x12\x10\n\x08protocol\x18\x04 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x05 \x03(\t\"(\n\nSourceFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\")\n\tTestGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x01\"K\n\tStdioTest\x12\r\n\x05input\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x03(\t\x12\r\n\x05group\x18\x04 \x01(\t\"I\n\x08\x43\x61llTest\x12\x0c\n\x04\x61rgs\x18\x01 \x01(\t\x12\x0e\n\x06kwargs\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\t\"H\n\x0bGroupResult\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06scores\x18\x02 \x03(\x0b\x32\x1d.verifier.v1.ScoredCompletion\"Z\n\x10ScoredCompletion\x12\x13\n\x06reward\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12&\n\x08verdicts\x18\x02 \x03(\x0b\x32\x14.verifier.v1.VerdictB\t\n\x07_reward\"\x92\x01\n\x07Verdict\x12\x10\n\x08verifier\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12&\n\x05tests\x18\x06 \x03(\x0b\x32\x17.verifier.v1.TestResultB\x08\n\x06_score\":\n\nTestResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t2\xf3\x01\n\x0fVerifierService\x12\x41\n\x06Verify\x12\x1a.verifier.v1.VerifyRequest\x1a\x1b.verifier.v1.VerifyResponse\x12W\n\x0cVerifyStream\x12 .verifier.v1.VerifyStreamRequest\x1a!.verifier.v1.VerifyStreamResponse(\x01\x30\x01\x12\x44\n\x07GetInfo\x12\x1b.verifier.v1.GetInfoRequest\x1a\x1c.verifier.v1.GetInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,36 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYSTREAMRESPONSE']._serialized_end=292
   _globals['_GETINFOREQUEST']._serialized_start=294
   _globals['_GETINFOREQUEST']._serialized_end=310
-  _globals['_GETINFORESPONSE']._serialized_start=312
-  _globals['_GETINFORESPONSE']._serialized_end=422
-  _globals['_GROUP']._serialized_start=425
-  _globals['_GROUP']._serialized_end=558
-  _globals['_REFERENCE']._serialized_start=560
-  _globals['_REFERENCE']._serialized_end=667
-  _globals['_MATHREFERENCE']._serialized_start=669
-  _globals['_MATHREFERENCE']._serialized_end=701
-  _globals['_CODEREFERENCE']._serialized_start=704
-  _globals['_CODEREFERENCE']._serialized_end=1235
-  _globals['_TOLERANCE']._serialized_start=1237
-  _globals['_TOLERANCE']._serialized_end=1284
-  _globals['_JUDGEPROGRAM']._serialized_start=1286
-  _globals['_JUDGEPROGRAM']._serialized_end=1406
-  _globals['_SOURCEFILE']._serialized_start=1408
-  _globals['_SOURCEFILE']._serialized_end=1448
-  _globals['_TESTGROUP']._serialized_start=1450
-  _globals['_TESTGROUP']._serialized_end=1491
-  _globals['_STDIOTEST']._serialized_start=1493
-  _globals['_STDIOTEST']._serialized_end=1568
-  _globals['_CALLTEST']._serialized_start=1570
-  _globals['_CALLTEST']._serialized_end=1643
-  _globals['_GROUPRESULT']._serialized_start=1645
-  _globals['_GROUPRESULT']._serialized_end=1717
-  _globals['_SCOREDCOMPLETION']._serialized_start=1719
-  _globals['_SCOREDCOMPLETION']._serialized_end=1809
-  _globals['_VERDICT']._serialized_start=1812
-  _globals['_VERDICT']._serialized_end=1958
-  _globals['_TESTRESULT']._serialized_start=1960
-  _globals['_TESTRESULT']._serialized_end=2018
-  _globals['_VERIFIERSERVICE']._serialized_start=2021
-  _globals['_VERIFIERSERVICE']._serialized_end=2264
+  _globals['_GETINFORESPONSE']._serialized_start=313
+  _globals['_GETINFORESPONSE']._serialized_end=447
+  _globals['_GROUP']._serialized_start=450
+  _globals['_GROUP']._serialized_end=583
+  _globals['_REFERENCE']._serialized_start=585
+  _globals['_REFERENCE']._serialized_end=692
+  _globals['_MATHREFERENCE']._serialized_start=694
+  _globals['_MATHREFERENCE']._serialized_end=726
+  _globals['_CODEREFERENCE']._serialized_start=729
+  _globals['_CODEREFERENCE']._serialized_end=1260
+  _globals['_TOLERANCE']._serialized_start=1262
+  _globals['_TOLERANCE']._serialized_end=1309
+  _globals['_JUDGEPROGRAM']._serialized_start=1311
+  _globals['_JUDGEPROGRAM']._serialized_end=1431
+  _globals['_SOURCEFILE']._serialized_start=1433
+  _globals['_SOURCEFILE']._serialized_end=1473
+  _globals['_TESTGROUP']._serialized_start=1475
+  _globals['_TESTGROUP']._serialized_end=1516
+  _globals['_STDIOTEST']._serialized_start=1518
+  _globals['_STDIOTEST']._serialized_end=1593
+  _globals['_CALLTEST']._serialized_start=1595
+  _globals['_CALLTEST']._serialized_end=1668
+  _globals['_GROUPRESULT']._serialized_start=1670
+  _globals['_GROUPRESULT']._serialized_end=1742
+  _globals['_SCOREDCOMPLETION']._serialized_start=1744
+  _globals['_SCOREDCOMPLETION']._serialized_end=1834
+  _globals['_VERDICT']._serialized_start=1837
+  _globals['_VERDICT']._serialized_end=1983
+  _globals['_TESTRESULT']._serialized_start=1985
+  _globals['_TESTRESULT']._serialized_end=2043
+  _globals['_VERIFIERSERVICE']._serialized_start=2046
+  _globals['_VERIFIERSERVICE']._serialized_end=2289
 # @@protoc_insertion_point(module_scope)

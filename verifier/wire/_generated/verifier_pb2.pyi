@@ -35,18 +35,20 @@ class GetInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetInfoResponse(_message.Message):
-    __slots__ = ("version", "verifiers", "recipes", "sandboxes", "config_hash")
+    __slots__ = ("version", "verifiers", "recipes", "sandboxes", "config_hash", "default_recipe")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     VERIFIERS_FIELD_NUMBER: _ClassVar[int]
     RECIPES_FIELD_NUMBER: _ClassVar[int]
     SANDBOXES_FIELD_NUMBER: _ClassVar[int]
     CONFIG_HASH_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_RECIPE_FIELD_NUMBER: _ClassVar[int]
     version: str
     verifiers: _containers.RepeatedScalarFieldContainer[str]
     recipes: _containers.RepeatedScalarFieldContainer[str]
     sandboxes: _containers.RepeatedScalarFieldContainer[str]
     config_hash: str
-    def __init__(self, version: _Optional[str] = ..., verifiers: _Optional[_Iterable[str]] = ..., recipes: _Optional[_Iterable[str]] = ..., sandboxes: _Optional[_Iterable[str]] = ..., config_hash: _Optional[str] = ...) -> None: ...
+    default_recipe: str
+    def __init__(self, version: _Optional[str] = ..., verifiers: _Optional[_Iterable[str]] = ..., recipes: _Optional[_Iterable[str]] = ..., sandboxes: _Optional[_Iterable[str]] = ..., config_hash: _Optional[str] = ..., default_recipe: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("id", "prompt", "completions", "reference", "language", "recipe")
