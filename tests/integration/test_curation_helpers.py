@@ -29,11 +29,15 @@ def several(latency_s: float = 0.0) -> LocalPlacement:
 
 
 def children(pid: int | str = "self") -> list[int]:
-    """Processes that one started, and that are still there."""
+    """The helpers that a process started, and that are still there."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):  # a thread that has ended meanwhile
-            found += map(int, (task / "children").read_text().split())
+        with suppress(FileNotFoundError):  # a thread, or a child, that has ended meanwhile
+            found += [
+                child
+                for child in map(int, (task / "children").read_text().split())
+                if b"executors.helpers" in Path(f"/proc/{child}/cmdline").read_bytes()
+            ]
     return found
 
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -41,6 +42,7 @@ _LAYOUT = 1
 _PENDING = 256
 _ASKED = 500
 _WAIT_S = 60.0
+_PAUSE_S = 0.02
 _SQUEEZED_BYTES = 256
 """Details from this size on are compressed; those of few tests are shorter, and would gain nothing."""
 _KEPT = 4_096
@@ -248,7 +250,7 @@ class VerdictStore:
         """
         if self._layout() > _LAYOUT:
             raise self._unusable("a newer version of this package wrote it")
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         self._connection.execute("PRAGMA synchronous = NORMAL")
         if self._layout() == _LAYOUT:
             return
@@ -258,6 +260,19 @@ class VerdictStore:
                 self._connection.execute(_CREATE)
                 self._connection.execute(_GROW)
                 self._connection.execute(f"PRAGMA user_version = {_LAYOUT}")
+
+    def _write_ahead(self) -> None:
+        """Lets readers and a writer work at once. SQLite does not wait for others here, whatever its time-out."""
+        until = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                return
 
     def _layout(self) -> int:
         (number,) = self._connection.execute("PRAGMA user_version").fetchone()
