@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from verifier.errors import InvalidRequestError, UnknownNameError
 from verifier.generative.judge import final_answer
 from verifier.generative.options import api_key, identity_of, judge_options
-from verifier.generative.prompts import TEMPLATES, load_template, plain
+from verifier.generative.prompts import R1, load_template, plain
 from verifier.generative.references import is_prose_reference, reference_text
 from verifier.generative.replies import UnreadableReplyError, verdict_in
 from verifier.types import Verdict
@@ -228,11 +228,11 @@ def test_where_and_how_long_is_not():
 
 def test_a_changed_template_file_is_another_judge(tmp_path):
     file = tmp_path / "t.txt"
-    file.write_text(TEMPLATES["r1"])
+    file.write_text(R1)
     options = judge_options({**GOOD, "prompt": str(file)})
     before = identity_of(options)
     assert before == identity_of(judge_options(GOOD))
-    file.write_text(TEMPLATES["r1"] + ".")
+    file.write_text(R1 + ".")
     assert identity_of(options) != before
 
 

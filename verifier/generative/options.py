@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from urllib.parse import urlsplit
 
 from verifier.errors import InvalidRequestError, UnknownNameError
-from verifier.generative.prompts import load_template
+from verifier.generative.prompts import COMPARING, Kind, load_template
 
 _RESERVED = ("messages", "model", "n", "stream", "seed", "temperature", "max_tokens")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -157,15 +157,19 @@ def api_key(options: JudgeOptions) -> str:
     return key
 
 
-def identity_of(options: JudgeOptions) -> str:
+def identity_of(options: JudgeOptions, kind: Kind = COMPARING) -> str:
     """All that the verdicts of such a judge follow from, as JSON.
+
+    Args:
+        options: of the judge.
+        kind: of its template.
 
     Raises:
         InvalidRequestError: the template cannot be used.
     """
     deciding = {
         "model": options.model,
-        "template": load_template(options.prompt).sha256,
+        "template": load_template(options.prompt, kind).sha256,
         "votes": options.votes,
         "temperature": options.temperature,
         "seed": options.seed,
