@@ -17,15 +17,17 @@ from pathlib import Path
 import polars as pl
 
 from curation.columns import Layout
-from curation.errors import EngineStoppedError, ShardError, UsageError
+from curation.errors import EngineStoppedError, RecipeError, ShardError, UsageError
 from curation.estimates import (
     DomainEstimate,
+    estimate_count,
     estimate_disk,
     estimate_domains,
     estimate_kept,
     estimate_time,
 )
 from curation.finished import held_still
+from curation.judge_spec import JudgeSpec
 from curation.manifest import Directory
 from curation.ordering import order_findings
 from curation.plan import FileGroup, Level, Outlook, Plan, StepPlan, Unjudged
@@ -37,11 +39,12 @@ from curation.steps import find_steps
 from curation.steps.base import GroupStep, Step
 from curation.steps.dedup import Dedup
 from curation.steps.dedup_prompts import DedupPrompts
+from curation.steps.quality import JudgedQuality
 from curation.steps.quota import Quota
 from curation.steps.verify import Verify
 from curation.trial import Trial, reference_kinds, try_recipe, verdict_reasons
 from verifier.engines.base import Engine
-from verifier.errors import InfrastructureError, InvalidRequestError
+from verifier.errors import InfrastructureError, InvalidRequestError, JudgeModelError
 from verifier.settings import Settings, load_settings
 
 MOST_UNSCORABLE_PERCENT = 5
@@ -124,6 +127,8 @@ def make_plan(
     good = [survey for survey in surveys if not survey.error]
     plan.files = file_groups(good)
     plan.steps = [_step_plan(step) for step in steps]
+    if recipe.judge is not None:
+        asyncio.run(_check_judge(recipe.judge, plan))
     _check_output(recipe.output, [survey.source for survey in surveys], plan)
     is_whole_recipe = steps and not any(finding.field.startswith(("steps", "verify")) for finding in plan.findings)
     if good and is_whole_recipe and sum(survey.rows for survey in good):
@@ -290,6 +295,24 @@ async def _try(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Samp
             return await try_recipe(sample, recipe, steps, None)
 
 
+async def _check_judge(judge: JudgeSpec, plan: Plan) -> None:
+    """Whether the judge model can be asked."""
+    from verifier.generative.panel import check_model  # noqa: PLC0415 - few recipes wait for its HTTP client
+
+    plan.judge = f"{judge.options.model} at {judge.options.url}"
+    try:
+        judge.check()
+        await check_model(judge.options)
+    except RecipeError as error:
+        plan.add(Level.ERROR, error.field, error.told)
+    except JudgeModelError as error:
+        if error.is_lasting:
+            plan.add(Level.ERROR, "judge", f"cannot be asked: {error}")
+        else:
+            told = f"does not answer now: {error}; samples fail while it does not"
+            plan.add(Level.ATTENTION, "judge", told)
+
+
 def _kinds_to_judge(sample: Sample, verify: Verify) -> set[str]:
     covers = verify.covers(pl.col("domain"))
     samples = sample.samples.filter(pl.col("trouble").is_null())
@@ -319,6 +342,7 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
         is_whole=sample.is_whole,
         is_judged=trial.judgements is not None,
         judged=int(trial.to_judge.sum()),
+        to_score=estimate_count(trial.to_score.to_numpy(), sample) if _scores(steps) else None,
         completions_in_all=sample.samples_in_all,
         kept=kept,
         domains=domains,
@@ -333,6 +357,10 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
     _check_domains(plan, steps, domains)
     _check_verdicts(plan, recipe, plan.outlook, trial)
     _check_sample(plan, steps, sample, trial)
+
+
+def _scores(steps: Sequence[Step]) -> bool:
+    return any(isinstance(step, JudgedQuality) for step in steps)
 
 
 def _check_disk(plan: Plan) -> None:

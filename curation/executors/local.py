@@ -15,7 +15,7 @@ from typing import TypeVar
 import polars as pl
 
 from curation.errors import EngineStoppedError
-from curation.executors.jobs import JudgeShard, Lost, Site
+from curation.executors.jobs import AskShard, Lost, Means, Site
 from curation.executors.placement import EngineOpener, Jobs, in_turn
 from curation.executors.store import VerdictStore
 from verifier.engines.base import Engine
@@ -44,7 +44,7 @@ class LocalPlacement:
         """The crew; see ``Placement``."""
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
-            known = stack.enter_context(VerdictStore(store) if judges and store else nullcontext())
+            known = stack.enter_context(VerdictStore(store) if store else nullcontext())
             pool = stack.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="curate"))
             yield LocalCrew(pool=pool, threads=self._threads, engine=engine, store=known)
 
@@ -60,7 +60,9 @@ class LocalCrew:
 
     async def engine_info(self) -> EngineInfo:
         """Of the engine."""
-        return await self._opened_engine().info()
+        if self.engine is None:
+            raise EngineStoppedError("no engine was opened")
+        return await self.engine.info()
 
     async def each(self, site: Site, jobs: Jobs[T]) -> AsyncGenerator[T | Lost, None]:
         """Does jobs; see ``Crew``."""
@@ -78,15 +80,10 @@ class LocalCrew:
             # A thread cannot be stopped, and what it still writes must not meet what is written next.
             wait(begun)
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
-        """Judges one shard after the other, as the engine is one; see ``Crew``."""
-        bench = site.bench(self._opened_engine(), advance=advance, store=self.store)
+        """Asks about one shard after the other, as the engine is one; see ``Crew``."""
+        means = Means(engine=self.engine, advance=advance, store=self.store)
         for job in jobs:
-            yield await job.run(site, bench)
-
-    def _opened_engine(self) -> Engine:
-        if self.engine is None:
-            raise EngineStoppedError("no engine was opened")
-        return self.engine
+            yield await job.run(site, means)

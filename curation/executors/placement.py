@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import polars as pl
 
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import AskShard, Job, Lost, Site
 from verifier.engines.base import Engine
 from verifier.settings import Settings, load_settings
 from verifier.types import EngineInfo
@@ -70,19 +70,19 @@ class Crew(Protocol):
             ClusterStoppedError: there is nothing left that could do them.
         """
 
-    def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
+    def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
-        """Judges shards.
+        """Asks about shards.
 
         Args:
             site: of the run.
             jobs: the shards.
-            advance: called with the number of completions just judged.
+            advance: called with the number of completions just asked about.
 
         Raises:
-            EngineStoppedError: the engine went away.
-            ClusterStoppedError: there is nothing left that could judge.
+            EngineStoppedError: the engine, or a judge model, went away.
+            ClusterStoppedError: there is nothing left that could ask.
         """
 
 
@@ -94,7 +94,7 @@ class Placement(Protocol):
 
         Args:
             judges: whether it needs an engine.
-            store: file of the verdicts that are known; None knows none.
+            store: file of the answers that are known; None knows none.
 
         Raises:
             UsageError: it cannot be opened as the user asks.

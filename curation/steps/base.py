@@ -84,6 +84,11 @@ class Step:
         """The sha256 of each file that the step reads, by option: what changes with it changes the output."""
         return {}
 
+    @classmethod
+    def kind_for(cls, options: Mapping[str, Option]) -> type[Step]:  # noqa: ARG003 - few steps have several kinds
+        """The class of the step that a recipe with these options asks for."""
+        return cls
+
 
 @dataclass(frozen=True)
 class RewriteStep(Step, ABC):
@@ -118,17 +123,19 @@ class TextStep(Step, ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fates:
-    """What a group step makes of the samples that it is given, one each in their order.
+    """What a step makes of the samples that it is given, one each in their order.
 
     Args:
         reasons: null for those that stay.
         values: what was measured; None where nothing was.
         details: what was found; None where nothing was.
+        is_failed: which of those with a reason failed rather than were rejected; None for none.
     """
 
     reasons: pl.Series
     values: pl.Series | None = None
     details: pl.Series | None = None
+    is_failed: pl.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,21 @@ class GroupStep(Step, ABC):
             alive: the facts of the samples that no earlier step dropped, in the order of shards and rows: a sample's
                 place in it is the last tie-break.
         """
+
+
+@dataclass(frozen=True)
+class AskStep(Step, ABC):
+    """Drops samples by what an engine or a model says of them, asked when the steps before have decided on all.
+
+    ``answers`` are the columns of what is decided on, one row a sample: null where it was not asked about, and
+    ``is_failed`` where it was and there is no answer through no fault of its own.
+    """
+
+    answers: ClassVar[pl.Schema]
+
+    @abstractmethod
+    def fates_by(self, answers: pl.DataFrame) -> Fates:
+        """What becomes of the samples; nothing of those that were not asked about."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from curation.errors import RunLockedError
-from curation.executors.jobs import Job, JudgeShard, Lost, Site
+from curation.executors.jobs import AskShard, Job, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
 from curation.executors.placement import Jobs, in_turn
 from curation.manifest import Directory, RunIdentity
@@ -52,12 +52,12 @@ class Tries(LocalCrew):
             assert str(one) == str(other)
             yield one
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[pl.DataFrame | Lost, None]:
-        async for first in super(Tries, self).judge(site, jobs, advance):
+        async for first in super(Tries, self).ask(site, jobs, advance):
             yield first
-        async for _ in super(Tries, self).judge(site, jobs, lambda _: None):
+        async for _ in super(Tries, self).ask(site, jobs, lambda _: None):
             pass
 
 

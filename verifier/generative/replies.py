@@ -11,7 +11,8 @@ from typing import NoReturn
 
 CORRECT = "correct"
 INCORRECT = "incorrect"
-_START = re.compile(r'\{\s*"(?:analysis|correctness|score)"\s*:')
+_VERDICT_START = re.compile(r'\{\s*"(?:analysis|correctness)"\s*:')
+_SCORE_START = re.compile(r'\{\s*"(?:analysis|score)"\s*:')
 _FENCE_END = re.compile(r"\s*```\s*\Z")
 _MAX_STARTS = 32
 _MAX_CHARS = 400_000
@@ -29,7 +30,7 @@ def verdict_in(reply: str) -> bool:
     Raises:
         UnreadableReplyError: it said neither, or not as agreed.
     """
-    verdict = _said(reply)
+    verdict = _said(reply, _VERDICT_START)
     if set(verdict) != {"analysis", "correctness"}:
         raise UnreadableReplyError('the keys of its JSON object are not "analysis" and "correctness"')
     _check_analysis(verdict)
@@ -47,7 +48,7 @@ def score_in(reply: str, *, least: int, most: int) -> int:
     Raises:
         UnreadableReplyError: it gave none from ``least`` to ``most``, or not as agreed.
     """
-    said = _said(reply)
+    said = _said(reply, _SCORE_START)
     # A score that stands first does not come from the analysis.
     if list(said) != ["analysis", "score"]:
         raise UnreadableReplyError('the keys of its JSON object are not "analysis" and then "score"')
@@ -60,7 +61,7 @@ def score_in(reply: str, *, least: int, most: int) -> int:
     return score
 
 
-def _said(reply: str) -> dict[str, object]:
+def _said(reply: str, begins: re.Pattern[str]) -> dict[str, object]:
     """The object that a reply ends with."""
     if len(reply) > _MAX_CHARS:
         raise UnreadableReplyError("it is too long")
@@ -71,7 +72,7 @@ def _said(reply: str) -> dict[str, object]:
     text = text.rstrip()
     if text.endswith("```"):
         text = _FENCE_END.sub("", text)
-    said, end = _only_object(text)
+    said, end = _only_object(text, begins)
     if end != len(text):
         raise UnreadableReplyError("text follows the JSON object")
     return said
@@ -82,12 +83,12 @@ def _check_analysis(said: dict[str, object]) -> None:
         raise UnreadableReplyError('"analysis" is no text')
 
 
-def _only_object(text: str) -> tuple[dict[str, object], int]:
+def _only_object(text: str, begins: re.Pattern[str]) -> tuple[dict[str, object], int]:
     """The one object in the text that begins as agreed, and where it ends."""
     decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_refuse)
     found: list[tuple[dict[str, object], int]] = []
     end = 0
-    for number, start in enumerate(_START.finditer(text)):
+    for number, start in enumerate(begins.finditer(text)):
         if number >= _MAX_STARTS:
             raise UnreadableReplyError("it has too many JSON objects")
         if start.start() < end:

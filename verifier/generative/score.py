@@ -6,40 +6,15 @@ as agreed, is no score: it is our failure, with a reason.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from functools import partial
 
-from verifier.errors import InvalidRequestError
 from verifier.generative.chat import Connections
 from verifier.generative.judge import final_answer
-from verifier.generative.options import JudgeOptions, identity_of
+from verifier.generative.options import JudgeOptions, Scale
 from verifier.generative.panel import Panel, check_task
 from verifier.generative.prompts import SCORE_AGAIN, SCORING, load_template
 from verifier.generative.replies import score_in
 from verifier.types import Verdict
-
-_SCALE = re.compile(r"(\d{1,4})-(\d{1,4})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """The whole numbers from ``least`` to ``most``."""
-
-    least: int
-    most: int
-
-
-def scale_of(text: str) -> Scale:
-    """The scale in a text such as ``1-10``.
-
-    Raises:
-        InvalidRequestError: it is none.
-    """
-    found = _SCALE.fullmatch(text)
-    if found is None or int(found[1]) >= int(found[2]):
-        raise InvalidRequestError(f'scale: {text!r} is no scale; give two whole numbers such as "1-10"')
-    return Scale(least=int(found[1]), most=int(found[2]))
 
 
 class ScoreModel:
@@ -84,12 +59,3 @@ class ScoreModel:
         if len(votes.said) < votes.needed:
             raise votes.troubles[0]
         return sorted(votes.said)[(len(votes.said) - 1) // 2]
-
-
-def score_identity(options: JudgeOptions, scale: Scale) -> str:
-    """All that the scores of such a judge follow from, as a text.
-
-    Raises:
-        InvalidRequestError: the template cannot be used.
-    """
-    return f"{scale.least}-{scale.most} {identity_of(options, SCORING)}"
