@@ -32,8 +32,8 @@ from curation.manifest import Directory
 from curation.ordering import order_findings
 from curation.plan import FileGroup, Level, Outlook, Plan, StepPlan, Unjudged
 from curation.recipe import Recipe, read_recipe
-from curation.sampling import FileSurvey, Sample, draw_sample, survey_file
-from curation.shards import cut_into_shards
+from curation.sampling import FileSurvey, Sample, draw_sample, survey_files
+from curation.shards import named_shards
 from curation.sources import Source, find_sources
 from curation.steps import find_steps
 from curation.steps.base import GroupStep, Step
@@ -129,7 +129,7 @@ def make_plan(
     plan.steps = [_step_plan(step) for step in steps]
     if recipe.judge is not None:
         asyncio.run(_check_judge(recipe.judge, plan))
-    _check_output(recipe.output, [survey.source for survey in surveys], plan)
+    _check_output(recipe.output, surveys, plan)
     is_whole_recipe = steps and not any(finding.field.startswith(("steps", "verify")) for finding in plan.findings)
     if good and is_whole_recipe and sum(survey.rows for survey in good):
         try:
@@ -164,7 +164,7 @@ def _survey(recipe: Recipe, plan: Plan) -> list[FileSurvey]:
                 found.setdefault(source.path, source)
         except UsageError as error:
             plan.add(Level.ERROR, "input.globs", str(error))
-    surveys = [survey_file(found[path], recipe) for path in sorted(found)]
+    surveys = survey_files([found[path] for path in sorted(found)], recipe)
     for survey in surveys:
         if survey.error:
             where = "input.globs" if survey.schema is None else "input.columns"
@@ -190,7 +190,7 @@ def _file_group(group: Sequence[FileSurvey], layout: Layout) -> FileGroup:
         is_list=layout.is_list,
         files=len(group),
         first=group[0].source.path,
-        shards=len(cut_into_shards([survey.source for survey in group])),
+        shards=sum(len(survey.ranges) for survey in group),
         rows=sum(survey.rows for survey in group),
         is_counted=all(survey.is_counted for survey in group),
         bytes=sum(survey.bytes for survey in group),
@@ -215,7 +215,7 @@ def _step_plan(step: Step) -> StepPlan:
     return StepPlan(name=step.name, options=options, reads=reads)
 
 
-def _check_output(output: str, sources: Sequence[Source], plan: Plan) -> None:
+def _check_output(output: str, surveys: Sequence[FileSurvey], plan: Plan) -> None:
     plan.output = output
     if not output:
         message = 'no output directory; give --output DIR, or [output] dir = "..." in the recipe'
@@ -229,7 +229,7 @@ def _check_output(output: str, sources: Sequence[Source], plan: Plan) -> None:
         message = f"{there} cannot be written by this user; change its rights, or choose another --output"
         plan.add(Level.ERROR, "output.dir", message)
     elif path.is_dir():
-        shards = cut_into_shards(sources)
+        shards = named_shards([(survey.source, survey.ranges) for survey in surveys])
         try:
             with held_still(path):
                 Directory(path).check_strangers(shards)
