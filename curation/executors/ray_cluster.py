@@ -574,6 +574,8 @@ class RayCrew:
             self._deaths[node.name] = self._deaths.get(node.name, 0) + 1
             if self._deaths[node.name] > _RETRIES:
                 raise ClusterStoppedError(f"no engine can be opened on node {node.address}: {_first(error)}") from error
+            # Until the nodes are looked at anew, one that was killed seems alive, and would use up its tries at once.
+            await asyncio.sleep(_LOOK_S)
             return None
         self._info = self._info or info
         if info is not None and self._info is not None and info.config_hash != self._info.config_hash:
