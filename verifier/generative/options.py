@@ -25,7 +25,7 @@ class JudgeOptions:
         url: of an OpenAI-compatible API, up to ``/v1``.
         model: that is asked for there.
         key_env: name of the environment variable that holds the key; empty sends none.
-        prompt: name of a template, or path of one with ``{question}``, ``{reference}`` and ``{answer}``.
+        prompt: name of a template, or path of one with the holes of its kind (``prompts.COMPARING`` or ``SCORING``).
         votes: asked for each answer, an odd number; the majority decides.
         temperature: of sampling.
         seed: of the first vote; each further one adds 1.
