@@ -16,7 +16,7 @@ from curation.errors import OutputError, RunLockedError, UsageError
 from curation.finished import Manifest, held_still, outputs_of, read_manifest
 from curation.lookup import Lookup, Place, Text, facts_file, rows_at, verdicts_file
 from curation.manifest import DATA, DROPPED_KINDS, MANIFEST, STATE, Directory
-from curation.progress_file import STAGES, Progress, read_progress
+from curation.progress_file import PASSES, Progress, read_progress
 from curation.steps.verify import Verify
 from curation.visible import in_a_line, measured, visible
 
@@ -129,7 +129,7 @@ class _Asked:
                 for at, path, row, index in scan.collect().iter_rows()
                 if (path, row, index) in wanted
             }
-            for at, fields in rows_at(file, here, ("messages", "reward", "verdicts")):
+            for at, fields in rows_at(file, here, ("messages", "score", "reward", "verdicts")):
                 found[here[at]] = {**fields, "file": entry.name}
         return found
 
@@ -211,7 +211,9 @@ def _of_prompt(
 
 def _fate(fields: Mapping[str, object]) -> str:
     if "file" in fields:
-        return f"kept in {DATA}/{fields['file']}.parquet"
+        score = fields["score"]
+        told = f", score {measured(score)}" if isinstance(score, float) else ""
+        return f"kept in {DATA}/{fields['file']}.parquet{told}"
     value = fields.get("drop_value")
     size = f", measured {measured(value)}" if isinstance(value, float) else ""
     return f"{fields['kind']} by {fields['drop_step']}: {fields['drop_reason']}{size}"
@@ -366,11 +368,11 @@ def _ended(manifest: Manifest, progress: Progress | None) -> Iterator[str]:
 
 
 def _stage(progress: Progress) -> str:
-    number = f"pass {STAGES.index(progress.stage) + 1} of {len(STAGES)}, " if progress.stage in STAGES else ""
+    number = f"pass {PASSES[progress.stage]} of {max(PASSES.values())}, " if progress.stage in PASSES else ""
     share = f" ({100 * progress.done // progress.total} %)" if progress.total else ""
     rate = f", {progress.rate:,.1f} a second" if progress.rate else ""
     left = "" if progress.seconds_left is None else f", about {_duration(progress.seconds_left)} left of this pass"
-    unit = {"judging": "completions", "writing": "files"}.get(progress.stage, "shards")
+    unit = {"judging": "completions", "scoring": "completions", "writing": "files"}.get(progress.stage, "shards")
     ago = max(0.0, time.time() - progress.told)
     return (
         f"{number}{progress.stage}: {progress.done:,} of {progress.total:,} {unit}{share}{rate}{left}; "

@@ -61,7 +61,7 @@ class CostMeter:
         self._end()
         self._stage, self._left, self._began = stage, total, (cpu_s(), time.monotonic())
         before = self._costs.get(stage, Cost(cpu_s=0.0, wall_s=0.0, samples=0))
-        samples = total if stage == "judging" else 0
+        samples = total if stage in ("judging", "scoring") else 0
         self._costs[stage] = Cost(cpu_s=before.cpu_s, wall_s=before.wall_s, samples=before.samples + samples)
 
     def advanced(self, count: int) -> None:

@@ -15,9 +15,8 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.sampling import Sample
-from curation.steps.base import ArrangeStep, Step, domain_head, domain_name
+from curation.steps.base import ArrangeStep, AskStep, Step, domain_head, domain_name
 from curation.steps.quota import Quota
-from curation.steps.verify import Verify
 from curation.trial import Trial
 
 _Z = 1.959963984540054
@@ -199,7 +198,7 @@ def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Est
         steps: of the recipe.
         kept: samples in the output.
     """
-    passes = 2 + any(isinstance(step, Verify) for step in steps)
+    passes = 2 + sum(isinstance(step, AskStep) for step in steps)
     read_s = passes * sample.read_s * sample.rows_in_all / max(1, sample.rows_read)
     grown = sample.samples_in_all / max(1, sample.samples.height)
     found = [

@@ -1,6 +1,7 @@
-"""The table ``[judge]`` of a recipe: a language model, and which samples it is asked about.
+"""The table ``[judge]`` of a recipe: a language model, and which samples of those that are verified it is asked about.
 
-The rules always go first. What they found right is never asked about, but for an audit, which changes nothing.
+The rules always go first. What they found right is never asked about, but for an audit, which changes nothing. The step
+``quality`` may ask the same model for scores.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ PROSE = "prose"
 
 _DEFAULT = (UNSCORABLE, PROSE)
 _REASON = re.compile(r"[A-Za-z_]+:[A-Za-z_]+")
-_OWN = ("judges", "audit_percent")
+_OWN = ("judges", "audit_percent", "max_failed_percent")
+_MAX_FAILED_PERCENT = 10.0
 _ALL_PERCENT = 100
 _MILLION = 1_000_000
 
@@ -35,13 +37,20 @@ class JudgeSpec:
     Args:
         options: of the model.
         judges: ``unscorable``, ``prose``, or a reason as it stands in ``drop_reason``: ``unscorable:REASON`` or
-            ``VERIFIER:REASON``.
+            ``VERIFIER:REASON``; empty where it only scores, or is compared.
         audit_percent: of the samples that the rules decide, so many are judged too, to see how often both agree.
+        max_failed_percent: share of FAILED scores over which a run stops.
     """
 
     options: JudgeOptions
     judges: tuple[str, ...] = _DEFAULT
     audit_percent: float = 0.0
+    max_failed_percent: float = _MAX_FAILED_PERCENT
+
+    @property
+    def is_second(self) -> bool:
+        """Whether it is asked about anything that the rules have judged."""
+        return bool(self.judges) or self.audit_percent > 0
 
     @property
     def identity(self) -> str:
@@ -110,13 +119,19 @@ def judge_spec(table: Mapping[str, object]) -> JudgeSpec:
             )
         if name.partition(":")[0] in FORM:
             raise RecipeError("judge.judges", f"{name!r} is about the form, which the judge does not see; leave it out")
-    if not names:
+    if not isinstance(judges, str | list):
         raise RecipeError("judge.judges", f"must be a list of reasons, got {judges!r}; leave it out for the default")
-    percent = table.get("audit_percent", 0.0)
-    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= _ALL_PERCENT:
-        raise RecipeError("judge.audit_percent", f"must be a number from 0 to 100, got {percent!r}")
+    audit_percent = _percent(table, "audit_percent", 0.0)
+    max_failed_percent = _percent(table, "max_failed_percent", _MAX_FAILED_PERCENT)
     try:
         options = judge_options({name: value for name, value in table.items() if name not in _OWN})
     except InvalidRequestError as error:
         raise RecipeError("judge", str(error)) from error
-    return JudgeSpec(options=options, judges=names, audit_percent=float(percent))
+    return JudgeSpec(options=options, judges=names, audit_percent=audit_percent, max_failed_percent=max_failed_percent)
+
+
+def _percent(table: Mapping[str, object], name: str, default: float) -> float:
+    percent = table.get(name, default)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= _ALL_PERCENT:
+        raise RecipeError(f"judge.{name}", f"must be a number from 0 to 100, got {percent!r}")
+    return float(percent)

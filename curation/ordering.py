@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from curation.steps.base import GroupStep, Step, TextStep
+from curation.steps.base import AskStep, GroupStep, Step, TextStep
 from curation.steps.dedup import Dedup
 from curation.steps.dedup_prompts import DedupPrompts
 from curation.steps.length import Length
+from curation.steps.quality import JudgedQuality
 from curation.steps.quota import Quota
 from curation.steps.select import Select
 from curation.steps.verify import Verify
@@ -42,8 +43,12 @@ def order_findings(steps: Sequence[Step], trial: Trial) -> list[OrderFinding]:
     found: list[OrderFinding] = []
     for number, step in enumerate(steps):
         where = f"steps[{number}] ({step.name})"
-        if verify is not None and number > verify and isinstance(step, TextStep | Dedup | DedupPrompts):
-            found.append(_after_verify(where, step, steps, trial))
+        for asking in steps[:number]:
+            if isinstance(asking, AskStep) and isinstance(step, TextStep | Dedup | DedupPrompts):
+                found.append(_after_asking(where, step, asking, steps, trial))
+            elif isinstance(asking, JudgedQuality) and isinstance(step, Verify):
+                after = _after_asking(where, step, asking, steps, trial)
+                found += [after] if after.matters else []
         if verify is not None and number < verify and isinstance(step, Select | Quota):
             what = "chooses among" if isinstance(step, Select) else "counts"
             told = f"{what} completions before it is known which are right, so fewer right ones are left than could be"
@@ -63,17 +68,20 @@ def _is_dear(step: Step) -> bool:
     return step.name in DEAR or (isinstance(step, Length) and bool(step.tokenizer))
 
 
-def _after_verify(where: str, step: Step, steps: Sequence[Step], trial: Trial) -> OrderFinding:
-    judged = int(trial.to_judge.sum())
+def _after_asking(where: str, step: Step, asking: AskStep, steps: Sequence[Step], trial: Trial) -> OrderFinding:
+    asked, verb, noun = (
+        (trial.to_judge, "judged", "verdicts") if isinstance(asking, Verify) else (trial.to_score, "scored", "scores")
+    )
+    many = int(asked.sum())
     if isinstance(step, TextStep):
         texts = [one.name for one in steps if isinstance(one, TextStep)]
         falls = trial.facts["text_step"] == texts.index(step.name)
     else:
         falls = trial.fates["drop_step"] == step.name
-    wasted = int((falls.fill_null(value=False) & trial.to_judge).sum())
-    told = f"drops {wasted} of {judged} completions of the sample that were judged before"
+    wasted = int((falls.fill_null(value=False) & asked).sum())
+    told = f"drops {wasted} of {many} completions of the sample that were {verb} before"
     return OrderFinding(
         field=where,
-        message=f"{told}; put it before verify, and those verdicts are saved",
-        matters=_PERCENT * wasted >= _WASTED_PERCENT * max(1, judged),
+        message=f"{told}; put it before {asking.name}, and those {noun} are saved",
+        matters=_PERCENT * wasted >= _WASTED_PERCENT * max(1, many),
     )

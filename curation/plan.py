@@ -111,6 +111,7 @@ class Outlook:
         is_whole: whether the sample is the corpus.
         is_judged: whether verdicts were made.
         judged: completions that ``verify`` judged.
+        to_score: that a judge would be asked to score, of the corpus; None where no step asks one.
         completions_in_all: of the corpus.
         kept: in the output.
         domains: a line each.
@@ -126,6 +127,7 @@ class Outlook:
     is_whole: bool
     is_judged: bool
     judged: int
+    to_score: Estimate | None
     completions_in_all: int
     kept: Estimate
     domains: list[DomainEstimate]
@@ -144,6 +146,7 @@ class Plan:
     steps: list[StepPlan] = field(default_factory=list)
     output: str = ""
     engine: str = ""
+    judge: str = ""
     funnel: ShardEntry | None = None
     outlook: Outlook | None = None
 

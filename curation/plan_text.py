@@ -38,6 +38,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         console.print(_files(group), soft_wrap=True)
     if plan.engine:
         console.print(f"engine  {plan.engine}", soft_wrap=True, markup=False, highlight=False)
+    if plan.judge:
+        console.print(f"judge   {plan.judge}", soft_wrap=True, markup=False, highlight=False)
     if plan.output:
         console.print(f"output  {plan.output}", soft_wrap=True, markup=False, highlight=False)
     if plan.steps:
@@ -111,6 +113,9 @@ def _print_outlook(outlook: Outlook, console: Console) -> None:
     kept = _estimate(outlook.kept)
     judged = "" if outlook.is_judged else "; nothing was judged, so this is what comes to verify at most"
     console.print(f"kept    {kept} samples (95 %){judged}", soft_wrap=True, highlight=False)
+    if outlook.to_score is not None:
+        scored = "samples that the judge would be asked to score, less those in the store; none was asked about here"
+        console.print(f"scores  {_estimate(outlook.to_score)} {scored}", soft_wrap=True, highlight=False)
     disk = outlook.disk
     spill = f", {size_told(disk.spill)} on the way" if disk.spill else ""
     free = "" if outlook.free_bytes is None else f"; {size_told(outlook.free_bytes)} are free"

@@ -17,31 +17,34 @@ from pathlib import Path
 import polars as pl
 
 from curation.columns import Layout
-from curation.errors import EngineStoppedError, ShardError, UsageError
+from curation.errors import EngineStoppedError, RecipeError, ShardError, UsageError
 from curation.estimates import (
     DomainEstimate,
+    estimate_count,
     estimate_disk,
     estimate_domains,
     estimate_kept,
     estimate_time,
 )
 from curation.finished import held_still
+from curation.judge_spec import JudgeSpec
 from curation.manifest import Directory
 from curation.ordering import order_findings
 from curation.plan import FileGroup, Level, Outlook, Plan, StepPlan, Unjudged
 from curation.recipe import Recipe, read_recipe
-from curation.sampling import FileSurvey, Sample, draw_sample, survey_file
-from curation.shards import cut_into_shards
+from curation.sampling import FileSurvey, Sample, draw_sample, survey_files
+from curation.shards import named_shards
 from curation.sources import Source, find_sources
 from curation.steps import find_steps
 from curation.steps.base import GroupStep, Step
 from curation.steps.dedup import Dedup
 from curation.steps.dedup_prompts import DedupPrompts
+from curation.steps.quality import JudgedQuality
 from curation.steps.quota import Quota
 from curation.steps.verify import Verify
 from curation.trial import Trial, reference_kinds, try_recipe, verdict_reasons
 from verifier.engines.base import Engine
-from verifier.errors import InfrastructureError, InvalidRequestError
+from verifier.errors import InfrastructureError, InvalidRequestError, JudgeModelError
 from verifier.settings import Settings, load_settings
 
 MOST_UNSCORABLE_PERCENT = 5
@@ -124,7 +127,9 @@ def make_plan(
     good = [survey for survey in surveys if not survey.error]
     plan.files = file_groups(good)
     plan.steps = [_step_plan(step) for step in steps]
-    _check_output(recipe.output, [survey.source for survey in surveys], plan)
+    if recipe.judge is not None:
+        asyncio.run(_check_judge(recipe.judge, plan))
+    _check_output(recipe.output, surveys, plan)
     is_whole_recipe = steps and not any(finding.field.startswith(("steps", "verify")) for finding in plan.findings)
     if good and is_whole_recipe and sum(survey.rows for survey in good):
         try:
@@ -159,7 +164,7 @@ def _survey(recipe: Recipe, plan: Plan) -> list[FileSurvey]:
                 found.setdefault(source.path, source)
         except UsageError as error:
             plan.add(Level.ERROR, "input.globs", str(error))
-    surveys = [survey_file(found[path], recipe) for path in sorted(found)]
+    surveys = survey_files([found[path] for path in sorted(found)], recipe)
     for survey in surveys:
         if survey.error:
             where = "input.globs" if survey.schema is None else "input.columns"
@@ -185,7 +190,7 @@ def _file_group(group: Sequence[FileSurvey], layout: Layout) -> FileGroup:
         is_list=layout.is_list,
         files=len(group),
         first=group[0].source.path,
-        shards=len(cut_into_shards([survey.source for survey in group])),
+        shards=sum(len(survey.ranges) for survey in group),
         rows=sum(survey.rows for survey in group),
         is_counted=all(survey.is_counted for survey in group),
         bytes=sum(survey.bytes for survey in group),
@@ -210,7 +215,7 @@ def _step_plan(step: Step) -> StepPlan:
     return StepPlan(name=step.name, options=options, reads=reads)
 
 
-def _check_output(output: str, sources: Sequence[Source], plan: Plan) -> None:
+def _check_output(output: str, surveys: Sequence[FileSurvey], plan: Plan) -> None:
     plan.output = output
     if not output:
         message = 'no output directory; give --output DIR, or [output] dir = "..." in the recipe'
@@ -224,7 +229,7 @@ def _check_output(output: str, sources: Sequence[Source], plan: Plan) -> None:
         message = f"{there} cannot be written by this user; change its rights, or choose another --output"
         plan.add(Level.ERROR, "output.dir", message)
     elif path.is_dir():
-        shards = cut_into_shards(sources)
+        shards = named_shards([(survey.source, survey.ranges) for survey in surveys])
         try:
             with held_still(path):
                 Directory(path).check_strangers(shards)
@@ -290,6 +295,24 @@ async def _try(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Samp
             return await try_recipe(sample, recipe, steps, None)
 
 
+async def _check_judge(judge: JudgeSpec, plan: Plan) -> None:
+    """Whether the judge model can be asked."""
+    from verifier.generative.panel import check_model  # noqa: PLC0415 - few recipes wait for its HTTP client
+
+    plan.judge = f"{judge.options.model} at {judge.options.url}"
+    try:
+        judge.check()
+        await check_model(judge.options)
+    except RecipeError as error:
+        plan.add(Level.ERROR, error.field, error.told)
+    except JudgeModelError as error:
+        if error.is_lasting:
+            plan.add(Level.ERROR, "judge", f"cannot be asked: {error}")
+        else:
+            told = f"does not answer now: {error}; samples fail while it does not"
+            plan.add(Level.ATTENTION, "judge", told)
+
+
 def _kinds_to_judge(sample: Sample, verify: Verify) -> set[str]:
     covers = verify.covers(pl.col("domain"))
     samples = sample.samples.filter(pl.col("trouble").is_null())
@@ -319,6 +342,7 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
         is_whole=sample.is_whole,
         is_judged=trial.judgements is not None,
         judged=int(trial.to_judge.sum()),
+        to_score=estimate_count(trial.to_score.to_numpy(), sample) if _scores(steps) else None,
         completions_in_all=sample.samples_in_all,
         kept=kept,
         domains=domains,
@@ -333,6 +357,10 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
     _check_domains(plan, steps, domains)
     _check_verdicts(plan, recipe, plan.outlook, trial)
     _check_sample(plan, steps, sample, trial)
+
+
+def _scores(steps: Sequence[Step]) -> bool:
+    return any(isinstance(step, JudgedQuality) for step in steps)
 
 
 def _check_disk(plan: Plan) -> None:

@@ -15,8 +15,8 @@ from curation.files import TEMPORARY
 from curation.manifest import ShardEntry
 
 PROGRESS = "progress.json"
-STAGES = ("reading", "judging", "writing", "accounting")
-"""The passes of a run, in order; ``judging`` alone may be left out."""
+PASSES = {"reading": 1, "judging": 2, "scoring": 2, "writing": 3, "accounting": 4}
+"""Stage -> the pass of a run that it is. The second may be left out; its stages come in the order of their steps."""
 
 _EVERY_S = 1.0
 

@@ -242,16 +242,24 @@ def _judge(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> JudgeSp
     from curation.judge_spec import judge_spec  # noqa: PLC0415 - it needs the verifier's options; few recipes have one
 
     table = _table(tables, "judge")
-    if not any(step.name == "verify" for step in steps):
-        raise RecipeError("judge", 'no step uses this table; add [[steps]] with name = "verify" where it belongs')
+    spec = judge_spec(table)
+    is_scoring = any(step.name == "quality" and step.options.get("by") == "judge" for step in steps)
+    if not (is_scoring or any(step.name == "verify" for step in steps)):
+        raise RecipeError(
+            "judge",
+            'no step uses this table; add [[steps]] with name = "verify", or name = "quality" and by = "judge", where '
+            "it belongs",
+        )
+    if not (is_scoring or spec.is_second):
+        raise RecipeError("judge.judges", "must be a list of reasons, got []; leave it out for the default")
     keep = _table(tables, "verify").get("keep", "correct")
-    if keep not in ("correct", "reward"):
+    if spec.is_second and keep not in ("correct", "reward"):
         raise RecipeError(
             "judge",
             f"the verdict of one verifier decides, [verify] keep = {keep!r}, and a judge gives another one; "
             'set keep = "correct", or leave [judge] out',
         )
-    return judge_spec(table)
+    return spec
 
 
 def _unknown(table: Mapping[str, object], names: Iterable[str], *, where: str) -> list[RecipeError]:

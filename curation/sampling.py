@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec.compression import compr
 
 from curation.columns import Layout, find_layout
@@ -26,7 +25,19 @@ from curation.errors import InputError, ShardError
 from curation.executors.tasks import open_shard
 from curation.recipe import Recipe
 from curation.rows import SAMPLES
-from curation.shards import CUT_BYTES, Shard, ShardReader, cut_into_shards, schema_of
+from curation.shards import (
+    CUT_BYTES,
+    UNCUT,
+    Range,
+    Shard,
+    ShardReader,
+    footer_of,
+    named_shards,
+    ranges_of_groups,
+    ranges_of_lines,
+    rows_of_groups,
+    schema_of,
+)
 from curation.sources import PARQUET, Content, Source, read_content
 from curation.steps.base import Step
 from curation.steps.order import mixed
@@ -40,6 +51,7 @@ _LEAST_RUNS = 8
 _MARGIN_ROWS = 64
 _CHUNK_BYTES = 4 << 20
 _HASHED_BYTES = 32 << 20
+_KEPT_FOOTER_BYTES = 32 << 20
 
 _KEY, _PART = "key_", "part_"
 _PROMPT = pl.col("group_key")
@@ -59,6 +71,8 @@ class FileSurvey:
         schema: its columns; None where it cannot be read.
         layout: how its rows are read; None where they cannot be.
         content: what a reader of it needs to know.
+        ranges: of the shards that it is cut into.
+        group_rows: rows of each row group; empty for JSON lines.
         error: why it cannot be read, or which column is missing; empty where all is well.
     """
 
@@ -70,11 +84,13 @@ class FileSurvey:
     schema: pa.Schema | None = None
     layout: Layout | None = None
     content: Content = field(default_factory=lambda: Content(sha256=""))
+    ranges: Sequence[Range] = UNCUT
+    group_rows: Sequence[int] = ()
     error: str = ""
 
 
 def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
-    """Looks at a file's footer, or at its head where it has none, and finds its columns.
+    """Looks once at a file's footer, or at its head where it has none, and finds its columns.
 
     Plain JSON lines of up to 2 GiB are counted; of larger files, and of those that compress to more than 64 MiB of
     text, the number of rows is reckoned from the head.
@@ -82,30 +98,51 @@ def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
     try:
         size = source.size()
         if source.format == PARQUET:
-            with source.open() as stream, pq.ParquetFile(stream) as file:
-                metadata = file.metadata
-                groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-                found = FileSurvey(
-                    source=source,
-                    bytes=size,
-                    text_bytes=sum(int(group.total_byte_size) for group in groups),
-                    rows=int(metadata.num_rows),
-                    schema=file.schema_arrow,
-                )
+            footer = footer_of(source)
+            groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+            found = FileSurvey(
+                source=source,
+                bytes=size,
+                text_bytes=sum(int(group.total_byte_size) for group in groups),
+                rows=int(footer.num_rows),
+                schema=footer.schema.to_arrow_schema(),
+                content=Content(sha256="", footer=footer),
+                ranges=ranges_of_groups(footer),
+                group_rows=rows_of_groups(footer),
+            )
         else:
             found = _lines_survey(source, size)
     except (OSError, EOFError, ValueError, pa.ArrowException, ShardError) as error:
         told = (str(error) or type(error).__name__).splitlines()[0]
         told = (error.strerror or told) if isinstance(error, OSError) else told
         return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; mend or remove the file")
-    columns = found.schema
-    if columns is None:
-        raise AssertionError
+    return laid_out(found, recipe)
+
+
+def laid_out(survey: FileSurvey, recipe: Recipe) -> FileSurvey:
+    """The survey with the columns that a recipe finds in it; a file that cannot be read stays as it is."""
+    if survey.schema is None:
+        return survey
+    path = survey.source.path
     try:
-        layout = find_layout(columns, recipe.columns, path=source.path, rows=recipe.rows, named=recipe.schema)
+        layout = find_layout(survey.schema, recipe.columns, path=path, rows=recipe.rows, named=recipe.schema)
     except InputError as error:
-        return replace(found, error=str(error))
-    return replace(found, layout=layout)
+        return replace(survey, layout=None, error=str(error))
+    return replace(survey, layout=layout, error="")
+
+
+def survey_files(sources: Sequence[Source], recipe: Recipe) -> list[FileSurvey]:
+    """Looks at all files. Footers are kept for who reads rows, as long as they are small in all."""
+    surveys: list[FileSurvey] = []
+    kept = 0
+    for source in sources:
+        survey = survey_file(source, recipe)
+        if (footer := survey.content.footer) is not None:
+            kept += int(footer.serialized_size)
+            if kept > _KEPT_FOOTER_BYTES:
+                survey = replace(survey, content=replace(survey.content, footer=None))
+        surveys.append(survey)
+    return surveys
 
 
 def _lines_survey(source: Source, size: int) -> FileSurvey:
@@ -113,7 +150,15 @@ def _lines_survey(source: Source, size: int) -> FileSurvey:
     if source.compression is None and size <= _COUNTED_BYTES:
         content = read_content(source, CUT_BYTES)
         rows = content.rows_before[-1]
-        return FileSurvey(source=source, bytes=size, text_bytes=size, rows=rows, schema=schema, content=content)
+        return FileSurvey(
+            source=source,
+            bytes=size,
+            text_bytes=size,
+            rows=rows,
+            schema=schema,
+            content=content,
+            ranges=ranges_of_lines(source, size),
+        )
     lines, text, read, is_whole = _head(source)
     share = 1.0 if is_whole else size / max(1, read)
     return FileSurvey(
@@ -123,6 +168,7 @@ def _lines_survey(source: Source, size: int) -> FileSurvey:
         rows=round(lines * share),
         is_counted=is_whole,
         schema=schema,
+        ranges=ranges_of_lines(source, size),
     )
 
 
@@ -296,11 +342,9 @@ class _Drawn:
 
 
 def _parts(file: FileSurvey) -> Iterator[_Part]:
-    shards = cut_into_shards([file.source])
+    shards = named_shards([(file.source, file.ranges)])
     if file.source.format == PARQUET:
-        with file.source.open() as stream, pq.ParquetFile(stream) as opened:
-            sizes = [int(opened.metadata.row_group(number).num_rows) for number in range(opened.num_row_groups)]
-        firsts = np.cumsum([0, *sizes]).tolist()
+        firsts = np.cumsum([0, *file.group_rows]).tolist()
         for shard in shards:
             groups = firsts[shard.first : None if shard.stop is None else shard.stop + 1]
             first, stop = (groups[0], groups[-1]) if groups else (0, 0)

@@ -33,6 +33,11 @@ _NAME_DIGITS = 5
 CUT_BYTES = 64 << 20
 """Length of the parts of plain JSON lines."""
 
+Range = tuple[int, int | None]
+"""First and stop of a shard of a file; the last has no stop."""
+UNCUT: tuple[Range, ...] = ((0, None),)
+"""A file that is one shard."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
@@ -63,12 +68,19 @@ class Shard:
 
 def cut_into_shards(sources: Sequence[Source]) -> tuple[Shard, ...]:
     """The shards of some files, in their order. A file that cannot be read is one shard, which will fail."""
-    parts: list[tuple[Source, int, int | None, int, bool]] = []
+    found: list[tuple[Source, Sequence[Range]]] = []
     for source in sources:
         try:
-            ranges = _ranges(source)
+            found.append((source, _ranges(source)))
         except (OSError, pa.ArrowException):
-            ranges = [(0, None)]
+            found.append((source, UNCUT))
+    return named_shards(found)
+
+
+def named_shards(files: Sequence[tuple[Source, Sequence[Range]]]) -> tuple[Shard, ...]:
+    """The shards of some files, each with the ranges that it is cut into."""
+    parts: list[tuple[Source, int, int | None, int, bool]] = []
+    for source, ranges in files:
         parts += [(source, first, stop, number, len(ranges) > 1) for number, (first, stop) in enumerate(ranges)]
     names = [
         f"{source.stem}-{number:0{_NAME_DIGITS}d}" if is_cut else source.stem for source, _, _, number, is_cut in parts
@@ -84,20 +96,46 @@ def _digest(path: str) -> str:
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
-def _ranges(source: Source) -> list[tuple[int, int | None]]:
-    """First and stop of each shard of a file; the last has no stop."""
+def _ranges(source: Source) -> list[Range]:
     if source.format != PARQUET:
-        size = 0 if source.compression else source.size()
-        firsts = list(range(0, size, CUT_BYTES)) or [0]
-    else:
-        with source.open() as stream, pq.ParquetFile(stream) as file:
-            firsts, size = [0], 0
-            for number in range(file.metadata.num_row_groups):
-                group = int(file.metadata.row_group(number).total_byte_size)
-                if size and size + group > _SHARD_BYTES:
-                    firsts.append(number)
-                    size = 0
-                size += group
+        return ranges_of_lines(source, source.size())
+    return ranges_of_groups(footer_of(source))
+
+
+def footer_of(source: Source) -> pq.FileMetaData:
+    """What a Parquet file says of its row groups and columns.
+
+    Raises:
+        OSError: it cannot be read.
+        pa.ArrowException: it is damaged.
+    """
+    with source.open() as stream:
+        return pq.read_metadata(stream)
+
+
+def rows_of_groups(footer: pq.FileMetaData) -> list[int]:
+    """How many rows each row group holds."""
+    return [int(footer.row_group(number).num_rows) for number in range(footer.num_row_groups)]
+
+
+def ranges_of_groups(footer: pq.FileMetaData) -> list[Range]:
+    """How a Parquet file is cut."""
+    firsts, size = [0], 0
+    for number in range(footer.num_row_groups):
+        group = int(footer.row_group(number).total_byte_size)
+        if size and size + group > _SHARD_BYTES:
+            firsts.append(number)
+            size = 0
+        size += group
+    return _between(firsts)
+
+
+def ranges_of_lines(source: Source, size: int) -> list[Range]:
+    """How a file of JSON lines with so many bytes is cut."""
+    return _between(list(range(0, 0 if source.compression else size, CUT_BYTES)) or [0])
+
+
+def _between(firsts: Sequence[int]) -> list[Range]:
     return list(zip(firsts, [*firsts[1:], None], strict=True))
 
 
@@ -108,10 +146,7 @@ def schema_of(source: Source) -> pa.Schema:
         OSError: it cannot be read.
         pa.ArrowException: it is damaged.
     """
-    if source.format != PARQUET:
-        return json_schema(source)
-    with source.open() as stream:
-        return pq.read_schema(stream)
+    return json_schema(source) if source.format != PARQUET else footer_of(source).schema.to_arrow_schema()
 
 
 def check_columns(
@@ -160,7 +195,7 @@ class ShardReader:
         source = shard.source
         try:
             self._state = source.state()
-            self._file = _ParquetPart(shard) if source.format == PARQUET else _LinesPart(shard, content)
+            self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
             self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows, named=schema)
         except (OSError, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
@@ -206,17 +241,16 @@ _Batch = tuple[pa.RecordBatch, int, Mapping[str, tuple[int, ...]]]
 class _ParquetPart:
     """Row groups of a Parquet file."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, footer: pq.FileMetaData | None) -> None:
         self._source = shard.source
-        with self._source.open() as stream, pq.ParquetFile(stream) as file:
-            self.schema: pa.Schema = file.schema_arrow
-            metadata = file.metadata
-            sizes = [int(metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)]
-            self._groups = range(shard.first, len(sizes) if shard.stop is None else shard.stop)
-            if self._groups.stop > len(sizes):
-                raise ShardError("the file changed since the run began; run again")
-            self._firsts = list(accumulate(sizes, initial=0))
-            byte_size = sum(int(metadata.row_group(number).total_byte_size) for number in self._groups)
+        self._footer = footer_of(self._source) if footer is None else footer
+        self.schema: pa.Schema = self._footer.schema.to_arrow_schema()
+        sizes = rows_of_groups(self._footer)
+        self._groups = range(shard.first, len(sizes) if shard.stop is None else shard.stop)
+        if self._groups.stop > len(sizes):
+            raise ShardError("the file changed since the run began; run again")
+        self._firsts = list(accumulate(sizes, initial=0))
+        byte_size = sum(int(self._footer.row_group(number).total_byte_size) for number in self._groups)
         self.rows: int | None = self._firsts[self._groups.stop] - self._firsts[self._groups.start]
         self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, byte_size // max(1, self.rows))))
 
@@ -226,7 +260,7 @@ class _ParquetPart:
         if not wanted:
             return
         # Without these two pyarrow holds all that it has read of the file, or a whole row group.
-        options = {"pre_buffer": False, "buffer_size": _BUFFER_BYTES}
+        options = {"pre_buffer": False, "buffer_size": _BUFFER_BYTES, "metadata": self._footer}
         with self._source.open() as stream, pq.ParquetFile(stream, **options) as file:
             position = self._firsts[wanted[0]]
             read = file.iter_batches(

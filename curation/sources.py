@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
 import fsspec
+import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
 from curation.errors import InputError, ShardError
@@ -114,10 +115,12 @@ class Content:
     Args:
         sha256: of its bytes.
         rows_before: of JSON lines, how many rows begin before each cut; empty for Parquet.
+        footer: of Parquet, where it was kept; None has it read by who needs it.
     """
 
     sha256: str
     rows_before: tuple[int, ...] = ()
+    footer: pq.FileMetaData | None = None
 
 
 def find_sources(

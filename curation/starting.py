@@ -25,7 +25,7 @@ from curation.plan_text import size_told
 from curation.planning import EngineOpener, SandboxCheck, file_groups, open_engine_of, sandbox_trouble
 from curation.presets import preset
 from curation.recipe import Option, Recipe, parse_recipe
-from curation.sampling import FileSurvey, Sample, draw_sample, scattered_places, survey_file
+from curation.sampling import FileSurvey, Sample, draw_sample, laid_out, scattered_places, survey_files
 from curation.sources import find_sources
 from curation.steps import find_steps
 from curation.steps.base import TextStep, domain_head, domain_name, step_from_options
@@ -138,7 +138,7 @@ def start_recipe(
     started = Started(text="")
     sources = find_sources(request.globs)
     recipe = Recipe(globs=request.globs)
-    surveys = [survey_file(source, recipe) for source in sources]
+    surveys = survey_files(sources, recipe)
     readable = [survey for survey in surveys if survey.schema is not None]
     started.remarks += [survey.error for survey in surveys if survey.schema is None]
     if not readable:
@@ -211,15 +211,15 @@ def _with_columns(recipe: Recipe, readable: Sequence[FileSurvey]) -> tuple[Recip
             if column is not None and f"column for the {part}" in bad[0].error + _other_error(bad[0], mapping):
                 mapping[part] = column
         mapped = replace(recipe, columns=mapping)
-        found = [survey_file(survey.source, mapped) for survey in readable]
+        found = [laid_out(survey, mapped) for survey in readable]
         if mapping and not any(survey.error for survey in found):
             recipe = mapped
         elif not names:
             return recipe, list(readable)
-    surveys = [survey_file(survey.source, recipe) for survey in readable]
+    surveys = [laid_out(survey, recipe) for survey in readable]
     if not any(survey.error for survey in surveys) and (name := _format_of(surveys)):
         formatted = replace(recipe, rows=RowFormat(name=name, fields={}))
-        found = [survey_file(survey.source, formatted) for survey in readable]
+        found = [laid_out(survey, formatted) for survey in readable]
         if not any(survey.error for survey in found):
             return formatted, found
     return recipe, surveys
@@ -227,7 +227,7 @@ def _with_columns(recipe: Recipe, readable: Sequence[FileSurvey]) -> tuple[Recip
 
 def _other_error(survey: FileSurvey, mapping: Mapping[str, str]) -> str:
     """What is missing when the parts that were found are mapped."""
-    return survey_file(survey.source, Recipe(columns=dict(mapping))).error
+    return laid_out(survey, Recipe(columns=dict(mapping))).error
 
 
 def _format_of(surveys: Sequence[FileSurvey]) -> str:

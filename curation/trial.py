@@ -21,10 +21,10 @@ import pyarrow as pa
 from curation.costs import cpu_s
 from curation.executors.annotate import facts_of
 from curation.executors.arrange import TRAIN
-from curation.executors.corpus import DECISIONS, Corpus, columns_needed, held
+from curation.executors.corpus import Corpus, columns_needed, held
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
 from curation.executors.state import State
-from curation.executors.tasks import Bench, Piece, annotate, judge, write_account, write_data
+from curation.executors.tasks import Bench, Piece, annotate, asked_again, judge, write_account, write_data
 from curation.manifest import STATE, DataEntry, ShardEntry, open_directory
 from curation.output import kept_table
 from curation.recipe import Recipe
@@ -32,9 +32,10 @@ from curation.rows import BadReference, reference_from_columns
 from curation.sampling import Sample
 from curation.shards import Shard
 from curation.sources import Source
-from curation.steps.base import Step, TextStep
+from curation.steps.base import AskStep, Step, TextStep
+from curation.steps.quality import JudgedQuality
 from curation.steps.quota import Quota
-from curation.steps.verify import Verify
+from curation.steps.verify import DECISIONS, Verify
 from verifier.engines.base import Engine
 from verifier.formats import Task
 from verifier.types import MathReference, Reference
@@ -71,6 +72,7 @@ class Trial:
         fates: columns of ``ledger.FATES``.
         judgements: columns of ``tasks.JUDGEMENTS``; None where nothing was judged.
         to_judge: which samples ``verify`` would judge.
+        to_score: which samples a judge would score; they are let pass, and none is asked for.
         stages: in order.
         steps_s: name of each text step -> CPU seconds that it took alone on all samples.
         data_bytes: of the file of kept samples.
@@ -84,6 +86,7 @@ class Trial:
     fates: pl.DataFrame
     judgements: pl.DataFrame | None
     to_judge: pl.Series
+    to_score: pl.Series
     stages: tuple[Stage, ...]
     steps_s: dict[str, float]
     data_bytes: int
@@ -129,20 +132,21 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
     with clock.stage("filter", sample.samples.height):
         facts = annotate(sample, steps)
     corpus = Corpus([facts.select(columns_needed(steps))], steps)
-    corpus.decide_before_verdicts()
-    [wanted] = corpus.to_judge()
     judgements = None
-    verify = next((step for step in steps if isinstance(step, Verify)), None)
-    if verify is not None:
-        if engine is None:
-            corpus.decide_after([held(_undecided(len(wanted)))])
-        else:
+    asked = {step.name: np.zeros(facts.height, np.bool_) for step in (Verify, JudgedQuality)}
+    for step in steps:
+        if not isinstance(step, AskStep):
+            continue
+        [wanted] = corpus.decide_before(step)
+        asked[step.name] = wanted
+        if isinstance(step, Verify) and engine is not None:
             bounds = Bounds(completions=recipe.verify.in_flight, bytes=recipe.verify.in_flight_bytes)
-            bench = Bench(engine=engine, verify=verify, bounds=bounds, advance=lambda _: None)
+            bench = Bench(engine=engine, verify=step, bounds=bounds, advance=lambda _: None)
             judgements = await _judged(sample, bench, wanted, clock)
-            corpus.decide_after([held(judgements.select(list(DECISIONS)))])
-    else:
-        wanted = np.zeros(len(wanted), np.bool_)
+            corpus.decide_by(step, [held(judgements.select(list(DECISIONS)))])
+        else:
+            corpus.decide_by(step, [held(_unanswered(step, facts.height))])
+    corpus.decide_rest()
     corpus.name_twins(lambda _, column: facts[column])
     fates = corpus.ledger.fates(0, facts.height)
     verdicts = verdict_frame({}, facts.height) if judgements is None else judgements.select(list(VERDICTS))
@@ -171,7 +175,8 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
         facts=facts,
         fates=fates,
         judgements=judgements,
-        to_judge=pl.Series(wanted),
+        to_judge=pl.Series(asked[Verify.name]),
+        to_score=pl.Series(asked[JudgedQuality.name]),
         stages=tuple(clock.stages),
         steps_s=_alone(sample.samples, steps),
         data_bytes=data.output.bytes,
@@ -189,14 +194,12 @@ async def _judged(sample: Sample, bench: Bench, wanted: Mask, clock: _Clock) -> 
         judgements = await judge(sample, bench, wanted)
     failed = judgements["is_failed"].to_numpy()
     # As a run does: much of what fails is a passing trouble.
-    return await judge(sample, bench, failed, before=judgements) if failed.any() else judgements
+    return asked_again(judgements, await judge(sample, bench, failed), failed) if failed.any() else judgements
 
 
-def _undecided(samples: int) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"verify_reason": [None] * samples, "is_failed": [False] * samples, "is_right": [None] * samples},
-        schema=DECISIONS,
-    )
+def _unanswered(step: AskStep, samples: int) -> pl.DataFrame:
+    nothing = pl.select(pl.repeat(None, samples, dtype=dtype).alias(name) for name, dtype in step.answers.items())
+    return nothing.with_columns(is_failed=False)
 
 
 def verdict_reasons(trial: Trial) -> pl.DataFrame:

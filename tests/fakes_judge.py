@@ -35,6 +35,10 @@ def verdict(label: str, analysis: str = "compared") -> str:
     return f"The steps agree, or not.\n{json.dumps({'analysis': analysis, 'correctness': label})}"
 
 
+def score(number: object, analysis: str = "read") -> str:
+    return f"It does what was asked, or not.\n{json.dumps({'analysis': analysis, 'score': number})}"
+
+
 Script = Callable[[dict[str, Any], int], Said]
 """The request and its number, from 0 -> what is answered."""
 

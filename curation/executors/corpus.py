@@ -1,7 +1,7 @@
-"""Decisions over all shards at once, on facts and verdicts alone, in the order of the recipe.
+"""Decisions over all shards at once, on facts and answers alone, in the order of the recipe.
 
 Facts of all shards stand one after the other, so a sample's place in them is a total order, and every tie falls the
-same way. The steps before ``verify`` say what is to be judged, those after it what is kept.
+same way. The steps before one that asks (``verify``, a judged ``quality``) say what it is to ask about.
 """
 
 from __future__ import annotations
@@ -18,13 +18,9 @@ from curation.executors.annotate import NOT_READ
 from curation.executors.ledger import Ledger
 from curation.facts import FACTS, JUDGED
 from curation.steps import facts_read
-from curation.steps.base import GroupStep, Step, TextStep
+from curation.steps.base import AskStep, GroupStep, Step, TextStep
 from curation.steps.verify import Verify
 from curation.words import starts_of
-
-DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_right": pl.Boolean})
-"""What ``verify`` makes of a sample: why it is dropped, and whether it is right, wrong, or was not found to be either
-(null)."""
 
 _SIGNATURE = "prompt_near"
 _SHOWN = ("group", "domain", "prompt_chars", "chars")
@@ -37,9 +33,9 @@ def columns_needed(steps: Sequence[Step]) -> list[str]:
     return [name for name in FACTS if name in {*_ALWAYS, *facts_read(steps)}]
 
 
-def held(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Decisions of a shard, columns of ``DECISIONS``, in less room."""
-    return decisions.with_columns(pl.col("verify_reason").cast(pl.Categorical))
+def held(answers: pl.DataFrame) -> pl.DataFrame:
+    """The answers about a shard in less room: few words in many rows."""
+    return answers.with_columns(pl.col(pl.String).cast(pl.Categorical))
 
 
 class Corpus:
@@ -71,34 +67,40 @@ class Corpus:
             self._facts = self._facts.drop(_SIGNATURE)
         self._steps = steps
         self.ledger = Ledger(self._facts.height, steps)
-        self._verify = next((number for number, step in enumerate(steps) if isinstance(step, Verify)), None)
+        self._done = 0
 
-    def decide_before_verdicts(self) -> None:
-        """Does the steps that stand before ``verify``; all where there is none."""
-        self._decide(0, len(self._steps) if self._verify is None else self._verify)
+    def decide_before(self, step: AskStep) -> list[npt.NDArray[np.bool_]]:
+        """Does the steps before one that asks, from where the last call ended.
 
-    def to_judge(self) -> list[npt.NDArray[np.bool_]]:
-        """Of each shard, which samples ``verify`` is to judge."""
-        wanted = self.ledger.alive()
-        if self._verify is not None:
-            wanted &= self._covered(self._steps[self._verify])
+        Returns:
+            Of each shard, which samples it is to ask about.
+        """
+        number = self._steps.index(step)
+        self._decide(number)
+        wanted = self.ledger.alive() & self._covered(step)
         return [wanted[first:stop] for first, stop in zip(self.bounds, self.bounds[1:], strict=False)]
 
-    def decide_after(self, decisions: Sequence[pl.DataFrame]) -> None:
-        """Does ``verify``, and the steps that stand after it.
+    def decide_by(self, step: AskStep, answers: Sequence[pl.DataFrame]) -> None:
+        """Does a step that asks.
 
         Args:
-            decisions: of each shard, ``held``.
+            step: which.
+            answers: of each shard, ``held``.
         """
-        if self._verify is None:
-            return
-        made = pl.concat([held(pl.DataFrame(schema=DECISIONS)), *decisions])
+        made = pl.concat([held(pl.DataFrame(schema=step.answers)), *answers])
         if made.height != self._facts.height:
-            raise AccountingError(f"{made.height} decisions for {self._facts.height} samples")
-        self.ledger.drop(self._verify, made["verify_reason"], is_failed=made["is_failed"])
-        judged, right = _by_group(self._facts["group"], made["is_right"])
-        self._facts = self._facts.with_columns(made["is_right"], judged=judged, right=right)
-        self._decide(self._verify + 1, len(self._steps))
+            raise AccountingError(f"{made.height} answers for {self._facts.height} samples")
+        number = self._steps.index(step)
+        fates = step.fates_by(made)
+        self.ledger.drop(number, fates.reasons, values=fates.values, details=fates.details, is_failed=fates.is_failed)
+        if isinstance(step, Verify):
+            judged, right = _by_group(self._facts["group"], made["is_right"])
+            self._facts = self._facts.with_columns(made["is_right"], judged=judged, right=right)
+        self._done = number + 1
+
+    def decide_rest(self) -> None:
+        """Does the steps that are left."""
+        self._decide(len(self._steps))
 
     def name_twins(self, names: Callable[[int, str], pl.Series]) -> None:
         """Tells what each sample is like that was dropped for that.
@@ -120,8 +122,8 @@ class Corpus:
         places = pl.Series("place", np.flatnonzero(alive), dtype=pl.Int64)
         return self._facts.filter(pl.Series(alive)).with_columns(places)
 
-    def _decide(self, first: int, stop: int) -> None:
-        for number in range(first, stop):
+    def _decide(self, stop: int) -> None:
+        for number in range(self._done, stop):
             step = self._steps[number]
             if isinstance(step, GroupStep):
                 self._drop_texts(before=number)
@@ -139,6 +141,7 @@ class Corpus:
                     named_by=fates.named_by,
                 )
         self._drop_texts(before=stop)
+        self._done = stop
 
     def _seen_by(self, step: GroupStep) -> list[str]:
         """The columns that a step looks at; the others are not copied for it."""

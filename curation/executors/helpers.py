@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 from curation.errors import AccountingError
-from curation.executors.jobs import RETRIES, Job, Judged, JudgeShard, Lost, Site, given_up
+from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
 from curation.executors.placement import EngineOpener
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
@@ -79,9 +79,9 @@ class Helper:
         outcome: T | Lost = self._tried(site, job, lambda _: None)
         return outcome
 
-    def judge(self, site: Site, job: JudgeShard, advance: Callable[[int], None]) -> Judged | Lost:
-        """Judges a shard; see ``JudgeShard.run``."""
-        outcome: Judged | Lost = self._tried(site, job, advance)
+    def ask(self, site: Site, job: AskShard, advance: Callable[[int], None]) -> Answered | Lost:
+        """Asks about a shard; see ``AskShard.run``."""
+        outcome: Answered | Lost = self._tried(site, job, advance)
         return outcome
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Helper:
         if self._process is not None:
             self._process.kill()
 
-    def _tried(self, site: Site, job: Job[Any] | JudgeShard, advance: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
+    def _tried(self, site: Site, job: Job[Any] | AskShard, advance: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
         told = 0
 
         def tell(count: int) -> None:
@@ -125,7 +125,7 @@ class Helper:
                     raise HelperLostError(given_up(str(error))) from error
         raise AccountingError("a job was never tried; this is a bug, please report it")
 
-    def _asked(self, site: Site, job: Job[Any] | JudgeShard, tell: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
+    def _asked(self, site: Site, job: Job[Any] | AskShard, tell: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
         connection = self._connection or self._start()
         judged = 0
         try:
@@ -184,13 +184,13 @@ class _Bench:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    async def judge(self, site: Site, job: JudgeShard) -> Judged | Lost:
+    async def judge(self, site: Site, job: AskShard) -> Answered | Lost:
         if self._engine is None:
             path = self._equipment.store
             self._store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))
             opened = self._equipment.open_engine(self._equipment.processors)
             self._engine = await self._stack.enter_async_context(opened)
-        return await job.run(site, site.bench(self._engine, advance=self._tell, store=self._store))
+        return await job.run(site, Means(engine=self._engine, advance=self._tell, store=self._store))
 
     def _tell(self, count: int) -> None:
         self._connection.send((_JUDGED, count))
@@ -207,9 +207,9 @@ async def _serve(connection: Connection) -> None:
             connection.send(await _outcome(bench, site, job))
 
 
-async def _outcome(bench: _Bench, site: Site, job: Job[object] | JudgeShard) -> tuple[str, object]:
+async def _outcome(bench: _Bench, site: Site, job: Job[object] | AskShard) -> tuple[str, object]:
     try:
-        done = await bench.judge(site, job) if isinstance(job, JudgeShard) else job.run(site)
+        done = await bench.judge(site, job) if isinstance(job, AskShard) else job.run(site)
     except Exception as error:  # noqa: BLE001 - raised where the job came from
         return _RAISED, _sendable(error)
     return _DONE, done

@@ -6,30 +6,43 @@ does it, once, twice or twice at the same time, the same files come to stand: ea
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.errors import AccountingError, ShardError
-from curation.executors.corpus import DECISIONS
-from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
+from curation.errors import AccountingError, EngineStoppedError, RecipeError, ShardError
+from curation.executors.judging import VERDICTS, Bounds, Mask, nobody, verdict_frame
 from curation.executors.spill import Spill
 from curation.executors.state import State
-from curation.executors.tasks import JUDGEMENTS, Bench, Piece, annotate, judge, open_shard, write_account, write_data
+from curation.executors.tasks import (
+    JUDGEMENTS,
+    Bench,
+    Piece,
+    annotate,
+    asked_again,
+    judge,
+    open_shard,
+    write_account,
+    write_data,
+)
 from curation.facts import FACTS
+from curation.judge_spec import JudgeSpec
 from curation.manifest import STATE, DataEntry, Directory, RunIdentity, ShardEntry
 from curation.output import kept_table
 from curation.recipe import Recipe
 from curation.shards import CUT_BYTES, Shard, ShardReader
 from curation.sources import Content, Source, read_content
-from curation.steps.base import Step
+from curation.steps.base import AskStep, Step
+from curation.steps.quality import JudgedQuality
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
@@ -37,6 +50,9 @@ from verifier.engines.store import Verdicts
 RETRIES = 3
 """Further tries of a job whose process is lost."""
 _SPILL = "spill"
+
+VERDICTS_KIND = "verdicts"
+SCORES_KIND = "scores"
 
 Numbers = npt.NDArray[np.int64]
 T_co = TypeVar("T_co", covariant=True)
@@ -49,7 +65,7 @@ class Known:
     Args:
         content: of its file; None before that is read.
         facts_key: what its facts follow from.
-        verdicts_key: what its verdicts follow from; empty where none are asked for.
+        answer_keys: kind of answers (``Inquiry.kind``) -> what those that are asked for follow from.
         samples: how many it holds.
         error: why it cannot be read; empty where it can.
     """
@@ -57,7 +73,7 @@ class Known:
     shard: Shard
     content: Content | None = None
     facts_key: str = ""
-    verdicts_key: str = ""
+    answer_keys: dict[str, str] = field(default_factory=dict)
     samples: int = 0
     error: str = ""
 
@@ -70,6 +86,11 @@ class Known:
     def sha256(self) -> str:
         """Of the file; empty before it is read."""
         return self.content.sha256 if self.content is not None else ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What all that is known of its samples follows from."""
+        return (self.facts_key, *(part for item in sorted(self.answer_keys.items()) for part in item))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,36 +126,6 @@ class Site:
     def state(self) -> State:
         """What the run knows between its passes."""
         return State(self.path / STATE)
-
-    @property
-    def verify(self) -> Verify | None:
-        """The step that asks for verdicts."""
-        return next((step for step in self.steps if isinstance(step, Verify)), None)
-
-    @property
-    def judging_context(self) -> str:
-        """What all verdicts of the run follow from besides what is judged."""
-        recipe = "" if self.verify is None else self.verify.recipe
-        return json.dumps([self.identity.engine_hash, self.identity.versions["assay"], recipe])
-
-    def bench(self, engine: Engine, *, advance: Callable[[int], None], store: Verdicts | None) -> Bench:
-        """With what shards are judged by an engine.
-
-        Raises:
-            AccountingError: the recipe asks for no verdicts.
-        """
-        if self.verify is None:
-            raise AccountingError("a shard came to be judged though no step verifies; this is a bug, please report it")
-        spec = self.recipe.verify
-        return Bench(
-            engine=engine,
-            verify=self.verify,
-            bounds=Bounds(completions=spec.in_flight, bytes=spec.in_flight_bytes),
-            advance=advance,
-            store=store,
-            config_hash=self.identity.engine_hash,
-            judge=self.recipe.judge,
-        )
 
     def directory(self) -> Directory:
         """The run directory, with temporary files that no other job has.
@@ -177,11 +168,24 @@ class Site:
         Raises:
             OSError: they are not there, though they were made.
         """
-        if not known.verdicts_key:
-            return verdict_frame({}, known.samples)
-        found = self.state.read("verdicts", known.name, known.verdicts_key, JUDGEMENTS, list(VERDICTS))
+        found = self._answers(VERDICTS_KIND, known, JUDGEMENTS, list(VERDICTS))
+        return verdict_frame({}, known.samples) if found is None else found
+
+    def scores(self, known: Known) -> pl.Series | None:
+        """The scores that a judge gave to the samples of a shard; None where none are asked for.
+
+        Raises:
+            OSError: they are not there, though they were made.
+        """
+        found = self._answers(SCORES_KIND, known, JudgedQuality.answers, ["score"])
+        return None if found is None else found["score"]
+
+    def _answers(self, kind: str, known: Known, schema: pl.Schema, columns: Sequence[str]) -> pl.DataFrame | None:
+        if kind not in known.answer_keys:
+            return None
+        found = self.state.read(kind, known.name, known.answer_keys[kind], schema, columns)
         if found is None:
-            raise self._gone("verdicts", known)
+            raise self._gone(kind, known)
         return found
 
     def _gone(self, kind: str, known: Known) -> OSError:
@@ -273,29 +277,171 @@ def _account_rows(known: Known, rows: int, in_file: int | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What comes of the verdicts of a shard.
+class Answered:
+    """What comes of the answers about a shard.
 
     Args:
-        decisions: columns of ``DECISIONS``, one row a sample.
-        recalled: completions whose verdicts the store knew.
+        answers: columns of the step's ``answers``, one row a sample.
+        recalled: completions about which the store knew.
     """
 
-    decisions: pl.DataFrame
+    answers: pl.DataFrame
     recalled: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeShard:
-    """Asks an engine for the verdicts of a shard. Not a ``Job``: it is done where an engine is.
+class Means:
+    """With what is asked, where it is.
 
     Args:
-        wanted: which samples.
-        first_key: of verdicts of which some failed, and are still to be asked for once more.
+        engine: that judges; None where no step verifies.
+        advance: called with the number of completions just asked about.
+        store: of answers that are known; None asks about all.
+        recalled: called with the number of completions about which the store knew.
+    """
+
+    engine: Engine | None
+    advance: Callable[[int], None]
+    store: Verdicts | None
+    recalled: Callable[[int], None] = nobody
+
+
+class Inquiry(ABC):
+    """What a step asks about samples."""
+
+    kind: ClassVar[str]
+    """Name of the answers in the state."""
+    stage: ClassVar[str]
+    """Name of the pass."""
+    schema: ClassVar[pl.Schema]
+    """Of the answers as they are kept; the step's own columns are among them."""
+
+    @property
+    @abstractmethod
+    def step(self) -> AskStep:
+        """That asks."""
+
+    @abstractmethod
+    def context(self, site: Site) -> str:
+        """What all answers follow from besides what is asked about."""
+
+    @abstractmethod
+    def failure_bound(self, recipe: Recipe) -> tuple[str, float]:
+        """The option that says how many percent of the answers may be FAILED, and what it says."""
+
+    @abstractmethod
+    async def answers(self, site: Site, means: Means, known: Known, wanted: Mask) -> pl.DataFrame:
+        """The answers about some samples of a shard; columns of ``schema``, one row a sample.
+
+        Raises:
+            ShardError: it cannot be read.
+            EngineStoppedError: nobody can be asked.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AskVerdicts(Inquiry):
+    """The verdicts of an engine, and of a judge model on what that leaves to it."""
+
+    kind: ClassVar[str] = VERDICTS_KIND
+    stage: ClassVar[str] = "judging"
+    schema: ClassVar[pl.Schema] = JUDGEMENTS
+    step: Verify
+
+    def context(self, site: Site) -> str:
+        """Of the step, the engine and the judge."""
+        judge = site.recipe.judge
+        identities = [] if judge is None or not judge.is_second else [judge.identity]
+        return json.dumps([self.step.name, dataclasses.asdict(self.step), self._engine_context(site), *identities])
+
+    def failure_bound(self, recipe: Recipe) -> tuple[str, float]:
+        """That of ``[verify]``."""
+        return "[verify] max_failed_percent", recipe.verify.max_failed_percent
+
+    async def answers(self, site: Site, means: Means, known: Known, wanted: Mask) -> pl.DataFrame:
+        """Verdicts, and what comes of them."""
+        if means.engine is None:
+            raise EngineStoppedError("no engine was opened")
+        spec = site.recipe.verify
+        bench = Bench(
+            engine=means.engine,
+            verify=self.step,
+            bounds=Bounds(completions=spec.in_flight, bytes=spec.in_flight_bytes),
+            advance=means.advance,
+            store=means.store,
+            config_hash=site.identity.engine_hash,
+            judge=site.recipe.judge,
+            recalled=means.recalled,
+        )
+        return await judge(site.reader(known), bench, wanted)
+
+    def _engine_context(self, site: Site) -> str:
+        return json.dumps([site.identity.engine_hash, site.identity.versions["assay"], self.step.recipe])
+
+
+@dataclass(frozen=True, slots=True)
+class AskScores(Inquiry):
+    """The scores of a judge model."""
+
+    kind: ClassVar[str] = SCORES_KIND
+    stage: ClassVar[str] = "scoring"
+    schema: ClassVar[pl.Schema] = JudgedQuality.answers
+    step: JudgedQuality
+
+    def context(self, site: Site) -> str:
+        """Of the judge, without the bound of the step."""
+        return json.dumps(
+            [self.step.name, self.step.identity(_judge(site.recipe).options), site.identity.versions["assay"]]
+        )
+
+    def failure_bound(self, recipe: Recipe) -> tuple[str, float]:
+        """That of ``[judge]``."""
+        return "[judge] max_failed_percent", _judge(recipe).max_failed_percent
+
+    async def answers(self, site: Site, means: Means, known: Known, wanted: Mask) -> pl.DataFrame:
+        """Scores."""
+        from curation.executors.scoring import score  # noqa: PLC0415 - few runs wait for its HTTP client
+
+        return await score(
+            site.reader(known).frames,
+            wanted,
+            step=self.step,
+            options=_judge(site.recipe).options,
+            advance=means.advance,
+            store=means.store,
+        )
+
+
+def _judge(recipe: Recipe) -> JudgeSpec:
+    if recipe.judge is None:
+        raise RecipeError("judge", "a step asks a judge, and the recipe has none; add the table")
+    return recipe.judge
+
+
+def inquiries(steps: Sequence[Step]) -> list[Inquiry]:
+    """What the steps of a recipe ask, in their order."""
+    found: list[Inquiry] = []
+    for step in steps:
+        if isinstance(step, Verify):
+            found.append(AskVerdicts(step))
+        elif isinstance(step, JudgedQuality):
+            found.append(AskScores(step))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskShard:
+    """Asks about the samples of a shard. Not a ``Job``: it is done where an engine is.
+
+    Args:
+        inquiry: what.
+        wanted: about which samples.
+        first_key: of answers of which some failed, and are still to be asked for once more.
         is_last: whether those that failed are to be asked for now, and all are final then.
     """
 
     known: Known
+    inquiry: Inquiry
     wanted: Mask
     first_key: str
     is_last: bool = False
@@ -305,38 +451,39 @@ class JudgeShard:
         """Name of the shard."""
         return self.known.name
 
-    async def run(self, site: Site, bench: Bench) -> Judged | Lost:
-        """What comes of the verdicts.
+    async def run(self, site: Site, means: Means) -> Answered | Lost:
+        """What is decided on.
 
         Raises:
-            EngineStoppedError: the engine went away.
+            EngineStoppedError: nobody can be asked.
         """
-        directory, known, state = site.directory(), self.known, site.state
+        directory, known, state, inquiry = site.directory(), self.known, site.state, self.inquiry
         recalled: list[int] = []
-        bench = replace(bench, recalled=recalled.append)
-        found = state.read("verdicts", known.name, self.first_key, JUDGEMENTS)
+        means = replace(means, recalled=recalled.append)
+        kind, last_key = inquiry.kind, known.answer_keys[inquiry.kind]
+        found = state.read(kind, known.name, self.first_key, inquiry.schema)
         try:
             if self.is_last:
                 # Another try at the same job may have ended after it wrote.
-                done = state.read("verdicts", known.name, known.verdicts_key, JUDGEMENTS) if found is None else None
+                done = state.read(kind, known.name, last_key, inquiry.schema) if found is None else None
                 before = done if found is None else found
                 if before is None:
-                    raise OSError(f"the verdicts of {known.name} went away from {site.path / STATE}")
+                    raise OSError(f"the {kind} of {known.name} went away from {site.path / STATE}")
                 made = done
                 if made is None:
                     failed = before["is_failed"].to_numpy()
-                    made = await judge(site.reader(known), bench, failed, before=before)
+                    made = asked_again(before, await inquiry.answers(site, means, known, failed), failed)
             else:
                 made = found
                 if made is None:
-                    made = await judge(site.reader(known), bench, self.wanted)
+                    made = await inquiry.answers(site, means, known, self.wanted)
         except ShardError as error:
             return Lost(shard=known.name, error=str(error))
         if made is not found:
             is_final = self.is_last or not made["is_failed"].any()
             directory.check_held()
-            state.write("verdicts", known.name, known.verdicts_key if is_final else self.first_key, made)
-        return Judged(decisions=made.select(list(DECISIONS)), recalled=sum(recalled))
+            state.write(kind, known.name, last_key if is_final else self.first_key, made)
+        return Answered(answers=made.select(list(inquiry.step.answers)), recalled=sum(recalled))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +526,7 @@ class Part:
             path=self.known.shard.path,
             rows=site.facts(self.known, ["input_row"])["input_row"].to_numpy(),
             verdicts=site.verdicts(self.known),
+            scores=site.scores(self.known),
             places=self.places,
             packs=self.packs,
         )

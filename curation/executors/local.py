@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
-from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
+from curation.executors.jobs import Answered, AskShard, Job, Lost, Means, Site
 from curation.executors.placement import EngineOpener, Jobs, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
@@ -73,7 +73,7 @@ class LocalPlacement:
         """The crew; see ``Placement``."""
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
-            known = stack.enter_context(VerdictStore(store) if judges and store else nullcontext())
+            known = stack.enter_context(VerdictStore(store) if store else nullcontext())
             equipment = Equipment(open_engine=self._open_engine, processors=1, store=store)
             helpers = [Helper(equipment) for _ in range(self._processes - 1)]
             size = max(self._threads, self._processes)
@@ -146,7 +146,9 @@ class LocalCrew:
 
     async def engine_info(self) -> EngineInfo:
         """Of the engine."""
-        return await self._opened_engine().info()
+        if self.engine is None:
+            raise EngineStoppedError("no engine was opened")
+        return await self.engine.info()
 
     async def each(self, site: Site, jobs: Jobs[T]) -> AsyncGenerator[T | Lost, None]:
         """Does jobs; see ``Crew``."""
@@ -165,14 +167,14 @@ class LocalCrew:
             # A thread cannot be stopped, and what it still writes must not meet what is written next.
             wait(begun)
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[Judged | Lost, None]:
-        """Judges shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[Answered | Lost, None]:
+        """Asks about shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
         loop = asyncio.get_running_loop()
         asked = [_Asked(job, loop.create_future()) for job in jobs]
         waiting = deque(asked)
-        here = asyncio.create_task(self._judge_here(site, waiting, advance))
+        here = asyncio.create_task(self._ask_here(site, waiting, advance))
         apart: list[Future[None]] = []
         try:
             for one in asked:
@@ -180,7 +182,7 @@ class LocalCrew:
                 # A judge model is asked from here alone, as its bounds are for all.
                 if self.judges_apart and site.recipe.judge is None and not apart:
                     apart = [
-                        self.pool.submit(_judge_apart, helper, site, waiting, advance, loop)
+                        self.pool.submit(_ask_apart, helper, site, waiting, advance, loop)
                         for helper in self.hands.helpers
                     ]
                 yield await one.answer
@@ -195,30 +197,25 @@ class LocalCrew:
                 # What nobody asks for any more is no fault that was overlooked.
                 _ = one.answer.cancel() or one.answer.exception()
 
-    async def _judge_here(self, site: Site, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
-        bench = site.bench(self._opened_engine(), advance=advance, store=self.store)
+    async def _ask_here(self, site: Site, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
+        means = Means(engine=self.engine, advance=advance, store=self.store)
         while waiting:
             one = waiting.popleft()
             try:
-                one.settle(await one.job.run(site, bench))
+                one.settle(await one.job.run(site, means))
             except Exception as error:  # noqa: BLE001 - told where the result is waited for
                 waiting.clear()
                 one.settle(error)
 
-    def _opened_engine(self) -> Engine:
-        if self.engine is None:
-            raise EngineStoppedError("no engine was opened")
-        return self.engine
-
 
 @dataclass(slots=True)
 class _Asked:
-    """A shard to be judged, and what comes of it."""
+    """A shard to be asked about, and what comes of it."""
 
-    job: JudgeShard
-    answer: asyncio.Future[Judged | Lost]
+    job: AskShard
+    answer: asyncio.Future[Answered | Lost]
 
-    def settle(self, outcome: Judged | Lost | Exception) -> None:
+    def settle(self, outcome: Answered | Lost | Exception) -> None:
         """Gives the answer, unless nobody asks any more."""
         if self.answer.done():
             return
@@ -228,14 +225,14 @@ class _Asked:
             self.answer.set_result(outcome)
 
 
-def _judge_apart(
+def _ask_apart(
     helper: Helper,
     site: Site,
     waiting: deque[_Asked],
     advance: Callable[[int], None],
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    """Judges in a helper what waits. The loop of this process, which judges too, need not turn for the next shard."""
+    """Asks in a helper about what waits; the loop of this process, at work too, need not turn for the next shard."""
 
     def tell(count: int) -> None:
         loop.call_soon_threadsafe(advance, count)
@@ -246,7 +243,7 @@ def _judge_apart(
         except IndexError:
             return
         try:
-            outcome = helper.judge(site, one.job, tell)
+            outcome = helper.ask(site, one.job, tell)
         except Exception as error:  # noqa: BLE001 - told where the result is waited for
             waiting.clear()
             loop.call_soon_threadsafe(one.settle, error)

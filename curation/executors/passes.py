@@ -1,14 +1,13 @@
 """The passes of a run over its shards, wherever they are done.
 
-Each pass takes up what is left of it: facts (``state/*.facts.parquet``), verdicts (``state/*.verdicts.parquet``), the
-files of what is kept, and the account of what was dropped. Decisions are made in between, in this process, on the facts
-and verdicts of all shards, so a changed threshold judges nothing again, and a text is written once. What is done to
-one shard or to one file is a job, and a ``Placement`` says who does it.
+Each pass takes up what is left of it: facts (``state/*.facts.parquet``), verdicts (``state/*.verdicts.parquet``) and
+scores (``state/*.scores.parquet``), the files of what is kept, and the account of what was dropped. Decisions are made
+in between, in this process, on the facts and answers of all shards, so a changed threshold judges nothing again, and a
+text is written once. What is done to one shard or to one file is a job, and a ``Placement`` says who does it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections import deque
@@ -26,13 +25,14 @@ import polars as pl
 from curation.card import card_of
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.arrange import FilePlan, plan_files
-from curation.executors.corpus import DECISIONS, Corpus, columns_needed, held
+from curation.executors.corpus import Corpus, columns_needed, held
 from curation.executors.jobs import (
     Account,
     Annotate,
+    Answered,
+    AskShard,
     CheckFile,
-    Judged,
-    JudgeShard,
+    Inquiry,
     Known,
     Lost,
     Part,
@@ -40,10 +40,10 @@ from curation.executors.jobs import (
     Scatter,
     Site,
     WriteFile,
+    inquiries,
 )
 from curation.executors.judging import Mask
 from curation.executors.placement import Crew, Placement
-from curation.executors.tasks import JUDGEMENTS
 from curation.manifest import DataEntry, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
 from curation.recipe import Recipe
 from curation.shards import Shard
@@ -119,7 +119,9 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
         plan.recipe.judge.check()
     with open_directory(plan.output) as directory:
         directory.refuse_strangers(plan.shards)
-        async with placement.opened(judges=verify is not None, store=plan.store) as crew:
+        async with placement.opened(
+            judges=verify is not None, store=plan.store if inquiries(plan.steps) else None
+        ) as crew:
             identity = RunIdentity(
                 recipe_hash=recipe_hash(plan.recipe, plan.steps),
                 steps=tuple(step.name for step in plan.steps),
@@ -217,85 +219,93 @@ class _Passes:
             _LostShardError: one of them can no longer be read.
         """
         corpus = Corpus((self._site.facts(known, self._columns) for known in shards), self._plan.steps)
-        corpus.decide_before_verdicts()
-        if self._site.verify is not None:
-            corpus.decide_after(await self._judge(shards, corpus.to_judge(), self._site.verify))
+        for inquiry in inquiries(self._plan.steps):
+            wanted = corpus.decide_before(inquiry.step)
+            corpus.decide_by(inquiry.step, await self._ask(shards, wanted, inquiry))
+        corpus.decide_rest()
         corpus.name_twins(lambda number, column: self._site.facts(shards[number], [column])[column])
         return corpus
 
-    async def _judge(self, shards: list[Known], wanted: list[Mask], verify: Verify) -> list[pl.DataFrame]:
-        """The decisions of all shards, ``held``.
+    async def _ask(self, shards: list[Known], wanted: list[Mask], inquiry: Inquiry) -> list[pl.DataFrame]:
+        """What is decided on, for all shards: the columns of the step's ``answers``, ``held``.
 
         Raises:
-            EngineStoppedError: the engine went away, or fails too often.
+            EngineStoppedError: who is asked went away, or fails too often.
             _LostShardError: a shard can no longer be read.
         """
-        self._observer.stage_started("judging", sum(int(mask.sum()) for mask in wanted))
-        judge = self._plan.recipe.judge
-        identities = [] if judge is None else [judge.identity]
-        options = json.dumps([verify.name, dataclasses.asdict(verify), self._site.judging_context, *identities])
+        self._observer.stage_started(inquiry.stage, sum(int(mask.sum()) for mask in wanted))
+        context, columns = inquiry.context(self._site), inquiry.step.answers
         standing: list[pl.DataFrame | None] = []
         for known, mask in zip(shards, wanted, strict=True):
             digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
-            known.verdicts_key = _key(known.facts_key, options, digest)
-            found = self._site.state.read("verdicts", known.name, known.verdicts_key, JUDGEMENTS, list(DECISIONS))
+            key = known.answer_keys[inquiry.kind] = _key(known.facts_key, context, digest)
+            found = self._site.state.read(inquiry.kind, known.name, key, inquiry.schema, list(columns))
             is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
             standing.append(None if is_anew else found)
         missing = [place for place, found in enumerate(standing) if found is None]
         self._asked += sum(int(wanted[place].sum()) for place in missing)
         jobs = [
-            JudgeShard(known=shards[place], wanted=wanted[place], first_key=_first_key(shards[place]))
+            AskShard(
+                known=shards[place],
+                inquiry=inquiry,
+                wanted=wanted[place],
+                first_key=_first_key(shards[place], inquiry),
+            )
             for place in missing
         ]
-        decisions: list[pl.DataFrame] = []
-        judged, failures = 0, pl.DataFrame(schema=DECISIONS)
-        async with aclosing(self._crew.judge(self._site, jobs, self._observer.advanced)) as outcomes:
+        answers: list[pl.DataFrame] = []
+        asked, failures = 0, pl.DataFrame(schema=columns)
+        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
             for known, mask, found in zip(shards, wanted, standing, strict=True):
                 if found is None:
-                    found = self._decided(known, await anext(outcomes))  # noqa: PLW2901 - what was missing
+                    found = self._answered(known, await anext(outcomes), columns)  # noqa: PLW2901 - what was missing
                 else:
                     self._observer.advanced(int(mask.sum()))
-                decisions.append(held(found))
-                judged += int(mask.sum())
+                answers.append(held(found))
+                asked += int(mask.sum())
                 failures = failures.vstack(found.filter("is_failed"))
-                self._refuse_failures(judged, failures)
-        await self._judge_failed(shards, decisions, [place for place in missing if decisions[place]["is_failed"].any()])
+                self._refuse_failures(asked, failures, inquiry)
+        await self._ask_failed(
+            shards, answers, [place for place in missing if answers[place]["is_failed"].any()], inquiry
+        )
         if any(known.error for known in shards):
             raise _LostShardError
-        return decisions
+        return answers
 
-    async def _judge_failed(self, shards: list[Known], decisions: list[pl.DataFrame], places: list[int]) -> None:
-        """Asks once more for what failed, when all shards have been judged: much of what fails is a passing trouble."""
+    async def _ask_failed(
+        self, shards: list[Known], answers: list[pl.DataFrame], places: list[int], inquiry: Inquiry
+    ) -> None:
+        """Asks once more for what failed, when all shards have been asked about: much of that is a passing trouble."""
         jobs = [
-            JudgeShard(
+            AskShard(
                 known=shards[place],
-                wanted=decisions[place]["is_failed"].to_numpy(),
-                first_key=_first_key(shards[place]),
+                inquiry=inquiry,
+                wanted=answers[place]["is_failed"].to_numpy(),
+                first_key=_first_key(shards[place], inquiry),
                 is_last=True,
             )
             for place in places
         ]
-        async with aclosing(self._crew.judge(self._site, jobs, self._observer.advanced)) as outcomes:
+        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
             for place in places:
-                decisions[place] = held(self._decided(shards[place], await anext(outcomes)))
+                answers[place] = held(self._answered(shards[place], await anext(outcomes), inquiry.step.answers))
 
-    def _decided(self, known: Known, outcome: Judged | Lost) -> pl.DataFrame:
-        """The decisions of a shard; none where it is lost, and that is kept in mind."""
+    def _answered(self, known: Known, outcome: Answered | Lost, columns: pl.Schema) -> pl.DataFrame:
+        """The answers about a shard; none where it is lost, and that is kept in mind."""
         if isinstance(outcome, Lost):
             known.error = outcome.error
-            return pl.DataFrame(schema=DECISIONS)
+            return pl.DataFrame(schema=columns)
         self._recalled += outcome.recalled
-        return outcome.decisions
+        return outcome.answers
 
-    def _refuse_failures(self, judged: int, failures: pl.DataFrame) -> None:
-        most = self._plan.recipe.verify.max_failed_percent
-        if judged >= _LEAST_JUDGED and 100 * failures.height > most * judged:
-            reasons = failures.group_by("verify_reason").len().sort(-pl.col("len").cast(pl.Int64), "verify_reason")
-            worst, count = reasons.row(0)
+    def _refuse_failures(self, asked: int, failures: pl.DataFrame, inquiry: Inquiry) -> None:
+        name, most = inquiry.failure_bound(self._plan.recipe)
+        if asked >= _LEAST_JUDGED and 100 * failures.height > most * asked:
+            reasons = inquiry.step.fates_by(failures).reasons.alias("reason").value_counts(name="len")
+            worst, count = reasons.sort(-pl.col("len").cast(pl.Int64), "reason").row(0)
             raise EngineStoppedError(
-                f"{failures.height} of {judged} completions could not be judged, which is over "
-                f"[verify] max_failed_percent = {most:g}; most of them ({count}) for {worst}: mend that, or raise the "
-                f"bound"
+                f"{failures.height} of {asked} completions could not be judged, which is over {name} = {most:g}; most "
+                f"of them ({count}) for {worst}: mend that, or raise the bound"
             )
 
     async def _write(self, shards: list[Known], corpus: Corpus) -> list[DataEntry]:
@@ -360,9 +370,7 @@ class _Passes:
                 self._ended(entries[known.name], is_fresh=True)
                 continue
             start = next(starts)
-            key = _key(
-                known.shard.path, known.facts_key, known.verdicts_key, corpus.ledger.digest(start, known.samples)
-            )
+            key = _key(known.shard.path, *known.key, corpus.ledger.digest(start, known.samples))
             entry = self._directory.entry(known.name)
             is_anew = entry is not None and self._plan.retries_failed and entry.failed
             if entry is not None and entry.key == key and not entry.error and not is_anew:
@@ -429,7 +437,7 @@ class _Layout:
         digest = hashlib.sha256(json.dumps([file.name, self._identity_key]).encode())
         for number, indices in self._parts(file):
             known = self._shards[number]
-            digest.update(json.dumps([known.shard.path, known.facts_key, known.verdicts_key]).encode())
+            digest.update(json.dumps([known.shard.path, *known.key]).encode())
             digest.update((file.places[indices] - self._bounds[number]).tobytes())
             digest.update(indices.tobytes())
             if file.packs is not None:
@@ -483,7 +491,7 @@ class _Layout:
                     places=places[here] - self._bounds[number],
                     packs=None if packed is None else packed[here],
                 ),
-                key=_key(self._identity_key, known.facts_key, known.verdicts_key, digest),
+                key=_key(self._identity_key, *known.key, digest),
                 owners=owners[here],
                 positions=positions[here],
                 packs=self.packs,
@@ -499,9 +507,9 @@ class _Layout:
                 yield number, indices
 
 
-def _first_key(known: Known) -> str:
-    """Of verdicts of which some failed, and are still to be asked for once more."""
-    return _key(known.verdicts_key, "first")
+def _first_key(known: Known, inquiry: Inquiry) -> str:
+    """Of answers of which some failed, and are still to be asked for once more."""
+    return _key(known.answer_keys[inquiry.kind], "first")
 
 
 def _key(*parts: str) -> str:

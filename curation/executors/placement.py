@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
+from curation.executors.jobs import Answered, AskShard, Job, Lost, Site
 from verifier.engines.base import Engine
 from verifier.settings import Settings, load_settings
 from verifier.types import EngineInfo
@@ -68,19 +68,19 @@ class Crew(Protocol):
             ClusterStoppedError: there is nothing left that could do them.
         """
 
-    def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[Judged | Lost, None]:
-        """Judges shards.
+    def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[Answered | Lost, None]:
+        """Asks about shards.
 
         Args:
             site: of the run.
             jobs: the shards.
-            advance: called with the number of completions just judged.
+            advance: called with the number of completions just asked about.
 
         Raises:
-            EngineStoppedError: the engine went away.
-            ClusterStoppedError: there is nothing left that could judge.
+            EngineStoppedError: the engine, or a judge model, went away.
+            ClusterStoppedError: there is nothing left that could ask.
         """
 
 
@@ -92,7 +92,7 @@ class Placement(Protocol):
 
         Args:
             judges: whether it needs an engine.
-            store: file of the verdicts that are known; None knows none.
+            store: file of the answers that are known; None knows none.
 
         Raises:
             UsageError: it cannot be opened as the user asks.

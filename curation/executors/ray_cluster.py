@@ -28,7 +28,7 @@ from ray import exceptions as ray_errors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
-from curation.executors.jobs import RETRIES, Job, Judged, JudgeShard, Lost, Site, given_up
+from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
 from curation.executors.placement import EngineOpener, Jobs, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
@@ -84,8 +84,8 @@ class RayPlacement:
         """
         _connect(self._address)
         try:
-            crew = RayCrew(self._open_engine)
-            if judges and store is not None:
+            crew = RayCrew(self._open_engine if judges else None)
+            if store is not None:
                 await crew.open_store(store)
             try:
                 yield crew
@@ -285,12 +285,12 @@ class _RemoteStore:
 
 
 class _Verifier:
-    """An engine on a node. Of its two threads one judges, and the other tells how far that is.
+    """An engine on a node, or a way to a judge model. Of its two threads one asks, the other tells how far that is.
 
     It asks Ray for no processor: it works when no tasks do, and they want the processors meanwhile.
     """
 
-    def __init__(self, open_engine: EngineOpener, processors: int, store: Remote) -> None:
+    def __init__(self, open_engine: EngineOpener | None, processors: int, store: Remote) -> None:
         self._opened = open_engine, processors
         self._store: Verdicts | None = None if store is None else _RemoteStore(store)
         self._judged = 0
@@ -300,25 +300,26 @@ class _Verifier:
         self._context: AbstractAsyncContextManager[Engine] | None = None
         self._engine: Engine | None = None
 
-    def info(self) -> EngineInfo:
-        """Opens the engine.
+    def info(self) -> EngineInfo | None:
+        """Opens the engine; None where there is none.
 
         Raises:
             AssayError: it cannot be opened.
         """
         return self._wait(self._info())
 
-    async def _info(self) -> EngineInfo:
-        return await (await self._open()).info()
+    async def _info(self) -> EngineInfo | None:
+        engine = await self._open()
+        return None if engine is None else await engine.info()
 
-    def judge(self, order: _Order, job: JudgeShard) -> Judged | Lost:
+    def ask(self, order: _Order, job: AskShard) -> Answered | Lost:
         self._judged = 0
-        return self._wait(self._judge(order.site(), job))
+        return self._wait(self._ask(order.site(), job))
 
-    async def _judge(self, site: Site, job: JudgeShard) -> Judged | Lost:
+    async def _ask(self, site: Site, job: AskShard) -> Answered | Lost:
         if site.recipe.judge is not None:
             site.recipe.judge.check()
-        return await job.run(site, site.bench(await self._open(), advance=self._advance, store=self._store))
+        return await job.run(site, Means(engine=await self._open(), advance=self._advance, store=self._store))
 
     def judged(self) -> int:
         """Completions of the shard so far."""
@@ -332,9 +333,9 @@ class _Verifier:
     def _advance(self, count: int) -> None:
         self._judged += count
 
-    async def _open(self) -> Engine:
-        if self._engine is None:
-            open_engine, processors = self._opened
+    async def _open(self) -> Engine | None:
+        open_engine, processors = self._opened
+        if self._engine is None and open_engine is not None:
             self._context = open_engine(processors)
             self._engine = await self._context.__aenter__()
         return self._engine
@@ -356,8 +357,8 @@ class _Asked:
         told: completions of it that the observer knows of.
     """
 
-    job: JudgeShard
-    answer: asyncio.Future[Judged | Lost]
+    job: AskShard
+    answer: asyncio.Future[Answered | Lost]
     tries: int = 0
     told: int = 0
 
@@ -401,13 +402,13 @@ class _Nodes:
 
 
 class RayCrew:
-    """Tasks for jobs, and an actor on each node for judging.
+    """Tasks for jobs, and an actor on each node for asking.
 
     Args:
-        open_engine: opens what judges, on a node.
+        open_engine: opens what judges, on a node; None where nothing does.
     """
 
-    def __init__(self, open_engine: EngineOpener) -> None:
+    def __init__(self, open_engine: EngineOpener | None) -> None:
         self._open_engine = open_engine
         self._store: Remote = None
         self._verifiers: dict[str, Remote] = {}
@@ -466,10 +467,10 @@ class RayCrew:
         finally:
             work.cancel()
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[Judged | Lost, None]:
-        """Judges shards, one at a time on each node; see ``Crew``."""
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[Answered | Lost, None]:
+        """Asks about shards, one at a time on each node; see ``Crew``."""
         loop = asyncio.get_running_loop()
         asked = [_Asked(job, loop.create_future()) for job in jobs]
         waiting = deque(asked)
@@ -537,17 +538,17 @@ class RayCrew:
         order: _Order,
         one: _Asked,
         advance: Callable[[int], None],
-    ) -> Judged | Lost:
+    ) -> Answered | Lost:
         def tell(count: int) -> None:
             # A second try begins anew, which the observer need not know.
             advance(max(0, count - one.told))
             one.told = max(one.told, count)
 
-        work: asyncio.Future[Any] = asyncio.ensure_future(_result(verifier.judge.remote(order, one.job)))
+        work: asyncio.Future[Any] = asyncio.ensure_future(_result(verifier.ask.remote(order, one.job)))
         try:
             while not (await asyncio.wait({work}, timeout=_LOOK_S))[0]:
                 tell(await _result(verifier.judged.remote()))
-            outcome: Judged | Lost = await work
+            outcome: Answered | Lost = await work
         finally:
             work.cancel()
         tell(int(one.job.wanted.sum()))
@@ -565,14 +566,16 @@ class RayCrew:
         place = NodeAffinitySchedulingStrategy(node.name, soft=False)
         made = _VerifierActor.options(scheduling_strategy=place).remote(self._open_engine, node.processors, self._store)
         try:
-            info: EngineInfo = await _result(made.info.remote())
+            info: EngineInfo | None = await _result(made.info.remote())
         except (*_LOST_PROCESS, ray_errors.ActorUnschedulableError) as error:
             self._deaths[node.name] = self._deaths.get(node.name, 0) + 1
             if self._deaths[node.name] > RETRIES:
                 raise ClusterStoppedError(f"no engine can be opened on node {node.address}: {_first(error)}") from error
+            # Until the nodes are looked at anew, one that was killed seems alive, and would use up its tries at once.
+            await asyncio.sleep(_LOOK_S)
             return None
         self._info = self._info or info
-        if info.config_hash != self._info.config_hash:
+        if info is not None and self._info is not None and info.config_hash != self._info.config_hash:
             raise ClusterStoppedError(
                 f"the engine on node {node.address} has the configuration {info.config_hash}, and elsewhere it is "
                 f"{self._info.config_hash}: install the same packages, and give the same settings, on all nodes"

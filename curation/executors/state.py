@@ -1,4 +1,4 @@
-"""What a run knows of each shard between its passes: facts and verdicts, as small Parquet files under ``state/``.
+"""What a run knows of each shard between its passes: facts, verdicts and scores, in small Parquet files of ``state/``.
 
 A file carries the key of what it was made from. One with another key, or one that cannot be read, is as none: it is
 made again. Files are put in place whole, and the same content gives the same bytes.
@@ -14,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.files import whole_file
+
+KINDS = ("facts", "verdicts", "scores")
+"""What is known of a shard."""
 
 _KEY = b"assay.key"
 _GROUP_ROWS = 100_000
@@ -60,7 +63,7 @@ class State:
     def forget(self, name: str) -> None:
         """Takes away what is known of a shard."""
         for path in self._folder.glob(f"{name}.*.parquet"):
-            if path.name in (f"{name}.facts.parquet", f"{name}.verdicts.parquet"):
+            if path.name in {f"{name}.{kind}.parquet" for kind in KINDS}:
                 path.unlink()
 
     def _path(self, kind: str, name: str) -> Path:

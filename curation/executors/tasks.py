@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from curation.errors import AccountingError
 from curation.executors.annotate import facts_of, rewritten
-from curation.executors.corpus import DECISIONS
 from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, nobody, verdict_frame
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
@@ -29,7 +28,7 @@ from curation.recipe import Recipe
 from curation.shards import Shard, ShardReader
 from curation.sources import Content
 from curation.steps.base import Step
-from curation.steps.verify import Verify, overruled
+from curation.steps.verify import DECISIONS, Verify, overruled
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
 from verifier.types import Outcome, Scored
@@ -98,14 +97,13 @@ class Bench:
     judge: JudgeSpec | None = None
 
 
-async def judge(reader: Readable, bench: Bench, wanted: Mask, before: pl.DataFrame | None = None) -> pl.DataFrame:
+async def judge(reader: Readable, bench: Bench, wanted: Mask) -> pl.DataFrame:
     """The verdicts of a shard and what comes of them; columns of ``JUDGEMENTS``, one row a sample.
 
     Args:
         reader: of the shard.
         bench: with what to judge.
         wanted: which samples.
-        before: what an earlier call gave; the samples that are not wanted now keep it.
 
     Raises:
         ShardError: it cannot be read.
@@ -124,19 +122,21 @@ async def judge(reader: Readable, bench: Bench, wanted: Mask, before: pl.DataFra
     decided, told = await _with_opinions(reader, bench, found)
     if bench.store is not None:
         bench.store.flush()
-    made = verdict_frame(told, len(wanted)).hstack(_decisions(bench.verify, decided, len(wanted)))
-    if before is None:
-        return made
-    is_new = pl.Series(wanted)
-    merged = (pl.when(is_new).then(made[name]).otherwise(before[name]).alias(name) for name in JUDGEMENTS)
-    return pl.select(merged).match_to_schema(JUDGEMENTS)
+    return verdict_frame(told, len(wanted)).hstack(_decisions(bench.verify, decided, len(wanted)))
+
+
+def asked_again(before: pl.DataFrame, now: pl.DataFrame, again: Mask) -> pl.DataFrame:
+    """The answers of an earlier asking, with those of a later one for some samples."""
+    is_new = pl.Series(again)
+    merged = (pl.when(is_new).then(now[name]).otherwise(before[name]).alias(name) for name in before.columns)
+    return pl.select(merged).match_to_schema(before.schema)
 
 
 async def _with_opinions(
     reader: Readable, bench: Bench, found: dict[int, Scored]
 ) -> tuple[dict[int, Scored], dict[int, Scored]]:
     """What decides, and what is written: the verdicts of the engine, with those of the judge model."""
-    if bench.judge is None or not found:
+    if bench.judge is None or not bench.judge.is_second or not found:
         return found, found
     from curation.executors.second import second_opinions  # noqa: PLC0415 - few runs wait for its HTTP client
 
@@ -266,6 +266,7 @@ class Piece:
         path: of its input file.
         rows: number of the input row of each sample of the shard.
         verdicts: of each sample of the shard, columns of ``VERDICTS``.
+        scores: that a judge gave to each sample of the shard; None where none was asked.
         places: of the samples in the shard, ascending.
         packs: the pack of each; None where nothing is packed.
     """
@@ -274,6 +275,7 @@ class Piece:
     path: str
     rows: npt.NDArray[np.int64]
     verdicts: pl.DataFrame
+    scores: pl.Series | None = None
     places: Places
     packs: npt.NDArray[np.int64] | None = None
 
@@ -295,6 +297,9 @@ class Piece:
                 chosen = frame[(here - start).tolist()] if len(here) < frame.height else frame
                 judged = self.verdicts[here.tolist()]
                 samples = chosen.with_columns(judged["reward"], judged["verdicts"])
+                if self.scores is not None:
+                    given = self.scores.gather(here)
+                    samples = samples.with_columns(score=pl.coalesce(given.cast(pl.Float64), "score"))
                 if self.packs is not None:
                     samples = samples.with_columns(pl.Series("pack", self.packs[low:high]))
                 yield samples, np.arange(low, high)

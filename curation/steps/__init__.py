@@ -24,7 +24,7 @@ from curation.steps.normalise import Normalise
 from curation.steps.pack import Pack
 from curation.steps.pass_rate import PassRate
 from curation.steps.private_data import PrivateData
-from curation.steps.quality import Quality
+from curation.steps.quality import JudgedQuality, Quality
 from curation.steps.quota import Quota
 from curation.steps.refusal import Refusal
 from curation.steps.repetition import Repetition
@@ -100,6 +100,11 @@ def _step(index: int, recipe: Recipe) -> Step:
     if issubclass(kind, RewriteStep) and index > 0:
         raise RecipeError(spec.where, "must be the first step, so that all others see the same text")
     options, where = spec.options, spec.where
+    kind = kind.kind_for(options)
+    if kind is JudgedQuality and recipe.judge is None:
+        raise RecipeError(
+            f"{where}.by", "asks a judge, and the recipe has none; add the table [judge], or leave by out"
+        )
     if kind is Verify:
         options, where = _verify_options(spec.options, recipe.verify.options, where), "verify"
     if not issubclass(kind, ArrangeStep) and any(issubclass(earlier, ArrangeStep) for earlier in before):
@@ -144,6 +149,10 @@ def recipe_hash(recipe: Recipe, steps: tuple[Step, ...]) -> str:
         "schema": recipe.schema,
         "steps": [{"name": step.name, **dataclasses.asdict(step), "inputs": dict(step.inputs())} for step in steps],
     }
-    if recipe.judge is not None and any(isinstance(step, Verify) for step in steps):
-        parts["judge"] = recipe.judge.identity
+    if recipe.judge is not None:
+        if any(isinstance(step, Verify) for step in steps):
+            parts["judge"] = recipe.judge.identity
+        for step in steps:
+            if isinstance(step, JudgedQuality):
+                parts["scores"] = step.identity(recipe.judge.options)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

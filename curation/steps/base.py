@@ -84,6 +84,11 @@ class Step:
         """The sha256 of each file that the step reads, by option: what changes with it changes the output."""
         return {}
 
+    @classmethod
+    def kind_for(cls, options: Mapping[str, Option]) -> type[Step]:  # noqa: ARG003 - few steps have several kinds
+        """The class of the step that a recipe with these options asks for."""
+        return cls
+
 
 @dataclass(frozen=True)
 class RewriteStep(Step, ABC):
@@ -118,7 +123,7 @@ class TextStep(Step, ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fates:
-    """What a group step makes of the samples that it is given, one each in their order.
+    """What a step makes of the samples that it is given, one each in their order.
 
     Args:
         reasons: null for those that stay.
@@ -127,6 +132,7 @@ class Fates:
         twins: instead of a detail the number, among those given, of the sample that each one is like; its name is
             looked up when all is decided, as the names of all samples would take more room than all else.
         named_by: the column of ``facts.FACTS`` that names a twin.
+        is_failed: which of those with a reason failed rather than were rejected; None for none.
     """
 
     reasons: pl.Series
@@ -134,6 +140,7 @@ class Fates:
     details: pl.Series | None = None
     twins: pl.Series | None = None
     named_by: str = "id"
+    is_failed: pl.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,21 @@ class GroupStep(Step, ABC):
             alive: the facts of the samples that no earlier step dropped, in the order of shards and rows: a sample's
                 place in it is the last tie-break.
         """
+
+
+@dataclass(frozen=True)
+class AskStep(Step, ABC):
+    """Drops samples by what an engine or a model says of them, asked when the steps before have decided on all.
+
+    ``answers`` are the columns of what is decided on, one row a sample: null where it was not asked about, and
+    ``is_failed`` where it was and there is no answer through no fault of its own.
+    """
+
+    answers: ClassVar[pl.Schema]
+
+    @abstractmethod
+    def fates_by(self, answers: pl.DataFrame) -> Fates:
+        """What becomes of the samples; nothing of those that were not asked about."""
 
 
 @dataclass(frozen=True)

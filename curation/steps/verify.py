@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import polars as pl
+
 from curation.errors import RecipeError, near
-from curation.steps.base import Step, option
+from curation.steps.base import AskStep, Fates, option
 from verifier.types import EngineInfo, Outcome, Scored, Verdict
 
 FORM = ("format", "language")
 """Verifiers that look at the form of a completion and not at what it says."""
 AUDIT = "audit"
 """Name under which the verdict of a judge model stands that was only asked to compare it with that of the rules."""
+
+
+DECISIONS = pl.Schema({"verify_reason": pl.String, "is_failed": pl.Boolean, "is_right": pl.Boolean})
+"""What ``verify`` makes of a sample: why it is dropped, and whether it is right, wrong, or was not found to be either
+(null)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +32,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Verify(Step):
+class Verify(AskStep):
     r"""Keeps the completions that a recipe's verdicts find right. Its options stand in the table ``[verify]``.
 
     A completion is rejected for the first verdict INCORRECT that counts (``math:not_equal``), else for the first
@@ -47,6 +54,7 @@ class Verify(Step):
     """
 
     name: ClassVar[str] = "verify"
+    answers: ClassVar[pl.Schema] = DECISIONS
     recipe: str = option("accuracy")
     keep: str = option("correct")
     min_reward: float = option(1.0)
@@ -61,6 +69,10 @@ class Verify(Step):
         if self.keep not in choices:
             wrong.append(RecipeError("verify.keep", f"{self.keep!r} is not a choice; {near(self.keep, choices)}"))
         return wrong
+
+    def fates_by(self, answers: pl.DataFrame) -> Fates:
+        """What ``decide`` said."""
+        return Fates(reasons=answers["verify_reason"], is_failed=answers["is_failed"])
 
     def decide(self, scored: Scored) -> Decision:
         """What becomes of a completion with these verdicts."""

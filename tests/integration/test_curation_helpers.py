@@ -18,7 +18,7 @@ import pytest
 
 from curation.errors import AccountingError, InputError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
-from curation.executors.jobs import RETRIES, Judged, JudgeShard, Lost, Site
+from curation.executors.jobs import RETRIES, Answered, AskShard, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
 from tests.fakes_curation import RECIPE, FakeEngine, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
@@ -175,11 +175,11 @@ class Apart(LocalPlacement):
 class ApartCrew(LocalCrew):
     helper: Helper
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[Judged | Lost, None]:
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[Answered | Lost, None]:
         for job in jobs:
-            yield await asyncio.to_thread(self.helper.judge, site, job, advance)
+            yield await asyncio.to_thread(self.helper.ask, site, job, advance)
 
 
 def test_a_job_is_done_in_another_process_and_again_where_that_is_lost(tmp_path, helper):

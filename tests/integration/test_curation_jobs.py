@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from curation.errors import RunLockedError
-from curation.executors.jobs import Job, Judged, JudgeShard, Lost, Site
+from curation.executors.jobs import Answered, AskShard, Job, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
 from curation.executors.placement import Jobs, in_turn
 from curation.manifest import Directory, RunIdentity
@@ -51,12 +51,12 @@ class Tries(LocalCrew):
             assert str(one) == str(other)
             yield one
 
-    async def judge(
-        self, site: Site, jobs: Sequence[JudgeShard], advance: Callable[[int], None]
-    ) -> AsyncGenerator[Judged | Lost, None]:
-        async for first in super(Tries, self).judge(site, jobs, advance):
+    async def ask(
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+    ) -> AsyncGenerator[Answered | Lost, None]:
+        async for first in super(Tries, self).ask(site, jobs, advance):
             yield first
-        async for _ in super(Tries, self).judge(site, jobs, lambda _: None):
+        async for _ in super(Tries, self).ask(site, jobs, lambda _: None):
             pass
 
 

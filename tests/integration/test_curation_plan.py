@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
@@ -15,7 +17,9 @@ from click.testing import CliRunner
 from curation.cli import main
 from curation.plan import Finding, Level, Plan
 from curation.planning import PlanRequest, make_plan
+from curation.starting import StartRequest, start_recipe
 from tests.fakes_curation import RECIPE, FakeEngine, run_fake, think, tree, write_rows
+from tests.fakes_store import CountedStore
 from verifier.errors import ServerUnavailableError
 from verifier.settings import Settings
 
@@ -49,6 +53,43 @@ def corpus(folder: Path, prompts: int = 600, **more: object) -> None:
                 texts = ["answer: 1"] * 4
             rows.append({"prompt": f"q{prompt}", "completions": texts, "answer": "1", **more})
         write_rows(folder / f"in/{number}.parquet", rows)
+
+
+def wide_files(folder: Path, prefix: str) -> None:
+    """Files of row groups that are larger than what is read of an end at once."""
+    for number in range(3):
+        rows = [
+            {"prompt": f"q{number}-{row}", "answer": "1", "completions": [think(1, os.urandom(2000).hex())] * 2}
+            for row in range(200)
+        ]
+        with fsspec.open(f"{prefix}/{number}.parquet", "wb") as stream:
+            stream.write(write_rows(folder / f"{number}.parquet", rows, group=50).read_bytes())
+
+
+@pytest.mark.parametrize("output", ["out", "there"])
+def test_a_plan_and_a_first_recipe_read_each_footer_once(tmp_path, output):
+    wide_files(tmp_path / "made", "counted://raw")
+    run_fake([f"{tmp_path}/made/*.parquet"], tmp_path / "there")
+    CountedStore.ends.clear()
+    plan = plan_of(tmp_path, globs=("counted://raw/*.parquet",), output=f"{tmp_path}/{output}")
+    assert plan.outlook is not None
+    assert plan.outlook.completions == 500
+    assert len(CountedStore.ends) == 3
+    assert set(CountedStore.ends.values()) == {1}
+    CountedStore.ends.clear()
+    start_recipe(StartRequest(globs=("counted://raw/*.parquet",), judged=0))
+    assert len(CountedStore.ends) == 3
+    assert set(CountedStore.ends.values()) == {1}
+
+
+def test_where_footers_are_large_in_all_only_those_of_the_files_that_are_read_are_read_again(tmp_path, monkeypatch):
+    wide_files(tmp_path / "made", "counted://raw")
+    one = plan_of(tmp_path, globs=("counted://raw/*.parquet",))
+    monkeypatch.setattr("curation.sampling._KEPT_FOOTER_BYTES", 0)
+    CountedStore.ends.clear()
+    other = plan_of(tmp_path, globs=("counted://raw/*.parquet",))
+    assert one.funnel == other.funnel
+    assert min(CountedStore.ends.values()) > 1
 
 
 def told(plan: Plan, level: Level) -> str:

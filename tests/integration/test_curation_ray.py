@@ -19,7 +19,9 @@ from curation.cli import main
 from curation.errors import ClusterError, ClusterStoppedError, RecipeError
 from curation.executors.jobs import Lost, Site
 from tests.fakes_curation import RECIPE, Deadly, FakeOpener, Silence, run_fake, think, tree, write_rows
+from tests.fakes_judge import judge_server
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
+from tests.integration.test_curation_scores import by_content, general, table
 from verifier.errors import InvalidRequestError
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'assay[ray]'")
@@ -96,6 +98,28 @@ class Kills(Silence):
         if self._stage == self.stage and self._stage not in self.counts:
             self.cluster.kill_node()
         self.counts[self._stage] = self.counts.get(self._stage, 0) + count
+
+
+def test_a_judge_is_asked_for_scores_from_the_nodes_and_no_engine_is_opened(tmp_path, cluster):
+    for shard in range(4):
+        rows = [general(f"worth {row % 10 + 1} {shard} {row}", prompt=f"p{row}") for row in range(15)]
+        write_rows(tmp_path / f"in/s{shard}.parquet", rows)
+    glob, store = str(tmp_path / "in/*.parquet"), tmp_path / "store.sqlite"
+    with judge_server(by_content) as server:
+        recipe = table(server)
+        run_fake([glob], tmp_path / "local", recipe=recipe)
+        placement = RayPlacement(no_engine, address=cluster.address)
+        for output in ("ray", "again"):
+            report = run_fake([glob], tmp_path / output, recipe=recipe, placement=placement, store=store)
+            assert not report.stopped
+            assert sum(entry.kept for entry in report.entries) == 4 * 4
+        # What the first run over the cluster was told the second finds in the store.
+        assert len(server.requests) == 2 * 4 * 15
+    assert tree(tmp_path / "local") == tree(tmp_path / "ray") == tree(tmp_path / "again")
+
+
+def no_engine(processors: int | None) -> Any:
+    raise AssertionError(processors)
 
 
 @pytest.mark.parametrize("stage", ["reading", "judging", "writing", "accounting"])

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, fields
 from urllib.parse import urlsplit
 
 from verifier.errors import InvalidRequestError, UnknownNameError
-from verifier.generative.prompts import load_template
+from verifier.generative.prompts import COMPARING, SCORING, Kind, load_template
 
 _RESERVED = ("messages", "model", "n", "stream", "seed", "temperature", "max_tokens")
+_SCALE = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -24,7 +25,7 @@ class JudgeOptions:
         url: of an OpenAI-compatible API, up to ``/v1``.
         model: that is asked for there.
         key_env: name of the environment variable that holds the key; empty sends none.
-        prompt: name of a template, or path of one with ``{question}``, ``{reference}`` and ``{answer}``.
+        prompt: name of a template, or path of one with the holes of its kind (``prompts.COMPARING`` or ``SCORING``).
         votes: asked for each answer, an odd number; the majority decides.
         temperature: of sampling.
         seed: of the first vote; each further one adds 1.
@@ -49,6 +50,14 @@ class JudgeOptions:
     retries: int = 3
     max_answer_chars: int = 20_000
     body: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """The whole numbers from ``least`` to ``most``."""
+
+    least: int
+    most: int
 
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -137,6 +146,18 @@ def _is_address(url: str) -> bool:
     return is_usable and parts.scheme in ("http", "https") and bool(parts.hostname) and not has_more
 
 
+def scale_of(text: str) -> Scale:
+    """The scale in a text such as ``1-10``.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    found = _SCALE.fullmatch(text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise InvalidRequestError(f'scale: {text!r} is no scale; give two whole numbers such as "1-10"')
+    return Scale(least=int(found[1]), most=int(found[2]))
+
+
 def api_key(options: JudgeOptions) -> str:
     """The key in its variable; empty where none is named.
 
@@ -157,15 +178,19 @@ def api_key(options: JudgeOptions) -> str:
     return key
 
 
-def identity_of(options: JudgeOptions) -> str:
+def identity_of(options: JudgeOptions, kind: Kind = COMPARING) -> str:
     """All that the verdicts of such a judge follow from, as JSON.
+
+    Args:
+        options: of the judge.
+        kind: of its template.
 
     Raises:
         InvalidRequestError: the template cannot be used.
     """
     deciding = {
         "model": options.model,
-        "template": load_template(options.prompt).sha256,
+        "template": load_template(options.prompt, kind).sha256,
         "votes": options.votes,
         "temperature": options.temperature,
         "seed": options.seed,
@@ -174,3 +199,12 @@ def identity_of(options: JudgeOptions) -> str:
         "body": dict(options.body),
     }
     return json.dumps(deciding, sort_keys=True)
+
+
+def score_identity(options: JudgeOptions, scale: Scale) -> str:
+    """All that the scores of such a judge follow from, as a text.
+
+    Raises:
+        InvalidRequestError: the template cannot be used.
+    """
+    return f"{scale.least}-{scale.most} {identity_of(options, SCORING)}"
