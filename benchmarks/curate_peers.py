@@ -24,8 +24,8 @@ first, letters counted on bytes, gold answers parsed once, and math-verify on wh
 
 The unit is rows a CPU second: user and system time of all processes of an engine, imports and start-up included. Peak
 memory is that of all its processes together, what they share counted once; HF's mapped cache counts as far as it is in
-memory. In each table all engines must keep the same rows, and those that were planted as sound and, in the second,
-right; else the script names some and ends with status 1.
+memory. All engines must keep the same rows, those that were planted as sound and, in the second table, right; there one
+in a thousand may differ, which is told. Else the script names some rows and ends with status 1.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def compare(bench: Bench, engines: list[str], recipe: str, *, verifies: bool) ->
     """One table.
 
     Raises:
-        SystemExit: an engine kept other rows than the first, or all kept others than those that are sound and, where
-            they verify, right but for one in a thousand.
+        SystemExit: an engine kept other rows than the first, or all kept others than those that are sound and right;
+            where they verify, more than one in a thousand.
     """
     labels = read_labels(bench.corpus).filter(pl.col("defect").is_null())
     wanted = frozenset((labels.filter("is_right") if verifies else labels)["id"])
@@ -188,9 +188,13 @@ def compare(bench: Bench, engines: list[str], recipe: str, *, verifies: bool) ->
     runs = [bench.run(engine, recipe, verifies=verifies) for engine in engines]
     show(runs, bench.rows)
     for run in runs[1:]:
-        require_equal(run.engine, run.kept, runs[0].engine, runs[0].kept)
+        # math-verify now and then runs into its own time limit.
+        if not verifies or MOST_UNLIKE * len(run.kept ^ runs[0].kept) > len(wanted):
+            require_equal(run.engine, run.kept, runs[0].engine, runs[0].kept)
+        elif run.kept != runs[0].kept:
+            print(f"{run.engine}: {len(run.kept ^ runs[0].kept)} rows otherwise than {runs[0].engine}")
     kept = runs[0].kept
-    print(f"all kept the same {len(kept):,} rows", end="")
+    print(f"kept by all: {len(frozenset.intersection(*(run.kept for run in runs))):,} rows", end="")
     # All may read an answer in another way than it was meant, but no text.
     if verifies and MOST_UNLIKE * len(kept ^ wanted) <= len(wanted):
         print(f", {len(kept ^ wanted)} of them not as planted" if kept != wanted else "")

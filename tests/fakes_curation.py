@@ -232,7 +232,7 @@ def main() -> None:
     opener = FakeOpener(latency_s=float(latency_s))
     placement: Placement = LocalPlacement(opener)
     if place == ["processes"]:
-        placement = LocalPlacement(opener, processes=3, after_s=0.0)
+        placement = LocalPlacement(opener, processes=3, least_bytes=0)
     elif place:
         from curation.executors.ray_cluster import RayPlacement
 

@@ -145,7 +145,7 @@ class Helper:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         paths = [path or os.getcwd() for path in sys.path]  # noqa: PTH109 - a name on the path, as the others
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "POLARS_MAX_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), str(os.getpid())],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,8 +27,8 @@ _MOST_THREADS = 2
 """More hold more texts and hardly end sooner: polars has threads of its own."""
 _MOST_PROCESSES = 4
 """Each takes some 300 MB; more are for those who ask."""
-_LONG_S = 5.0
-"""A run that is at work so long gets its further processes, which take most of a second to begin."""
+_LEAST_BYTES = 256 << 20
+"""Of input, before further processes are worth the CPU second that each takes to begin."""
 
 
 _AHEAD = 2
@@ -50,7 +48,7 @@ class LocalPlacement:
         threads: jobs at once in this process while it is alone; None takes what suits the machine.
         processes: at most, with this one; None takes what suits the machine.
         judges_apart: whether the further processes judge too, each with an engine of its own.
-        after_s: seconds of work before they begin.
+        least_bytes: of input, for which there are further processes.
     """
 
     def __init__(
@@ -60,60 +58,48 @@ class LocalPlacement:
         threads: int | None = None,
         processes: int | None = 1,
         judges_apart: bool = True,
-        after_s: float = _LONG_S,
+        least_bytes: int = _LEAST_BYTES,
     ) -> None:
         self._open_engine = open_engine
         self._threads = threads or min(_MOST_THREADS, processors())
         self._processes = processes or min(_MOST_PROCESSES, processors())
         self._judges_apart = judges_apart
-        self._after_s = after_s
+        self._least_bytes = least_bytes
 
     @asynccontextmanager
-    async def opened(self, *, judges: bool, store: Path | None) -> AsyncIterator[LocalCrew]:
+    async def opened(self, *, judges: bool, store: Path | None, input_bytes: int) -> AsyncIterator[LocalCrew]:
         """The crew; see ``Placement``."""
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
             known = stack.enter_context(VerdictStore(store) if store else nullcontext())
             equipment = Equipment(open_engine=self._open_engine, processors=1, store=store)
-            helpers = [Helper(equipment) for _ in range(self._processes - 1)]
-            size = max(self._threads, self._processes)
-            pool = stack.enter_context(ThreadPoolExecutor(size, thread_name_prefix="curate"))
+            further = self._processes - 1 if input_bytes >= self._least_bytes else 0
+            helpers = [Helper(equipment) for _ in range(further)]
+            # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
+            threads = 1 if helpers else self._threads
+            pool = stack.enter_context(ThreadPoolExecutor(threads + further, thread_name_prefix="curate"))
             for helper in helpers:
                 # Before the threads end, which takes with it what they started.
                 stack.callback(helper.close)
-            hands = _Hands(threads=self._threads, helpers=helpers, after_s=self._after_s)
-            yield LocalCrew(pool=pool, hands=hands, engine=engine, store=known, judges_apart=self._judges_apart)
+            yield LocalCrew(
+                pool=pool,
+                hands=_Hands(threads=threads, helpers=helpers),
+                engine=engine,
+                store=known,
+                judges_apart=self._judges_apart,
+            )
 
 
 class _Hands:
-    """Who does jobs: this process in some threads; from some time on in one thread, and the helpers."""
+    """Who does jobs: this process in some threads, and the helpers."""
 
-    def __init__(self, *, threads: int, helpers: Sequence[Helper], after_s: float) -> None:
-        self._threads = threads
-        self._later = helpers
-        self._begin = time.monotonic() + after_s
-        self._lock = threading.Lock()
-        self._surplus = 0
-        self._free: SimpleQueue[Helper | None] = SimpleQueue()
-        for _ in range(threads):
-            self._free.put(None)
-        self.helpers: Sequence[Helper] = ()
-        """Those that are at work."""
-
-    @property
-    def count(self) -> int:
+    def __init__(self, *, threads: int, helpers: Sequence[Helper]) -> None:
+        self.helpers = helpers
+        self.count = threads + len(helpers)
         """How many jobs are done at once."""
-        return self._threads + len(self.helpers)
-
-    def grow(self) -> None:
-        """Lets the helpers begin when it is time."""
-        if self._later and time.monotonic() >= self._begin:
-            self.helpers, self._later = self._later, ()
-            for helper in self.helpers:
-                self._free.put(helper)
-            with self._lock:
-                # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
-                self._surplus, self._threads = self._threads - 1, 1
+        self._free: SimpleQueue[Helper | None] = SimpleQueue()
+        for hand in (*helpers, *([None] * threads)):
+            self._free.put(hand)
 
     def do(self, site: Site, job: Job[T]) -> T | Lost:
         """Does a job, with whoever is free.
@@ -127,11 +113,7 @@ class _Hands:
         except HelperLostError as error:
             raise RunStoppedError(f"{job.name}: {error}") from error
         finally:
-            with self._lock:
-                if hand is None and self._surplus:
-                    self._surplus -= 1
-                else:
-                    self._free.put(hand)
+            self._free.put(hand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +138,6 @@ class LocalCrew:
         try:
             async for job in in_turn(jobs):
                 begun.append(self.pool.submit(self.hands.do, site, job))
-                self.hands.grow()
                 while len(begun) >= _AHEAD * self.hands.count:
                     yield await asyncio.wrap_future(begun.popleft())
             while begun:
@@ -175,22 +156,17 @@ class LocalCrew:
         asked = [_Asked(job, loop.create_future()) for job in jobs]
         waiting = deque(asked)
         here = asyncio.create_task(self._ask_here(site, waiting, advance))
-        apart: list[Future[None]] = []
+        # A judge model is asked from here alone, as its bounds are for all.
+        helpers = self.hands.helpers if self.judges_apart and site.recipe.judge is None else ()
+        apart = [self.pool.submit(_ask_apart, helper, site, waiting, advance, loop) for helper in helpers]
         try:
             for one in asked:
-                self.hands.grow()
-                # A judge model is asked from here alone, as its bounds are for all.
-                if self.judges_apart and site.recipe.judge is None and not apart:
-                    apart = [
-                        self.pool.submit(_ask_apart, helper, site, waiting, advance, loop)
-                        for helper in self.hands.helpers
-                    ]
                 yield await one.answer
         finally:
             waiting.clear()
             here.cancel()
             if not all(one.answer.done() for one in asked):
-                for helper in self.hands.helpers:
+                for helper in helpers:
                     helper.abandon()
             await asyncio.gather(here, *map(asyncio.wrap_future, apart), return_exceptions=True)
             for one in asked:

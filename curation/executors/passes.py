@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import groupby
@@ -120,7 +120,9 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
     with open_directory(plan.output) as directory:
         directory.refuse_strangers(plan.shards)
         async with placement.opened(
-            judges=verify is not None, store=plan.store if inquiries(plan.steps) else None
+            judges=verify is not None,
+            store=plan.store if inquiries(plan.steps) else None,
+            input_bytes=_input_bytes(plan.shards),
         ) as crew:
             identity = RunIdentity(
                 recipe_hash=recipe_hash(plan.recipe, plan.steps),
@@ -129,6 +131,15 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
                 versions={name: version(name) for name in ("assay", "polars", "pyarrow")},
             )
             return await _Passes(plan, directory, identity, crew, observer).run()
+
+
+def _input_bytes(shards: Sequence[Shard]) -> int:
+    """Of all files; one that cannot be asked is told of when it is read."""
+    found = 0
+    for source in {shard.path: shard.source for shard in shards}.values():
+        with suppress(OSError):
+            found += source.size()
+    return found
 
 
 async def _engine_hash(verify: Verify, crew: Crew) -> str:

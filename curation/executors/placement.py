@@ -87,12 +87,13 @@ class Crew(Protocol):
 class Placement(Protocol):
     """A place to do jobs in."""
 
-    def opened(self, *, judges: bool, store: Path | None) -> AbstractAsyncContextManager[Crew]:
+    def opened(self, *, judges: bool, store: Path | None, input_bytes: int) -> AbstractAsyncContextManager[Crew]:
         """A crew, until the block ends.
 
         Args:
             judges: whether it needs an engine.
             store: file of the answers that are known; None knows none.
+            input_bytes: of all input files, about.
 
         Raises:
             UsageError: it cannot be opened as the user asks.

@@ -75,7 +75,13 @@ class RayPlacement:
         self._address = address
 
     @asynccontextmanager
-    async def opened(self, *, judges: bool, store: Path | None) -> AsyncIterator[RayCrew]:
+    async def opened(
+        self,
+        *,
+        judges: bool,
+        store: Path | None,
+        input_bytes: int,  # noqa: ARG002 - the protocol's
+    ) -> AsyncIterator[RayCrew]:
         """The crew; see ``Placement``.
 
         Raises:

@@ -25,7 +25,7 @@ from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shar
 
 
 def several(latency_s: float = 0.0) -> LocalPlacement:
-    return LocalPlacement(FakeOpener(latency_s=latency_s), processes=3, after_s=0.0)
+    return LocalPlacement(FakeOpener(latency_s=latency_s), processes=3, least_bytes=0)
 
 
 def children(pid: int | str = "self") -> list[int]:
@@ -125,7 +125,7 @@ def test_the_verdict_store_is_shared_by_all_processes(tmp_path):
     run_fake([glob], tmp_path / "one", placement=several(), store=store)
     told = Silence()
     # An engine that is asked ends the run.
-    dying = LocalPlacement(DyingOpener(), processes=3, after_s=0.0)
+    dying = LocalPlacement(DyingOpener(), processes=3, least_bytes=0)
     report = run_fake([glob], tmp_path / "two", placement=dying, store=store, observer=told)
     assert not report.stopped
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
@@ -142,7 +142,7 @@ class DyingOpener(FakeOpener):
 
 def test_an_engine_that_goes_away_in_a_helper_stops_the_run(tmp_path):
     glob = write_shards(tmp_path / "in")
-    placement = LocalPlacement(DyingOpener(), processes=3, after_s=0.0)
+    placement = LocalPlacement(DyingOpener(), processes=3, least_bytes=0)
     report = run_fake([glob], tmp_path / "out", placement=placement)
     assert "went away" in report.stopped
     assert not children()
@@ -164,8 +164,8 @@ class Apart(LocalPlacement):
     """Judges in a helper alone, so that what ends an engine does not end the tests."""
 
     @asynccontextmanager
-    async def opened(self, *, judges: bool, store: Path | None) -> AsyncIterator[LocalCrew]:
-        async with super().opened(judges=judges, store=store) as crew:
+    async def opened(self, *, judges: bool, store: Path | None, input_bytes: int) -> AsyncIterator[LocalCrew]:
+        async with super().opened(judges=judges, store=store, input_bytes=input_bytes) as crew:
             made = {one.name: getattr(crew, one.name) for one in fields(crew)}
             with closing(Helper(Equipment(open_engine=FakeOpener(), processors=1, store=store))) as helper:
                 yield ApartCrew(**made, helper=helper)
@@ -212,10 +212,12 @@ def test_a_job_that_ends_all_processes_is_given_up(tmp_path, helper):
 
 
 async def _by_helpers(site: Site, job: Errand) -> None:
-    async with several().opened(judges=False, store=None) as crew:
-        crew.hands.grow()
+    async with several().opened(judges=False, store=None, input_bytes=0) as crew:
         # What this process takes itself would end the tests.
-        assert [crew.hands._free.get() for _ in range(2)] == [None, None]
+        hands = [crew.hands._free.get() for _ in range(3)]
+        assert hands.pop() is None
+        for helper in hands:
+            crew.hands._free.put(helper)
         async for _ in crew.each(site, [job]):
             pass
 

@@ -66,8 +66,8 @@ class TryingPlacement(LocalPlacement):
         self.crew: Tries | None = None
 
     @asynccontextmanager
-    async def opened(self, *, judges, store):
-        async with super().opened(judges=judges, store=store) as crew:
+    async def opened(self, *, judges, store, input_bytes):
+        async with super().opened(judges=judges, store=store, input_bytes=input_bytes) as crew:
             self.crew = Tries(pool=crew.pool, hands=crew.hands, engine=crew.engine, store=crew.store)
             yield self.crew
 
@@ -149,7 +149,7 @@ def test_results_come_in_the_order_of_jobs_and_nothing_runs_on_when_the_iterator
 
     async def all_of_them() -> None:
         site = bare_site(tmp_path)
-        async with LocalPlacement(FakeOpener(), threads=4).opened(judges=False, store=None) as crew:
+        async with LocalPlacement(FakeOpener(), threads=4).opened(judges=False, store=None, input_bytes=0) as crew:
             assert [result async for result in crew.each(site, map(Pause, range(20)))] == list(range(20))
             left = crew.each(site, map(Pause, range(20, 40)))
             assert await anext(left) == 20

@@ -195,7 +195,7 @@ class Dies:
 
 def test_a_job_that_ends_every_process_gives_up_its_shard_or_stops_the_run(tmp_path, cluster):
     async def done(*jobs: Dies) -> list[int | Lost]:
-        async with on(cluster).opened(judges=False, store=None) as crew:
+        async with on(cluster).opened(judges=False, store=None, input_bytes=0) as crew:
             return [result async for result in crew.each(bare_site(tmp_path), jobs)]
 
     one, lost, other = asyncio.run(done(Dies("one", "a"), Dies("dies", "b"), Dies("other", "c")))

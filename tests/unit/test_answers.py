@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.text.answers import AnswerKind, boxes, find_answer, is_blank
+from verifier.text.answers import AnswerKind, boxes, find_answer, is_blank, only_box
 
 PIECES = st.sampled_from(
     (
@@ -44,6 +44,44 @@ def test_braces_within_a_box_are_matched(content: str) -> None:
 def test_an_unfinished_last_box_is_no_answer(text: str) -> None:
     found = find_answer(text.replace("answer>", "").rstrip("\\") + " \\boxed{42 and more")
     assert found.reason == "no_answer"
+
+
+LEADS = st.sampled_from(
+    (
+        *("The answer is ", "So, the final answer is: ", "Therefore, the result is ", "Hence the answer is ", ""),
+        *("**Final Answer**\n\n", "So the answer is not ", "We get ", "It is not true that the answer is "),
+        *("Is the answer ", "The answer is 7 or ", "Thus the final answer is x = ", "wrong: the result is: "),
+    )
+)
+WRAPS = st.sampled_from(
+    (
+        ("$", "$"),
+        ("$$", "$$"),
+        ("\\(", "\\)"),
+        ("\\[\n", "\n\\]"),
+        ("", ""),
+        ("\\( 2 + ", "\\)"),
+        ("(", ")"),
+        ("$-", "$"),
+    )
+)
+TAILS = st.sampled_from((".", "", " .\n", "。", "?", ", but that is wrong.", "\nNo, it is 5.", " or 6", "**", "\\\\"))
+LINES = st.sampled_from(
+    ("", "We add.\n", "It cannot be\n", "the answer is 5\n", "so x =\n", "\\boxed{5}\n", "not:\n\n")
+)
+
+
+@given(LINES, LEADS, WRAPS, st.sampled_from(("4", "-1/2", "\\frac{1}{2}", "x^2", "(1,2)", "yes")), TAILS)
+def test_what_the_only_box_is_taken_for_is_what_a_search_finds(before, lead, wrap, content, tail) -> None:
+    text = f"{before}{lead}{wrap[0]}\\boxed{{{content}}}{wrap[1]}{tail}"
+    found = only_box(text)
+    assert found is None or find_answer(text).texts == (found,)
+
+
+@pytest.mark.parametrize("lead", ["So the answer is ", "Therefore, the final answer is ", "The result is: "])
+@pytest.mark.parametrize("wrap", [("$", "$."), ("\\(", "\\)."), ("\\[\n", "\n\\]"), ("$$", "$$"), ("", "")])
+def test_the_usual_ends_need_no_search(lead, wrap) -> None:
+    assert only_box(f"We add.\n\n{lead}{wrap[0]}\\boxed{{4}}{wrap[1]}") == "4"
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,9 @@ def _is_sole(content: str) -> bool:
 
 _USUAL, _USUAL_END = "The final answer is $\\boxed{", "}$."
 _LAST_LINE = re.compile(
-    r"\s{0,80}(?:[Tt]he final answer is:?|[Tt]he answer is:?|\*\*(?:Final )?Answer:?\*\*:?)?\s{0,9}\$?\$?\\boxed\{"
+    r"\s{0,80}(?:(?:(?:So|Thus|Therefore|Hence),? )?[Tt]he (?:final )?(?:answer|result) is:?"
+    r"|\*\*(?:Final )?Answer:?\*\*:?)?"
+    r"\s{0,9}(?:\$\$?|\\[(\[])?\s{0,9}\\boxed\{"
     r"((?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.|\{(?:[^{}\\]++|\\.)*+\})*+\})*+)\}[ .。$\n)\]}*\\]*",
     re.DOTALL,
 )

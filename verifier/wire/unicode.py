@@ -26,13 +26,19 @@ _MOST_BYTES = 4
 
 def well_formed(text: str) -> str:
     """The text with each lone surrogate replaced by U+FFFD; two halves that stand together are joined."""
-    if text.isascii():
+    if _is_well_formed(text):
         return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _is_well_formed(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return False
+    return True
 
 
 def size_bytes(text: str) -> int:
@@ -47,6 +53,9 @@ def is_longer(text: str, limit: int) -> bool:
 
 def well_formed_group(group: Group) -> Group:
     """The group with every text in it well formed; the same object where nothing needs a change."""
+    texts = (group.id, group.prompt, group.language, group.recipe, *group.completions)
+    if isinstance(group.reference, MathReference) and all(map(_is_well_formed, (*texts, *group.reference.answers))):
+        return group  # most are, and to copy a group costs as much as to judge a short answer
     repaired = replace(
         group,
         id=well_formed(group.id),
