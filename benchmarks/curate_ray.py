@@ -116,7 +116,8 @@ def measured(shards: Path, runs: int, scratch: Path) -> dict[str, Side]:
             with tempfile.TemporaryDirectory(dir=scratch) as name:
                 folder = Path(name)
                 is_local = engine == "local"
-                command = curate_command(preset("r1"), shards, folder) if is_local else cluster_command(shards, folder)
+                command = [*curate_command(preset("r1"), shards, folder), "--processes", "1"]
+                command = command if is_local else cluster_command(shards, folder)
                 # Each of the two nodes judges with one process, and so the local engine with two.
                 found.append(
                     run_measured(command, env={**curate_environment(), "ASSAY_WORKERS": "2" if is_local else "1"})

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import RecipeError
 from curation.steps.base import Fates, GroupStep, domain_head, domain_name, option
 from curation.steps.order import shuffled
+from curation.words import starts_of
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "r1": {"math": 395_285, "code": 211_129, "stem": 10_124, "logic": 10_395, "general": 177_812}
@@ -74,20 +77,27 @@ class Quota(GroupStep):
         quotas = self.quotas()
         whole = domain_name(pl.col("domain"))
         domain = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(domain_head(whole))
-        placed = alive.select(domain.alias("domain"), "group").with_row_index("place")
-        placed = placed.with_columns(order=shuffled(placed["group"], self.seed))
-        had = dict(placed.group_by("domain", maintain_order=True).len().iter_rows())
+        names = alive.select(domain.alias("domain"))["domain"].fill_null("")
+        had = dict(names.value_counts().iter_rows())
         if self.when_short == "scale":
             quotas = _scaled(quotas, had)
-        ranked = placed.sort("order", "group", "place")
-        ranked = ranked.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64).over("domain")).sort("place")
-        limit = pl.col("domain").replace_strict(quotas, default=None, return_dtype=pl.Int64)
-        reason = (
-            pl.when(limit.is_null()).then(pl.lit("no_quota")).when(pl.col("rank") >= limit).then(pl.lit("over_quota"))
-        )
-        value = pl.when(limit.is_not_null()).then(pl.col("rank") + 1)
-        found = ranked.select(reason.alias("reason"), value.alias("value"))
+        ranks = self._ranks(names, alive["group"])
+        limits = names.replace_strict(quotas, default=None, return_dtype=pl.Int64)
+        limit, rank = pl.col("limit"), pl.col("rank")
+        reason = pl.when(limit.is_null()).then(pl.lit("no_quota")).when(rank > limit).then(pl.lit("over_quota"))
+        value = pl.when(limit.is_not_null()).then(rank)
+        found = pl.DataFrame({"limit": limits, "rank": ranks}).select(reason.alias("reason"), value.alias("value"))
         return Fates(reasons=found["reason"], values=found["value"])
+
+    def _ranks(self, names: pl.Series, group: pl.Series) -> npt.NDArray[np.int64]:
+        """The rank of each sample in its domain, from 1: whole groups in a random order."""
+        # Sorted by numpy: millions of samples, of which each column takes room.
+        domains = names.cast(pl.Categorical).to_physical().to_numpy()
+        order = np.lexsort((group.to_numpy(), shuffled(group, self.seed).to_numpy(), domains))
+        starts = starts_of(domains[order])
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(1, len(order) + 1) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+        return ranks
 
 
 def _scaled(quotas: Mapping[str, int], had: Mapping[str, int]) -> dict[str, int]:
