@@ -256,8 +256,7 @@ class Judge:
         self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask
     ) -> AsyncIterator[Request | tuple[int, Scored]]:
         first_place = 0
-        iterator = iter(frames())
-        while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
+        async for frame in _ahead(frames()):
             here = pl.Series(wanted[first_place : first_place + frame.height])
             live = frame.with_row_index("place").filter(here)
             requests = requests_of(live, first_place=first_place, recipe=self._recipe)
@@ -328,6 +327,22 @@ class Judge:
                 return scores
             waited_s += pause_s
             await asyncio.sleep(pause_s)
+
+
+async def _ahead(frames: Iterable[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
+    """The frames, the next of which is read in a thread while one is judged, which may leave the loop no turn."""
+    loop, iterator = asyncio.get_running_loop(), iter(frames)
+
+    def read() -> asyncio.Future[pl.DataFrame | None]:
+        reading = loop.run_in_executor(None, next, iterator, None)
+        # Where judging has failed meanwhile, nobody asks for the frame any more.
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return reading
+
+    reading = read()
+    while (frame := await reading) is not None:
+        reading = read()
+        yield frame
 
 
 def _refuse_if_gone(scores: Sequence[Scored]) -> None:
