@@ -124,10 +124,14 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
             store=plan.store if inquiries(plan.steps) else None,
             input_bytes=_input_bytes(plan.shards),
         ) as crew:
+            try:
+                engine_hash = "" if verify is None else await _engine_hash(verify, crew)
+            except RunStoppedError as error:
+                return RunReport(entries=[], unfinished=[shard.name for shard in plan.shards], stopped=str(error))
             identity = RunIdentity(
                 recipe_hash=recipe_hash(plan.recipe, plan.steps),
                 steps=tuple(step.name for step in plan.steps),
-                engine_hash="" if verify is None else await _engine_hash(verify, crew),
+                engine_hash=engine_hash,
                 versions={name: version(name) for name in ("assay", "polars", "pyarrow")},
             )
             return await _Passes(plan, directory, identity, crew, observer).run()

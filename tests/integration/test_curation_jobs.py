@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import threading
 import time
@@ -119,6 +120,28 @@ def test_a_job_whose_run_ends_meanwhile_leaves_only_what_is_swept(tmp_path, monk
     assert all(name.endswith(".tmp") for name in left)
     run_fake([glob], tmp_path / "out")
     assert tree(tmp_path / "out") == before
+
+
+class NoEngine(LocalPlacement):
+    """Nothing of it can judge."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeOpener())
+
+    @asynccontextmanager
+    async def opened(self, *, judges, store, input_bytes):
+        async with super().opened(judges=judges, store=store, input_bytes=input_bytes) as crew:
+            yield dataclasses.replace(crew, engine=None)
+
+
+def test_a_run_whose_engines_cannot_be_opened_says_so_and_goes_on_later(tmp_path):
+    glob = write_shards(tmp_path / "in", shards=2)
+    report = run_fake([glob], tmp_path / "out", placement=NoEngine())
+    assert report.stopped == "no engine was opened"
+    assert report.unfinished == ["s0", "s1"]
+    assert not run_fake([glob], tmp_path / "out").stopped
+    run_fake([glob], tmp_path / "other")
+    assert tree(tmp_path / "out") == tree(tmp_path / "other")
 
 
 def _unchecked(site: Site) -> Directory:
