@@ -64,7 +64,7 @@ def main() -> None:
     type=click.Choice([_LOCAL, _RAY]),
     default=_LOCAL,
     show_default=True,
-    help="Where shards are worked on: in this process, or on the nodes of a Ray cluster.",
+    help="Where shards are worked on: on this machine, or on the nodes of a Ray cluster.",
 )
 @click.option(
     "--address",
@@ -77,7 +77,7 @@ def main() -> None:
     "--processes",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of this machine, at most; they take up to 400 MB each. Default: one a processor, four at most.",
+    help="Of this machine, at most; they take up to 600 MB each. Default: one a processor, four at most.",
 )
 @click.option("--retry-failed", is_flag=True, help="Judges again the shards that have samples in failed/.")
 @click.option(

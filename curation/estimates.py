@@ -189,7 +189,9 @@ def estimate_kept(sample: Sample, trial: Trial, domains: Sequence[DomainEstimate
     return Estimate(count=middle, low=low, high=min(high, whole.high))
 
 
-def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Estimate) -> list[StageEstimate]:
+def estimate_time(
+    sample: Sample, trial: Trial, steps: Sequence[Step], kept: Estimate, *, processes: int
+) -> list[StageEstimate]:
     """Each stage of a run by its rate on the sample. The verdicts that a store knows would take no time.
 
     Args:
@@ -197,7 +199,13 @@ def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Est
         trial: of it.
         steps: of the recipe.
         kept: samples in the output.
+        processes: of the run, which share what takes CPU time; what waits is waited for by one.
     """
+
+    def shared(wall_s: float, cpu_s: float) -> float:
+        busy_s = min(wall_s, cpu_s)
+        return wall_s - busy_s + busy_s / processes
+
     passes = 2 + sum(isinstance(step, AskStep) for step in steps)
     read_s = passes * sample.read_s * sample.rows_in_all / max(1, sample.rows_read)
     grown = sample.samples_in_all / max(1, sample.samples.height)
@@ -208,7 +216,7 @@ def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Est
             units=sample.rows_read,
             wall_s=sample.read_s,
             cpu_s=sample.read_s,
-            corpus_wall_s=read_s,
+            corpus_wall_s=shared(read_s, read_s),
         ),
     ]
     for stage in trial.stages:
@@ -219,7 +227,7 @@ def estimate_time(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Est
                 units=stage.units,
                 wall_s=stage.wall_s,
                 cpu_s=stage.cpu_s,
-                corpus_wall_s=stage.wall_s * factor,
+                corpus_wall_s=shared(stage.wall_s, stage.cpu_s) * factor,
             )
         )
     return found

@@ -26,6 +26,7 @@ from curation.estimates import (
     estimate_kept,
     estimate_time,
 )
+from curation.executors.local import processes_for
 from curation.finished import held_still
 from curation.judge_spec import JudgeSpec
 from curation.manifest import Directory
@@ -347,7 +348,9 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
         kept=kept,
         domains=domains,
         unjudged=_unjudged(sample, trial),
-        stages=estimate_time(sample, trial, steps, kept),
+        stages=estimate_time(
+            sample, trial, steps, kept, processes=processes_for(sum(group.bytes for group in plan.files))
+        ),
         disk=estimate_disk(sample, trial, steps, kept),
         free_bytes=shutil.disk_usage(existing(Path(plan.output))).free if plan.output else None,
     )

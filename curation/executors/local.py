@@ -40,6 +40,17 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def processes_for(input_bytes: int, *, least_bytes: int = _LEAST_BYTES, most: int | None = None) -> int:
+    """How many processes a run has.
+
+    Args:
+        input_bytes: of all files.
+        least_bytes: for which there is more than one.
+        most: that there may be; None takes what suits the machine.
+    """
+    return (most or min(_MOST_PROCESSES, processors())) if input_bytes >= least_bytes else 1
+
+
 class LocalPlacement:
     """This machine.
 
@@ -62,7 +73,7 @@ class LocalPlacement:
     ) -> None:
         self._open_engine = open_engine
         self._threads = threads or min(_MOST_THREADS, processors())
-        self._processes = processes or min(_MOST_PROCESSES, processors())
+        self._processes = processes
         self._judges_apart = judges_apart
         self._least_bytes = least_bytes
 
@@ -73,7 +84,7 @@ class LocalPlacement:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
             known = stack.enter_context(VerdictStore(store) if store else nullcontext())
             equipment = Equipment(open_engine=self._open_engine, processors=1, store=store)
-            further = self._processes - 1 if input_bytes >= self._least_bytes else 0
+            further = processes_for(input_bytes, least_bytes=self._least_bytes, most=self._processes) - 1
             helpers = [Helper(equipment) for _ in range(further)]
             # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
             threads = 1 if helpers else self._threads
