@@ -32,7 +32,7 @@ from curation.report import funnel, troubles
 from curation.shards import check_columns, cut_into_shards
 from curation.sources import find_sources
 from curation.steps import READ, build_steps
-from verifier.engines.store import STORE_VARIABLE, default_store
+from verifier.engines.store import STORE_VARIABLE, StoreLostError, default_store
 from verifier.errors import InfrastructureError, InvalidRequestError
 from verifier.settings import ENVIRONMENT_PREFIX
 
@@ -121,6 +121,9 @@ def run_command(  # noqa: PLR0917 - click passes them by name
         _complain([f"the verifier cannot be used: {error}", "when it is back, run the same command again"])
         sys.exit(_TROUBLE)
     except AccountingError as error:
+        _complain([str(error)])
+        sys.exit(_TROUBLE)
+    except StoreLostError as error:
         _complain([str(error)])
         sys.exit(_TROUBLE)
     except OSError as error:

@@ -109,6 +109,10 @@ def find_layout(
     Raises:
         InputError: a column is missing or of a type that cannot play its part.
     """
+    if not schema.names:
+        # Lines of which none can be read still are rows, each with its trouble.
+        schema = pa.schema([(mapping.get(role, role), pa.string()) for role in ("prompt", "completions")])
+        rows, named = None, COLUMNS
     # A format in the recipe says how rows are read, so there is nothing to recognise.
     found = find_schema(schema, COLUMNS if rows else named, mapping, path=path)
     types = {item.name: plain_type(item.type) for item in schema}
@@ -129,7 +133,8 @@ def find_layout(
         if column is not None:
             columns[role] = column
     for role, column in columns.items():
-        if not _TYPES[role].fits(types[column]):
+        # A column of nothing but null has no type of its own.
+        if not pa.types.is_null(types[column]) and not _TYPES[role].fits(types[column]):
             raise InputError(
                 f"{path}: column {column!r} cannot be the {role}: it is {types[column]}, expected {_TYPES[role].told}; "
                 f"map another column under [input.columns]"
@@ -137,7 +142,7 @@ def find_layout(
     made_of = tuple(dict.fromkeys(column for part in made.values() for column in part.of))
     if found is not None and found.shared:
         made_of = tuple(dict.fromkeys((*made_of, *found.has)))
-    return Layout(
+    layout = Layout(
         columns=columns,
         is_list="completions" in columns and is_list(types[columns["completions"]]),
         is_chat=is_list(types[columns["prompt"]]) if "prompt" in columns else CONVERSATION in made,
@@ -149,6 +154,14 @@ def find_layout(
         made_of=made_of,
         has_markup=found is not None and found.has_markup and "completions" not in mapping,
     )
+    _refuse_namesakes(schema.names, layout, path=path)
+    return layout
+
+
+def _refuse_namesakes(names: Sequence[str], layout: Layout, *, path: str) -> None:
+    for name in layout.names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: several columns are named {name!r}; rename all but the one that is meant")
 
 
 def _made(found: Schema, types: Mapping[str, pa.DataType], mapping: Mapping[str, str]) -> Mapping[str, Made]:

@@ -108,7 +108,8 @@ def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
             else:
                 flags = [_any(item) for item in bad]
                 bad_row = [a or b for a, b in zip(bad_row, flags, strict=True)] if bad_row else flags
-        array = array.cast(plain_type(array.type))
+        target = plain_type(array.type)
+        array = array.cast(pa.large_string() if pa.types.is_null(target) else target)
         columns[raw_name(name)] = cast("pl.Series", pl.from_arrow(array))
     frame = pl.DataFrame(columns)
     flag = pl.List(pl.Boolean) if layout.is_list else pl.Boolean

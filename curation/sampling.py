@@ -38,7 +38,7 @@ from curation.shards import (
     rows_of_groups,
     schema_of,
 )
-from curation.sources import PARQUET, Content, Source, read_content
+from curation.sources import PARQUET, READ_ERRORS, Content, Source, read_content
 from curation.steps.base import Step
 from curation.steps.order import mixed
 
@@ -112,7 +112,7 @@ def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
             )
         else:
             found = _lines_survey(source, size)
-    except (OSError, EOFError, ValueError, pa.ArrowException, ShardError) as error:
+    except (*READ_ERRORS, ValueError, pa.ArrowException, ShardError) as error:
         told = (str(error) or type(error).__name__).splitlines()[0]
         told = (error.strerror or told) if isinstance(error, OSError) else told
         return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; mend or remove the file")

@@ -22,7 +22,7 @@ from curation.columns import Layout, RowFormat, find_layout
 from curation.errors import ShardError
 from curation.jsonl import batch_of, json_schema, read_lines
 from curation.rows import samples_from_rows
-from curation.sources import PARQUET, Content, Source
+from curation.sources import PARQUET, READ_ERRORS, Content, Source
 
 _SHARD_BYTES = 128 << 20
 _BATCH_BYTES = 16 << 20
@@ -72,7 +72,7 @@ def cut_into_shards(sources: Sequence[Source]) -> tuple[Shard, ...]:
     for source in sources:
         try:
             found.append((source, _ranges(source)))
-        except (OSError, pa.ArrowException):
+        except (*READ_ERRORS, pa.ArrowException):
             found.append((source, UNCUT))
     return named_shards(found)
 
@@ -162,7 +162,7 @@ def check_columns(
     for source in sources:
         try:
             columns = schema_of(source)
-        except (OSError, pa.ArrowException):
+        except (*READ_ERRORS, pa.ArrowException):
             continue
         find_layout(columns, mapping, path=source.path, rows=rows, named=schema)
 
@@ -197,7 +197,9 @@ class ShardReader:
             self._state = source.state()
             self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
             self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows, named=schema)
-        except (OSError, pa.ArrowException) as error:
+            if isinstance(self._file, _LinesPart) and not self._file.schema.names:
+                self._file.schema = pa.schema([(name, pa.string()) for name in self.layout.names])
+        except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
 
     @property
@@ -220,7 +222,7 @@ class ShardReader:
                 samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag, troubles=troubles)
                 yield self._rewrite(samples)
             is_changed = self._shard.source.state() != self._state
-        except (OSError, pa.ArrowException) as error:
+        except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, self._shard.source)) from error
         if is_changed:
             raise ShardError("the file changed while it was read; run again")

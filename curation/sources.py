@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
+import lzma
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -14,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
@@ -21,11 +25,16 @@ from curation.errors import InputError, ShardError
 
 PARQUET, JSON_LINES = "parquet", "jsonl"
 
+_ZSTD = "zstd"
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
-_COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+_COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": _ZSTD, ".bz2": "bz2", ".xz": "xz"}
 _OTHERS = (".csv", ".tsv", ".arrow", ".txt", ".md", ".toml", ".yaml", ".yml")
 _CHUNK_BYTES = 4 << 20
 _BLOCK_BYTES = 8 << 20
+
+
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What reading a file that is damaged, or cut off, may raise: those of compression are no ``OSError``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +91,9 @@ class Source:
         """
         if self.compression is None:
             return self.open()
+        if self.compression == _ZSTD:
+            # Others end as if the text did where a frame is cut off.
+            return cast("BinaryIO", io.BufferedReader(pa.CompressedInputStream(self.open(), _ZSTD)))
         return cast("BinaryIO", fsspec.open(self.path, "rb", compression=self.compression, **self.options).open())
 
     def state(self) -> str:

@@ -202,9 +202,10 @@ async def _serve(connection: Connection) -> None:
         while True:
             try:
                 site, job = connection.recv()
-            except EOFError:
+                outcome = await _outcome(bench, site, job)
+                connection.send(outcome)
+            except (EOFError, ConnectionError):
                 return
-            connection.send(await _outcome(bench, site, job))
 
 
 async def _outcome(bench: _Bench, site: Site, job: Job[object] | AskShard) -> tuple[str, object]:

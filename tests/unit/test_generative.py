@@ -57,6 +57,7 @@ def test_a_verdict_is_the_one_object_at_the_end(reply, is_correct):
         (f"He wrote {json_of('correct')} himself.\n{json_of('incorrect')}", "more than one"),
         ('{"analysis": "the box \\boxed{4} \\( \\)", "correctness": "correct"}', "malformed"),
         ('{"analysis": "a", "correctness": "correct"', "malformed"),
+        ('{"analysis": "a", "correctness": ' + "9" * 6_000 + "}", "malformed"),
         (f"<think>{json_of('correct')}", "no end"),
         (f"</think><think>{json_of('correct')}", "no end"),
         ('{"analysis":' * 100_00, "malformed"),
@@ -113,6 +114,7 @@ def test_a_score_is_in_the_one_object_at_the_end(reply, score):
         (score_of(8) + " of 10", "text follows"),
         ('{"analysis": "a", "score": Infinity}', "Infinity"),
         ('{"analysis": "a", "score": 08}', "malformed"),
+        ('{"analysis": "a", "score": ' + "9" * 6_000 + "}", "malformed"),
     ],
 )
 def test_what_is_not_said_as_agreed_is_no_score(reply, trouble):

@@ -120,6 +120,10 @@ def _fields(part: object) -> list[object]:
 _REFERENCE = json.JSONEncoder(default=_fields, ensure_ascii=False, separators=(",", ":"))
 
 
+class StoreLostError(OSError):
+    """The file of a store can no longer be read or written; says what to do."""
+
+
 class Verdicts(Protocol):
     """What is judged with: the store, or a way to it from another machine."""
 
@@ -291,8 +295,8 @@ class VerdictStore:
     def _unusable(self, why: object) -> InvalidRequestError:
         return InvalidRequestError(f"the verdict store {self._path} cannot be used: {why}; {_REMEDY}")
 
-    def _lost(self, error: sqlite3.Error) -> OSError:
-        return OSError(f"the verdict store {self._path}: {error}; {_REMEDY}")
+    def _lost(self, error: sqlite3.Error) -> StoreLostError:
+        return StoreLostError(f"the verdict store {self._path}: {error}; {_REMEDY}")
 
 
 def as_records(entries: Iterable[tuple[bytes, Scored]]) -> dict[bytes, Record]:

@@ -95,7 +95,7 @@ def _only_object(text: str, begins: re.Pattern[str]) -> tuple[dict[str, object],
             continue
         try:
             value, end = decoder.raw_decode(text, start.start())
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, which Python refuses
             raise UnreadableReplyError("its JSON is malformed") from error
         found.append((value, end))
     if not found:
