@@ -134,14 +134,11 @@ def _domains(files: Sequence[DataEntry], kept: int) -> Iterable[tuple[str, ...]]
 def _funnel(done: Sequence[ShardEntry], samples: int, order: Sequence[str]) -> Iterable[tuple[str, ...]]:
     left = samples
     yield "in", "", f"{samples:,}", f"{left:,}"
-    dropped, failures = total_dropped(done), total_failures(done)
-    for step in sorted(dropped, key=order.index):
-        for reason, count in sorted(dropped[step].items(), key=lambda item: (-item[1], item[0])):
-            left -= count
-            yield step, reason, f"-{count:,}", f"{left:,}"
-    for reason, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])):
-        left -= count
-        yield "verify", f"could not be judged: {reason}", f"-{count:,}", f"{left:,}"
+    for ends, told in ((total_dropped(done), ""), (total_failures(done), "could not be judged: ")):
+        for step in sorted(ends, key=order.index):
+            for reason, count in sorted(ends[step].items(), key=lambda item: (-item[1], item[0])):
+                left -= count
+                yield step, told + reason, f"-{count:,}", f"{left:,}"
 
 
 def _inputs(shards: Sequence[ShardEntry], licences: Mapping[str, str]) -> Iterable[tuple[str, ...]]:

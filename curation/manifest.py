@@ -60,7 +60,7 @@ class ShardEntry:
         error: why the shard could not be read; empty where it was done.
         samples: completions, and one for each row that had none.
         dropped: step -> reason -> samples rejected.
-        failures: reason -> samples that could not be judged.
+        failures: step -> reason -> samples that could not be judged.
         outputs: folder -> file; a folder that got no sample has none.
     """
 
@@ -76,7 +76,7 @@ class ShardEntry:
     rejected: int = 0
     failed: int = 0
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    failures: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
 
 
@@ -342,22 +342,22 @@ def manifest_of(
 
 
 def total_dropped(entries: Sequence[ShardEntry]) -> dict[str, dict[str, int]]:
-    """Step -> reason -> samples over all entries."""
+    """Step -> reason -> samples that it dropped, over all entries."""
+    return _summed([entry.dropped for entry in entries])
+
+
+def total_failures(entries: Sequence[ShardEntry]) -> dict[str, dict[str, int]]:
+    """Step -> reason -> samples that could not be judged, over all entries."""
+    return _summed([entry.failures for entry in entries])
+
+
+def _summed(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
     totals: dict[str, dict[str, int]] = {}
-    for entry in entries:
-        for step, reasons in entry.dropped.items():
+    for steps in counts:
+        for step, reasons in steps.items():
+            of_step = totals.setdefault(step, {})
             for reason, count in reasons.items():
-                of_step = totals.setdefault(step, {})
                 of_step[reason] = of_step.get(reason, 0) + count
-    return totals
-
-
-def total_failures(entries: Sequence[ShardEntry]) -> dict[str, int]:
-    """Reason -> samples over all entries."""
-    totals: dict[str, int] = {}
-    for entry in entries:
-        for reason, count in entry.failures.items():
-            totals[reason] = totals.get(reason, 0) + count
     return totals
 
 
@@ -371,6 +371,9 @@ def entry_from_fields(fields: Mapping[str, object]) -> ShardEntry:
     outputs = fields["outputs"]
     if not isinstance(outputs, dict):
         raise TypeError("outputs")
+    failures = fields["failures"]
+    if not isinstance(failures, dict) or not all(isinstance(reasons, dict) for reasons in failures.values()):
+        raise TypeError("failures")  # earlier versions counted them by reason alone
     made = {kind: Output(**output) for kind, output in outputs.items()}
     return ShardEntry(**{**fields, "outputs": made})  # type: ignore[arg-type]
 

@@ -430,7 +430,8 @@ def _check_verdicts(plan: Plan, recipe: Recipe, outlook: Outlook, trial: Trial) 
         told = f"{unscorable} of {outlook.judged} judged completions are unscorable, as their references are at fault"
         plan.add(Level.ATTENTION, "verify", f"{told}; mend those, map them, or skip their domains in [verify]")
     if failed:
-        told = f"{failed} of {outlook.judged} completions could not be judged: {', '.join(trial.entry.failures)}"
+        causes = ", ".join(trial.entry.failures.get(Verify.name, {}))
+        told = f"{failed} of {outlook.judged} completions could not be judged: {causes}"
         most = recipe.verify.max_failed_percent
         if _PERCENT * failed > most * outlook.judged:
             told = f"{told}; over max_failed_percent = {most:g}, a run would stop"

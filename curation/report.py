@@ -36,7 +36,7 @@ def funnel(entries: Sequence[ShardEntry], step_names: Sequence[str], *, is_sampl
         _share(samples, samples),
     )
     dropped = total_dropped(done)
-    failures = {"verify": total_failures(done)}
+    failures = total_failures(done)
     left = samples
     for step in step_names:
         for reasons, word in ((dropped, ""), (failures, "FAILED ")):

@@ -226,11 +226,13 @@ def write_account(
         failures=failed,
         outputs=outputs,
     )
-    counted = sum(sum(reasons.values()) for reasons in entry.dropped.values())
+    counted, missed = (
+        sum(sum(reasons.values()) for reasons in ends.values()) for ends in (entry.dropped, entry.failures)
+    )
     if (
         entry.samples != entry.kept + entry.rejected + entry.failed
         or counted != entry.rejected
-        or sum(entry.failures.values()) != entry.failed
+        or missed != entry.failed
     ):
         raise AccountingError(
             f"{entry.name}: {entry.samples} samples in; {entry.kept} kept, {entry.rejected} rejected "
@@ -244,16 +246,13 @@ def _of_text() -> pl.Expr:
     return pl.col("drop_reason").eq_missing(pl.col("text_reason"))
 
 
-def _counts(dropped: pl.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-    """Step -> reason -> samples rejected, and reason -> samples failed."""
+def _counts(dropped: pl.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Step -> reason -> samples rejected, and the same of those that failed."""
     groups = dropped.group_by("drop_step", "drop_reason", "is_failed", maintain_order=True).len()
     rejected: dict[str, dict[str, int]] = {}
-    failed: dict[str, int] = {}
+    failed: dict[str, dict[str, int]] = {}
     for step, reason, is_failed, count in groups.iter_rows():
-        if is_failed:
-            failed[reason] = failed.get(reason, 0) + count
-        else:
-            rejected.setdefault(step, {})[reason] = count
+        (failed if is_failed else rejected).setdefault(step, {})[reason] = count
     return rejected, failed
 
 

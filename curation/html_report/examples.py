@@ -15,7 +15,6 @@ from curation.html_report.excerpts import Dropped, Piece, excerpt, prompt_excerp
 from curation.html_report.survey import UNSHOWN
 from curation.lookup import Lookup, Place, Text, rows_at
 from curation.manifest import DATA, ShardEntry
-from curation.steps.verify import Verify
 from curation.visible import cut, measured
 
 _EACH = 2
@@ -102,7 +101,7 @@ class _Chosen:
 
     def wants(self, kind: str, shard: ShardEntry) -> bool:
         """Whether a shard has samples of a reason of which there are too few yet."""
-        reasons = {Verify.name: shard.failures} if kind == "failed" else shard.dropped
+        reasons = shard.failures if kind == "failed" else shard.dropped
         keys = [(kind, step, reason) for step, of_step in reasons.items() for reason in of_step if step not in UNSHOWN]
         return any(len(self._prompts.get(key, ())) < _EACH for key in keys)
 

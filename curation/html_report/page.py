@@ -255,10 +255,9 @@ def _funnel(manifest: Manifest, survey: Survey) -> list[Line]:
     failures = total_failures(list(manifest.done))
     left = manifest.total("samples")
     lines = []
-    for step in in_order({**dropped, **({"verify": None} if failures else {})}, manifest):
+    for step in in_order({**dropped, **failures}, manifest):
         reasons = [(False, reason, count) for reason, count in dropped.get(step, {}).items()]
-        if step == "verify":
-            reasons += [(True, reason, count) for reason, count in failures.items()]
+        reasons += [(True, reason, count) for reason, count in failures.get(step, {}).items()]
         for is_failed, reason, count in sorted(reasons, key=lambda item: (item[0], -item[2], item[1])):
             left -= count
             line = Line(

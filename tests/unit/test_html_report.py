@@ -96,7 +96,7 @@ def test_the_headline_and_the_funnel_are_those_of_the_manifest(finished):
     assert f"<dd>{100 * totals['kept'] / totals['samples']:.1f} %</dd>" in page
     tables = Tables(page)
     assert tables.row("no_think" if len(totals["dropped"]["format"]) > 1 else "format no_think")[1] == "9"
-    assert totals["failures"] == {"worker_lost": 9}
+    assert totals["failures"] == {"verify": {"worker_lost": 9}}
     assert tables.row("worker_lost")[1] == "9"
 
 
