@@ -251,7 +251,8 @@ def _judge(tables: Mapping[str, object], steps: tuple[StepSpec, ...]) -> JudgeSp
             "it belongs",
         )
     if not (is_scoring or spec.is_second):
-        raise RecipeError("judge.judges", "must be a list of reasons, got []; leave it out for the default")
+        told = 'is empty, and no step quality has by = "judge"'
+        raise RecipeError("judge.judges", f"{told}, so the model is asked nothing; give reasons, or such a step")
     keep = _table(tables, "verify").get("keep", "correct")
     if spec.is_second and keep not in ("correct", "reward"):
         raise RecipeError(

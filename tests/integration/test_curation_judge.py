@@ -355,7 +355,7 @@ GOOD = '[judge]\nurl = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
         ("judge = 3\n" + STEPS, "judge: must be a table, got 3"),
         (STEPS + GOOD + "vote = 3\n", "judge: unknown option 'vote'"),
         (STEPS + GOOD + 'judges = "unscoreable"\n', "judge.judges: 'unscoreable' is no reason"),
-        (STEPS + GOOD + "judges = []\n", "judge.judges: must be a list"),
+        (STEPS + GOOD + "judges = []\n", "judge.judges: is empty"),
         (STEPS + GOOD + "judges = [3]\n", "judge.judges: 3 is no reason"),
         (STEPS + GOOD + 'judges = ["format:text_after"]\n', "about the form"),
         (STEPS + GOOD + "audit_percent = 101\n", "judge.audit_percent: must be a number from 0 to 100"),
