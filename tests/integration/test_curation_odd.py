@@ -69,12 +69,13 @@ def test_what_is_not_compressed_at_all_fails_alone(tmp_path, ending):
         (b"\n \n", {}),
         (b'{"prompt": "\xff"}\n[1]\n', {"invalid_utf8": 1, "not_an_object": 1}),
         (b'[\n{"prompt": "a"\n]\n', {"invalid_json": 3}),
-        (gzip.compress(b""), {}),
     ],
+    ids=["nothing", "blank", "no objects", "spread"],
 )
-def test_lines_of_which_none_can_be_read_are_rows_all_the_same(tmp_path, content, reasons):
-    name = "b.jsonl.gz" if content.startswith(b"\x1f") else "b.jsonl"
-    [good, odd] = run_beside_a_good_one(tmp_path, name, content).entries
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_lines_of_which_none_can_be_read_are_rows_all_the_same(tmp_path, content, reasons, ending):
+    written = gzip.compress(content) if ending else content
+    [good, odd] = run_beside_a_good_one(tmp_path, f"b.jsonl{ending}", written).entries
     assert good.kept == 1
     assert (odd.error, odd.rows, odd.rejected) == ("", sum(reasons.values()), sum(reasons.values()))
     assert odd.dropped.get("read", {}) == reasons
