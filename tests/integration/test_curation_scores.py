@@ -316,9 +316,13 @@ def test_killed_at_random_instants_and_rerun_the_tree_is_that_of_an_undisturbed_
     with judge_server(lambda *seen: Said(reply=by_content(*seen).reply, delay_s=0.05)) as server:
         (tmp_path / "recipe.toml").write_text(table(server, "in_flight = 4", steps=MIXED))
         kills = 0
-        for _ in range(8):
+        for number in range(8):
+            before = len(server.requests)
             with _start(tmp_path, "killed") as child:
-                time.sleep(0.8 + draw.random() * 1.2)
+                # Half of them when the model is being asked, however long a busy machine takes to come so far.
+                while number % 2 and child.poll() is None and len(server.requests) == before:
+                    time.sleep(0.02)
+                time.sleep(draw.random())
                 kills += child.poll() is None
                 child.kill()
                 child.wait()
