@@ -20,6 +20,7 @@ from rich.console import Console
 from curation.agreement import agreement, told
 from curation.asking import differences, explained, status_of
 from curation.costs import COSTS, CostMeter
+from curation.entry import INTERRUPTED
 from curation.errors import AccountingError, ClusterError, UsageError
 from curation.executors.local import LocalPlacement
 from curation.executors.passes import RunPlan, RunReport, run
@@ -38,7 +39,7 @@ from verifier.settings import ENVIRONMENT_PREFIX
 
 _WIDTH = 120
 _LOCAL, _RAY = "local", "ray"
-_OK, _TROUBLE, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+_OK, _TROUBLE, _USAGE = 0, 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,10 +121,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
     except InfrastructureError as error:
         _complain([f"the verifier cannot be used: {error}", "when it is back, run the same command again"])
         sys.exit(_TROUBLE)
-    except AccountingError as error:
-        _complain([str(error)])
-        sys.exit(_TROUBLE)
-    except StoreLostError as error:
+    except (AccountingError, StoreLostError) as error:
         _complain([str(error)])
         sys.exit(_TROUBLE)
     except OSError as error:
@@ -132,7 +130,7 @@ def run_command(  # noqa: PLR0917 - click passes them by name
         sys.exit(_TROUBLE)
     except KeyboardInterrupt:
         _complain(["interrupted; run the same command again to go on"])
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     sys.exit(_tell(plan, report))
 
 
@@ -235,7 +233,7 @@ def plan_command(  # noqa: PLR0917 - click passes them by name
             )
         )  # fmt: skip
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if is_json:
         click.echo(plan_json(plan), nl=False)
     else:

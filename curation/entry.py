@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""Exit status, as of a shell's command that a signal ended."""
 
 
 def main() -> None:
@@ -12,5 +13,5 @@ def main() -> None:
     try:
         from curation.cli import main as curate  # noqa: PLC0415 - see above
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     curate()

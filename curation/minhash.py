@@ -26,7 +26,7 @@ import numpy.typing as npt
 import polars as pl
 import xxhash
 
-from curation.words import Hashes, Words, batches, grams, spread, starts_of, words_of
+from curation.words import Hashes, Words, batches, grams, runs_of, spread, words_of
 
 Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -247,8 +247,7 @@ def _unsettled(rows: Labels, keys: Hashes, distance: int, parents: Labels) -> tu
     """The texts of those keys that have pairs so far apart, and texts of two clusters."""
     if not len(rows):
         return rows, keys
-    starts = starts_of(keys)
-    sizes = np.diff(np.append(starts, len(keys)))
+    starts, sizes = runs_of(keys)
     roots = _roots(parents, rows)
     is_open = (sizes > distance) & (np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts))
     kept = np.repeat(is_open, sizes)

@@ -197,8 +197,6 @@ class ShardReader:
             self._state = source.state()
             self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
             self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows, named=schema)
-            if isinstance(self._file, _LinesPart) and not self._file.schema.names:
-                self._file.schema = pa.schema([(name, pa.string()) for name in self.layout.names])
         except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
 
@@ -296,7 +294,9 @@ class _LinesPart:
             self.rows = before[last] - self._first_row
 
     def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
-        schema = pa.schema([self.schema.field(name) for name in columns])
+        # Where no line can be read there are no columns, and those that are asked for hold nothing.
+        known = self.schema.names
+        schema = pa.schema([self.schema.field(name) if name in known else (name, pa.string()) for name in columns])
         lines: list[bytes] = []
         size = 0
         number = self._first_row

@@ -199,6 +199,12 @@ def starts_of(values: npt.NDArray[Any]) -> Places:
     return np.flatnonzero(np.concatenate((np.ones(min(1, len(values)), np.bool_), values[1:] != values[:-1])))
 
 
+def runs_of(values: npt.NDArray[Any]) -> tuple[Places, Places]:
+    """Where each new value begins, as ``starts_of`` says, and how often it stands there."""
+    starts = starts_of(values)
+    return starts, np.diff(np.append(starts, len(values)))
+
+
 def spread(hashes: Hashes) -> Hashes:
     """The hashes with every bit depending on all bits.
 

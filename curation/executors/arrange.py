@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.steps.base import ArrangeStep, Step
-from curation.words import starts_of
+from curation.words import runs_of
 
 TRAIN = "train"
 """The split of all samples where no step splits."""
@@ -69,8 +69,8 @@ def plan_files(kept: pl.DataFrame, steps: Sequence[Step], *, file_bytes: int) ->
         packs = None if part["pack"].null_count() else part["pack"].to_numpy()
         if packs is not None:
             # A pack stays in one file: all of it goes where its first sample does.
-            starts = starts_of(packs)
-            owner = np.repeat(owner[starts], np.diff(np.append(starts, len(packs))))
+            starts, sizes = runs_of(packs)
+            owner = np.repeat(owner[starts], sizes)
         bounds = np.searchsorted(owner, np.arange(count + 1))
         for number in range(count):
             low, high = bounds[number], bounds[number + 1]

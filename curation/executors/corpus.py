@@ -20,7 +20,7 @@ from curation.facts import FACTS, JUDGED
 from curation.steps import facts_read
 from curation.steps.base import AskStep, GroupStep, Step, TextStep
 from curation.steps.verify import Verify
-from curation.words import starts_of
+from curation.words import runs_of
 
 _SIGNATURE = "prompt_near"
 _SHOWN = ("group", "domain", "prompt_chars", "chars")
@@ -175,8 +175,7 @@ def _by_group(group: pl.Series, is_right: pl.Series) -> tuple[pl.Series, pl.Seri
     # Sorted rather than hashed, which takes a fraction of the room.
     values = group.to_numpy()
     order = np.argsort(values, kind="stable")
-    starts = starts_of(values[order])
-    sizes = np.diff(np.append(starts, len(order)))
+    starts, sizes = runs_of(values[order])
     counts: list[pl.Series] = []
     for (name, dtype), flags in zip(
         JUDGED.items(), (is_right.is_not_null(), is_right.fill_null(value=False)), strict=True

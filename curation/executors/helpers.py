@@ -7,10 +7,8 @@ closed, or by the kernel where the run is killed.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
@@ -19,20 +17,21 @@ from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from curation.errors import AccountingError
 from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
+from curation.executors.judging import nobody
 from curation.executors.placement import EngineOpener
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
+from verifier.lifetime import end_with
 
 T = TypeVar("T")
 
 _SILENCE_S = 3600.0
 """Without a word of a helper at work, before it counts as lost; no job is silent for minutes."""
 _END_S = 10.0
-_PR_SET_PDEATHSIG = 1
 _MAIN = "from curation.executors.helpers import main; main()"
 _DONE, _RAISED, _JUDGED = "done", "raised", "judged"
 
@@ -47,12 +46,10 @@ class Equipment:
 
     Args:
         open_engine: opens what judges, when the first shard is to be judged; must be a value that can be sent.
-        processors: that its engine may take.
         store: file of the verdicts that are known; None knows none.
     """
 
     open_engine: EngineOpener
-    processors: int
     store: Path | None
 
 
@@ -76,12 +73,18 @@ class Helper:
         Raises:
             HelperLostError: each process that tried was lost, though the job concerns no single shard.
         """
-        outcome: T | Lost = self._tried(site, job, lambda _: None)
+        outcome: T | Lost = self._tried(site, job, nobody)
         return outcome
 
-    def ask(self, site: Site, job: AskShard, advance: Callable[[int], None]) -> Answered | Lost:
-        """Asks about a shard; see ``AskShard.run``."""
-        outcome: Answered | Lost = self._tried(site, job, advance)
+    def ask(self, site: Site, job: AskShard, tell: Callable[[int], None]) -> Answered | Lost:
+        """Asks about a shard; see ``AskShard.run``.
+
+        Args:
+            site: of the run.
+            job: about which.
+            tell: called with the number of completions so far, which begins anew with each try.
+        """
+        outcome: Answered | Lost = self._tried(site, job, tell)
         return outcome
 
     def close(self) -> None:
@@ -103,15 +106,7 @@ class Helper:
         if self._process is not None:
             self._process.kill()
 
-    def _tried(self, site: Site, job: Job[Any] | AskShard, advance: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
-        told = 0
-
-        def tell(count: int) -> None:
-            # A second try begins anew, which the observer need not know.
-            nonlocal told
-            advance(max(0, count - told))
-            told = max(told, count)
-
+    def _tried(self, site: Site, job: Job[Any] | AskShard, tell: Callable[[int], None]) -> Any:  # noqa: ANN401 - the job's
         for tried in range(1 + RETRIES):
             try:
                 return self._asked(site, job, tell)
@@ -168,28 +163,22 @@ class Helper:
         self.close()
 
 
-class _Bench:
-    """What a helper judges with: an engine and a store, opened when they are first needed."""
+class _Asking:
+    """What a helper asks: an engine and a store, opened on a stack when they are first needed."""
 
-    def __init__(self, equipment: Equipment, connection: Connection) -> None:
+    def __init__(self, equipment: Equipment, connection: Connection, stack: AsyncExitStack) -> None:
         self._equipment = equipment
         self._connection = connection
-        self._stack = AsyncExitStack()
+        self._stack = stack
         self._engine: Engine | None = None
         self._store: VerdictStore | None = None
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._stack.aclose()
-
-    async def judge(self, site: Site, job: AskShard) -> Answered | Lost:
+    async def ask(self, site: Site, job: AskShard) -> Answered | Lost:
         if self._engine is None:
             path = self._equipment.store
             self._store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))
-            opened = self._equipment.open_engine(self._equipment.processors)
-            self._engine = await self._stack.enter_async_context(opened)
+            # The other processors have helpers of their own.
+            self._engine = await self._stack.enter_async_context(self._equipment.open_engine(1))
         return await job.run(site, Means(engine=self._engine, advance=self._tell, store=self._store))
 
     def _tell(self, count: int) -> None:
@@ -198,19 +187,19 @@ class _Bench:
 
 async def _serve(connection: Connection) -> None:
     """Does jobs until the socket is closed."""
-    async with _Bench(connection.recv(), connection) as bench:
+    async with AsyncExitStack() as stack:
+        asking = _Asking(connection.recv(), connection, stack)
         while True:
             try:
                 site, job = connection.recv()
-                outcome = await _outcome(bench, site, job)
-                connection.send(outcome)
+                connection.send(await _outcome(asking, site, job))
             except (EOFError, ConnectionError):
                 return
 
 
-async def _outcome(bench: _Bench, site: Site, job: Job[object] | AskShard) -> tuple[str, object]:
+async def _outcome(asking: _Asking, site: Site, job: Job[object] | AskShard) -> tuple[str, object]:
     try:
-        done = await bench.judge(site, job) if isinstance(job, AskShard) else job.run(site)
+        done = await asking.ask(site, job) if isinstance(job, AskShard) else job.run(site)
     except Exception as error:  # noqa: BLE001 - raised where the job came from
         return _RAISED, _sendable(error)
     return _DONE, done
@@ -226,9 +215,7 @@ def _sendable(error: Exception) -> Exception:
 def main() -> None:
     """A helper, whose arguments are its end of the socket and the process that it belongs to."""
     descriptor, parent = map(int, sys.argv[1:])
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before we asked
-        sys.exit(1)
+    end_with(parent)
     # What this process starts must not keep the socket open when it is gone.
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no names
     asyncio.run(_serve(Connection(descriptor)))

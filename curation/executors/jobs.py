@@ -159,7 +159,7 @@ class Site:
         """
         found = self.state.read("facts", known.name, known.facts_key, FACTS, columns)
         if found is None:
-            raise self._gone("facts", known)
+            raise self.gone("facts", known)
         return found
 
     def verdicts(self, known: Known) -> pl.DataFrame:
@@ -185,10 +185,11 @@ class Site:
             return None
         found = self.state.read(kind, known.name, known.answer_keys[kind], schema, columns)
         if found is None:
-            raise self._gone(kind, known)
+            raise self.gone(kind, known)
         return found
 
-    def _gone(self, kind: str, known: Known) -> OSError:
+    def gone(self, kind: str, known: Known) -> OSError:
+        """What to raise where a file of the state is no longer there, though it was made."""
         return OSError(f"the {kind} of {known.name} went away from {self.path / STATE}")
 
 
@@ -468,7 +469,7 @@ class AskShard:
                 done = state.read(kind, known.name, last_key, inquiry.schema) if found is None else None
                 before = done if found is None else found
                 if before is None:
-                    raise OSError(f"the {kind} of {known.name} went away from {site.path / STATE}")
+                    raise site.gone(kind, known)
                 made = done
                 if made is None:
                     failed = before["is_failed"].to_numpy()

@@ -256,7 +256,7 @@ class Judge:
         self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask
     ) -> AsyncIterator[Request | tuple[int, Scored]]:
         first_place = 0
-        async for frame in _ahead(frames()):
+        async for frame in frames_ahead(frames()):
             here = pl.Series(wanted[first_place : first_place + frame.height])
             live = frame.with_row_index("place").filter(here)
             requests = requests_of(live, first_place=first_place, recipe=self._recipe)
@@ -329,7 +329,7 @@ class Judge:
             await asyncio.sleep(pause_s)
 
 
-async def _ahead(frames: Iterable[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
+async def frames_ahead(frames: Iterable[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
     """The frames, the next of which is read in a thread while one is judged, which may leave the loop no turn."""
     loop, iterator = asyncio.get_running_loop(), iter(frames)
 

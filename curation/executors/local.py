@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -16,7 +17,7 @@ from typing import TypeVar
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
 from curation.executors.jobs import Answered, AskShard, Job, Lost, Means, Site
-from curation.executors.placement import EngineOpener, Jobs, in_turn
+from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
 from verifier.types import EngineInfo
@@ -83,7 +84,7 @@ class LocalPlacement:
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
             known = stack.enter_context(VerdictStore(store) if store else nullcontext())
-            equipment = Equipment(open_engine=self._open_engine, processors=1, store=store)
+            equipment = Equipment(open_engine=self._open_engine, store=store)
             further = processes_for(input_bytes, least_bytes=self._least_bytes, most=self._processes) - 1
             helpers = [Helper(equipment) for _ in range(further)]
             # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
@@ -163,13 +164,12 @@ class LocalCrew:
         self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
         """Asks about shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
-        loop = asyncio.get_running_loop()
-        asked = [_Asked(job, loop.create_future()) for job in jobs]
+        loop, asked = asyncio.get_running_loop(), asked_of(jobs, advance)
         waiting = deque(asked)
         here = asyncio.create_task(self._ask_here(site, waiting, advance))
         # A judge model is asked from here alone, as its bounds are for all.
         helpers = self.hands.helpers if self.judges_apart and site.recipe.judge is None else ()
-        apart = [self.pool.submit(_ask_apart, helper, site, waiting, advance, loop) for helper in helpers]
+        apart = [self.pool.submit(_ask_apart, helper, site, waiting, loop) for helper in helpers]
         try:
             for one in asked:
                 yield await one.answer
@@ -181,10 +181,9 @@ class LocalCrew:
                     helper.abandon()
             await asyncio.gather(here, *map(asyncio.wrap_future, apart), return_exceptions=True)
             for one in asked:
-                # What nobody asks for any more is no fault that was overlooked.
-                _ = one.answer.cancel() or one.answer.exception()
+                one.dismiss()
 
-    async def _ask_here(self, site: Site, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
+    async def _ask_here(self, site: Site, waiting: deque[Asked], advance: Callable[[int], None]) -> None:
         means = Means(engine=self.engine, advance=advance, store=self.store)
         while waiting:
             one = waiting.popleft()
@@ -195,44 +194,26 @@ class LocalCrew:
                 one.settle(error)
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A shard to be asked about, and what comes of it."""
-
-    job: AskShard
-    answer: asyncio.Future[Answered | Lost]
-
-    def settle(self, outcome: Answered | Lost | Exception) -> None:
-        """Gives the answer, unless nobody asks any more."""
-        if self.answer.done():
-            return
-        if isinstance(outcome, Exception):
-            self.answer.set_exception(outcome)
-        else:
-            self.answer.set_result(outcome)
-
-
 def _ask_apart(
     helper: Helper,
     site: Site,
-    waiting: deque[_Asked],
-    advance: Callable[[int], None],
+    waiting: deque[Asked],
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     """Asks in a helper about what waits; the loop of this process, at work too, need not turn for the next shard."""
-
-    def tell(count: int) -> None:
-        loop.call_soon_threadsafe(advance, count)
-
     while True:
         try:
             one = waiting.popleft()
         except IndexError:
             return
         try:
-            outcome = helper.ask(site, one.job, tell)
+            outcome = helper.ask(site, one.job, partial(_from_thread, loop, one.tell))
         except Exception as error:  # noqa: BLE001 - told where the result is waited for
             waiting.clear()
             loop.call_soon_threadsafe(one.settle, error)
             return
         loop.call_soon_threadsafe(one.settle, outcome)
+
+
+def _from_thread(loop: asyncio.AbstractEventLoop, tell: Callable[[int], None], count: int) -> None:
+    loop.call_soon_threadsafe(tell, count)

@@ -332,7 +332,8 @@ class _Passes:
         files = plan_files(corpus.kept(), self._plan.steps, file_bytes=self._plan.recipe.file_bytes)
         layout = _Layout(shards, corpus.bounds, files, self._identity)
         self._observer.stage_started("writing", len(files))
-        done = await self._standing([layout.entry(file) for file in files])
+        entries = [layout.entry(file) for file in files]
+        done = await self._standing(entries)
         self._directory.forget_data([file.name for file in files if file.name in done])
         self._observer.advanced(len(done))
         missing = [number for number, file in enumerate(files) if file.name not in done]
@@ -343,7 +344,7 @@ class _Passes:
                 shard, owners = self._unless_lost(scattered_shard)
                 for batch, number in enumerate(owners):
                     batches.setdefault(number, {}).setdefault(shard, []).append(batch)
-        jobs = layout.write_jobs(missing, batches)
+        jobs = (layout.write_job(number, entries[number], batches.get(number, {})) for number in missing)
         async with aclosing(self._crew.each(self._site, jobs)) as written:
             async for outcome in written:
                 entry = self._unless_lost(outcome)
@@ -461,19 +462,16 @@ class _Layout:
             name=file.name, split=file.split, key=digest.hexdigest(), domains=file.domains, chars=file.chars
         )
 
-    def write_jobs(
-        self, numbers: Sequence[int], scattered: Mapping[int, Mapping[str, Sequence[int]]]
-    ) -> Iterator[WriteFile]:
-        """Writes some files; those whose order is not that of the input from the batches of the spill."""
-        for number in numbers:
-            file = self._files[number]
-            yield WriteFile(
-                entry=self.entry(file),
-                samples=len(file.places),
-                packs=self.packs,
-                scattered=scattered.get(number, {}),
-                parts=tuple(self._file_parts(file)) if file.is_in_order else (),
-            )
+    def write_job(self, number: int, entry: DataEntry, scattered: Mapping[str, Sequence[int]]) -> WriteFile:
+        """Writes a file; one whose order is not that of the input from its batches in the spill."""
+        file = self._files[number]
+        return WriteFile(
+            entry=entry,
+            samples=len(file.places),
+            packs=self.packs,
+            scattered=scattered,
+            parts=tuple(self._file_parts(file)) if file.is_in_order else (),
+        )
 
     def _file_parts(self, file: FilePlan) -> Iterator[Part]:
         for owner, indices in self._parts(file):

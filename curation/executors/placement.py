@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -50,6 +51,49 @@ class SettingsOpener:
         """
         sizes = {} if processors is None else dict.fromkeys(_SIZES, str(processors))
         return load_settings(environ={**sizes, **self.environ}, server=self.server, sandbox=self.sandbox)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A shard that is being asked about, by whoever; its answer is awaited in the order of the shards.
+
+    Args:
+        job: about which shard.
+        advance: of the observer, called with the number of completions just asked about.
+        answer: what comes of it.
+        tries: that lost their process or node.
+        told: completions that the observer knows of.
+    """
+
+    job: AskShard
+    advance: Callable[[int], None]
+    answer: asyncio.Future[Answered | Lost]
+    tries: int = 0
+    told: int = 0
+
+    def tell(self, count: int) -> None:
+        """So many completions in this try; a further one begins anew, which the observer need not know."""
+        self.advance(max(0, count - self.told))
+        self.told = max(self.told, count)
+
+    def settle(self, outcome: Answered | Lost | Exception) -> None:
+        """Gives the answer, unless nobody asks any more."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+    def dismiss(self) -> None:
+        """Nobody asks any more: what went wrong meanwhile is no fault that was overlooked."""
+        _ = self.answer.cancel() or self.answer.exception()
+
+
+def asked_of(jobs: Sequence[AskShard], advance: Callable[[int], None]) -> list[Asked]:
+    """Those jobs, of which nobody has the answer yet; in a running loop."""
+    loop = asyncio.get_running_loop()
+    return [Asked(job, advance, loop.create_future()) for job in jobs]
 
 
 class Crew(Protocol):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from curation.errors import EngineStoppedError
+from curation.executors.judging import frames_ahead
 from verifier.engines.store import Verdicts
 from verifier.errors import JudgeModelError, UnscorableError
 from verifier.types import Scored, Verdict
@@ -95,10 +96,9 @@ class Questions(ABC):
             raise group.exceptions[0] from group
 
     async def _ask_all(self, frames: Callable[[], Iterable[pl.DataFrame]]) -> None:
-        iterator = iter(frames())
         first = 0
         async with asyncio.TaskGroup() as tasks:
-            while (frame := await asyncio.to_thread(next, iterator, None)) is not None:
+            async for frame in frames_ahead(frames()):
                 asked = self.of(frame, first)
                 if self._store is not None:
                     self._known.update(self._store.find(list({one.key for one in asked} - self._known.keys())))

@@ -29,7 +29,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
 from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
-from curation.executors.placement import EngineOpener, Jobs, in_turn
+from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
 from verifier.types import EngineInfo, Scored
@@ -353,22 +353,6 @@ class _Verifier:
 _VerifierActor = ray.remote(num_cpus=0, max_restarts=0, max_concurrency=2)(_Verifier)
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A shard to be judged.
-
-    Args:
-        answer: what comes of it.
-        tries: that lost their process or node.
-        told: completions of it that the observer knows of.
-    """
-
-    job: AskShard
-    answer: asyncio.Future[Answered | Lost]
-    tries: int = 0
-    told: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Node:
     name: str
@@ -477,10 +461,9 @@ class RayCrew:
         self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
         """Asks about shards, one at a time on each node; see ``Crew``."""
-        loop = asyncio.get_running_loop()
-        asked = [_Asked(job, loop.create_future()) for job in jobs]
+        asked = asked_of(jobs, advance)
         waiting = deque(asked)
-        tending = asyncio.create_task(self._tend(_Order.of(site), waiting, advance))
+        tending = asyncio.create_task(self._tend(_Order.of(site), waiting))
         try:
             for one in asked:
                 ends: set[asyncio.Future[Any]] = {one.answer, tending}
@@ -492,10 +475,9 @@ class RayCrew:
             tending.cancel()
             await asyncio.gather(tending, return_exceptions=True)
             for one in asked:
-                # What nobody asks for any more is no fault that was overlooked.
-                _ = one.answer.cancel() or one.answer.exception()
+                one.dismiss()
 
-    async def _tend(self, order: _Order, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
+    async def _tend(self, order: _Order, waiting: deque[Asked]) -> None:
         """Keeps every node at work, also those that join."""
         nodes = _Nodes()
         busy: dict[str, asyncio.Task[None]] = {}
@@ -507,7 +489,7 @@ class RayCrew:
                         del busy[name]
                 for node in await nodes.alive() if waiting else ():
                     if node.name not in busy:
-                        busy[node.name] = asyncio.create_task(self._serve(node, order, waiting, advance))
+                        busy[node.name] = asyncio.create_task(self._serve(node, order, waiting))
                 if busy:
                     await asyncio.wait(busy.values(), timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
                 else:
@@ -517,47 +499,37 @@ class RayCrew:
                 work.cancel()
             await asyncio.gather(*busy.values(), return_exceptions=True)
 
-    async def _serve(self, node: _Node, order: _Order, waiting: deque[_Asked], advance: Callable[[int], None]) -> None:
+    async def _serve(self, node: _Node, order: _Order, waiting: deque[Asked]) -> None:
         """Judges on one node what waits, until nothing does or the node is lost."""
         verifier = await self._verifier(node)
         while verifier is not None and waiting:
             one = waiting.popleft()
             try:
-                outcome = await self._judged(verifier, order, one, advance)
+                outcome = await self._judged(verifier, order, one)
             except _LOST_PROCESS as error:
                 # It may only be out of reach, and would judge on beside the next one.
                 ray.kill(self._verifiers.pop(node.name))
                 one.tries += 1
                 if one.tries > RETRIES:
-                    one.answer.set_result(Lost(shard=one.job.shard, error=given_up(_first(error))))
+                    one.settle(Lost(shard=one.job.shard, error=given_up(_first(error))))
                 else:
                     waiting.appendleft(one)
                 return
             except Exception as error:  # noqa: BLE001 - told where the result is waited for
-                one.answer.set_exception(error)
+                one.settle(error)
                 return
-            one.answer.set_result(outcome)
+            one.settle(outcome)
 
     @staticmethod
-    async def _judged(
-        verifier: Remote,
-        order: _Order,
-        one: _Asked,
-        advance: Callable[[int], None],
-    ) -> Answered | Lost:
-        def tell(count: int) -> None:
-            # A second try begins anew, which the observer need not know.
-            advance(max(0, count - one.told))
-            one.told = max(one.told, count)
-
+    async def _judged(verifier: Remote, order: _Order, one: Asked) -> Answered | Lost:
         work: asyncio.Future[Any] = asyncio.ensure_future(_result(verifier.ask.remote(order, one.job)))
         try:
             while not (await asyncio.wait({work}, timeout=_LOOK_S))[0]:
-                tell(await _result(verifier.judged.remote()))
+                one.tell(await _result(verifier.judged.remote()))
             outcome: Answered | Lost = await work
         finally:
             work.cancel()
-        tell(int(one.job.wanted.sum()))
+        one.tell(int(one.job.wanted.sum()))
         return outcome
 
     async def _verifier(self, node: _Node) -> Remote:

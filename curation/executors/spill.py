@@ -18,7 +18,7 @@ import pyarrow as pa
 from curation.executors.tasks import Piece
 from curation.files import temporary_name, whole_file
 from curation.output import KEPT, PACK, kept_table
-from curation.words import starts_of
+from curation.words import runs_of
 
 _POSITION = pa.field("position", pa.int64())
 _SLICE_ROWS = 1_000
@@ -79,9 +79,8 @@ class Spill:
                 table = kept_table(frame, input_file=piece.path).append_column(_POSITION, pa.array(positions[here]))
                 order = np.argsort(owners[here], kind="stable")
                 table, sorted_owners = table.take(pa.array(order)), owners[here][order]
-                starts = starts_of(sorted_owners)
-                for start, stop in zip(starts, [*starts[1:], len(sorted_owners)], strict=True):
-                    [batch] = table.slice(start, stop - start).combine_chunks().to_batches()
+                for start, size in zip(*runs_of(sorted_owners), strict=True):
+                    [batch] = table.slice(start, size).combine_chunks().to_batches()
                     writer.write_batch(batch)
                     index.append(int(sorted_owners[start]))
         check_held()

@@ -14,7 +14,7 @@ import polars as pl
 from curation.errors import RecipeError
 from curation.steps.base import Fates, GroupStep, domain_head, domain_name, option
 from curation.steps.order import shuffled
-from curation.words import starts_of
+from curation.words import runs_of
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "r1": {"math": 395_285, "code": 211_129, "stem": 10_124, "logic": 10_395, "general": 177_812}
@@ -94,9 +94,9 @@ class Quota(GroupStep):
         # Sorted by numpy: millions of samples, of which each column takes room.
         domains = names.cast(pl.Categorical).to_physical().to_numpy()
         order = np.lexsort((group.to_numpy(), shuffled(group, self.seed).to_numpy(), domains))
-        starts = starts_of(domains[order])
+        starts, sizes = runs_of(domains[order])
         ranks = np.empty(len(order), np.int64)
-        ranks[order] = np.arange(1, len(order) + 1) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+        ranks[order] = np.arange(1, len(order) + 1) - np.repeat(starts, sizes)
         return ranks
 
 

@@ -20,6 +20,7 @@ from curation.errors import AccountingError, InputError, RunStoppedError
 from curation.executors.helpers import Equipment, Helper, HelperLostError
 from curation.executors.jobs import RETRIES, Answered, AskShard, Lost, Site
 from curation.executors.local import LocalCrew, LocalPlacement
+from curation.executors.placement import asked_of
 from tests.fakes_curation import RECIPE, FakeEngine, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
 
@@ -78,7 +79,7 @@ class OddError(Exception):
 
 @pytest.fixture
 def helper():
-    made = Helper(Equipment(open_engine=FakeOpener(), processors=1, store=None))
+    made = Helper(Equipment(open_engine=FakeOpener(), store=None))
     yield made
     made.close()
     assert not children()
@@ -167,7 +168,7 @@ class Apart(LocalPlacement):
     async def opened(self, *, judges: bool, store: Path | None, input_bytes: int) -> AsyncIterator[LocalCrew]:
         async with super().opened(judges=judges, store=store, input_bytes=input_bytes) as crew:
             made = {one.name: getattr(crew, one.name) for one in fields(crew)}
-            with closing(Helper(Equipment(open_engine=FakeOpener(), processors=1, store=store))) as helper:
+            with closing(Helper(Equipment(open_engine=FakeOpener(), store=store))) as helper:
                 yield ApartCrew(**made, helper=helper)
 
 
@@ -178,8 +179,8 @@ class ApartCrew(LocalCrew):
     async def ask(
         self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
-        for job in jobs:
-            yield await asyncio.to_thread(self.helper.ask, site, job, advance)
+        for one in asked_of(jobs, advance):
+            yield await asyncio.to_thread(self.helper.ask, site, one.job, one.tell)
 
 
 def test_a_job_is_done_in_another_process_and_again_where_that_is_lost(tmp_path, helper):

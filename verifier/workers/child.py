@@ -6,14 +6,12 @@ input ends, and the kernel ends it when the pool's thread goes away, so a worker
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
 import os
 import random
 import resource
-import signal
 import sys
 import time
 import traceback
@@ -21,11 +19,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Never
 
+from verifier.lifetime import end_with
 from verifier.workers.frames import Json, pack, read_frame
 
 Task = Callable[[Json], Json]
 
-_PR_SET_PDEATHSIG = 1
 _CPU_GRACE_S = 5
 """The pool kills at the budget; the kernel only if the pool is too busy to look."""
 _EXIT_MEMORY = 70
@@ -34,7 +32,7 @@ _EXIT_MEMORY = 70
 def main() -> None:
     """Runs the worker as its one argument says: a JSON object of parent, memory_bytes and tasks."""
     specification = json.loads(sys.argv[1])
-    _die_with_parent(specification["parent"])
+    end_with(specification["parent"])
     reader, writer = _take_pipes()
     memory_bytes: int = specification["memory_bytes"]
     _limit(memory_bytes)
@@ -49,13 +47,6 @@ def main() -> None:
     _answer(writer, {"ready": True})
     while (body := read_frame(reader)) is not None:
         _answer(writer, _serve(tasks, json.loads(body), memory_bytes))
-
-
-def _die_with_parent(parent: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before we asked
-        sys.exit(1)
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
