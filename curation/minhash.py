@@ -9,6 +9,9 @@ most 4.5 percent, and 3.5 at a similarity of 80.
 A text of too few words is compared by its own bytes: its few runs could not tell 80 percent from all, and in
 "2 + 2 = 4" and "2 - 2 = 4" the words are the same.
 
+Texts with other numbers, or the same in another order, or more plus signs are other problems however much else they share: they
+agree in no bin. Only ``small`` signatures leave that out, as two answers may well differ in a number.
+
 Source:
     Li, Owen, Zhang: One permutation hashing (NeurIPS 2012). Shrivastava: Optimal densification for fast and accurate
     minwise hashing (ICML 2017); a random order of the bins stands in place of its hash of (bin, attempt), so that the
@@ -41,6 +44,7 @@ _BATCH_BYTES = 1 << 19
 _PAIRS = 1 << 16
 
 
+_ALL_BUT_LAST = np.uint32(0xFFFFFF00)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -72,17 +76,19 @@ class Signatures:
         for first, batch in batches(texts, _BATCH_BYTES):
             words = words_of(batch)
             part = signatures[first : first + len(batch)]
-            _fill_bins(part, words, shingle, seed)
+            hashes = words.hashes()
+            _fill_bins(part, words, grams(hashes, shingle), shingle=shingle, seed=seed)
             _densify(part, orders)
             is_short = np.diff(words.rows) < shingle + _LEAST_RUNS - 1
             _fill_short(part, batch, np.flatnonzero(is_short).tolist(), seed)
+            _tell_numbers(part, batch, words, hashes)
         return signatures
 
 
 def small(signatures: Values) -> Marks:
     """A byte of each value: enough to compare the few texts of one group, in a quarter of the room.
 
-    Two that differ agree by chance in one of 256 bins.
+    Two that differ agree by chance in one of 256 bins. Numbers do not count in it.
 
     Source:
         Li, Koenig: b-bit minwise hashing (WWW 2010).
@@ -159,9 +165,8 @@ def _mixed(seed: int) -> np.uint64:
     return np.uint64(xxhash.xxh3_64_intdigest(str(seed).encode()))
 
 
-def _fill_bins(part: Values, words: Words, shingle: int, seed: int) -> None:
+def _fill_bins(part: Values, words: Words, runs: Hashes, *, shingle: int, seed: int) -> None:
     """Puts the least value of each bin in place; a bin without runs keeps ``NO_TEXT``."""
-    runs = grams(words.hashes(), shingle)
     if not len(runs):
         return
     permutations = part.shape[1]
@@ -175,7 +180,7 @@ def _fill_bins(part: Values, words: Words, shingle: int, seed: int) -> None:
     np.minimum.at(part.reshape(-1), bins, values)
 
 
-def _values(hashes: Hashes) -> Values:
+def _values(hashes: Hashes | Values) -> Values:
     return np.minimum(hashes.astype(np.uint32), NO_TEXT - 1)
 
 
@@ -203,6 +208,19 @@ def _fill_short(part: Values, texts: pl.Series, rows: list[int], seed: int) -> N
             part[row] = NO_TEXT
         else:
             part[row] = _values(spread(numbers + np.uint64(xxhash.xxh3_64_intdigest(text.encode(), key))))
+
+
+def _tell_numbers(part: Values, texts: pl.Series, words: Words, hashes: Hashes) -> None:
+    """Changes all bytes of the values but the last by a text's numbers, in their order, and how many plus signs it has."""
+    places = np.flatnonzero(words.is_digits)
+    bounds = np.searchsorted(places, words.rows)
+    ranks = np.arange(len(places)) - np.repeat(bounds[:-1], np.diff(bounds))
+    marks = spread(hashes[places] + ranks.astype(np.uint64) * _GOLDEN)
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(marks, dtype=np.uint64)))[bounds]
+    pluses = texts.str.count_matches("+", literal=True).fill_null(0).to_numpy().astype(np.uint64)
+    keys = spread(np.diff(sums) + pluses * _GOLDEN).astype(np.uint32) & _ALL_BUT_LAST
+    is_there = texts.is_not_null().to_numpy()
+    part[is_there] = _values(part[is_there] ^ keys[is_there, np.newaxis])
 
 
 def _bands_for(threshold_percent: int, permutations: int) -> int:

@@ -3,7 +3,8 @@ r"""The words of many texts at once, as arrays: what contamination and near-dupl
 A word is a run of letters, a run of digits, or one character of a script without spaces (Han, kana). Text is
 compared in NFKC and lower case; all that is neither letter nor digit parts words, so ``\frac{1}{2}``, ``\frac 1 2``
 and ``\frac{ 1 }{ 2 }`` are the same three words, and ``x^2``, ``x²`` and ``x ^ {2}`` the same two. The commands in
-``LAYOUT`` only place what stands beside them and are no words; ``\dfrac`` and ``\tfrac`` are ``\frac``.
+``LAYOUT`` only place what stands beside them and are no words; ``\dfrac`` and ``\tfrac`` are ``\frac``, ``\dbinom`` is
+``\binom``, ``\leq`` is ``\le``. Signs that nobody sees, such as a soft hyphen, are not there.
 
 No Python runs per word, and none per text of ASCII: a batch is one buffer of bytes, translated by table, cut at the
 changes of class, and hashed eight bytes at a time by fixed arithmetic, so hashes are the same on every machine and
@@ -45,11 +46,23 @@ LAYOUT = frozenset(
         "displaystyle",
         "textstyle",
         "limits",
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "mathrm",
+        "mathbf",
+        "mathit",
+        "mathsf",
+        "mbox",
+        "operatorname",
     ]
 )
-r"""LaTeX commands, without ``\``, that say where things stand and not what they are."""
+r"""LaTeX commands, without ``\``, that say where and in what type things stand and not what they are."""
 
-_FRACTIONS = (b"dfrac", b"tfrac")
+_HEADED = (b"dfrac", b"tfrac", b"dbinom", b"tbinom")
+_ENDED = (b"leq", b"geq", b"neq")
+"""Other names of commands: those with a letter before the name, and those with one after it."""
 _BACKSLASH, _BREAK = 0x5C, "\n"
 _ASCII_END = 0x80
 _LEADS, _WIDE = (0xE3, 0xE9), (0xF0, 0xA0)
@@ -61,6 +74,7 @@ _CLASSES = bytes(
     for byte in range(256)
 )
 _FOREIGN = re.compile(r"[^\x00-\x7f\w]+")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 _STEP = 8
 _MARGIN = 2 * _STEP
@@ -137,7 +151,7 @@ def words_of(texts: pl.Series) -> Words:
     if is_inside[0]:
         starts = np.concatenate((np.zeros(1, np.int64), starts))
     kinds = classes[starts]
-    starts, is_word = _without_layout(data, starts, ends)
+    starts, ends, is_word = _without_layout(data, starts, ends)
     if not is_word.all():
         starts, ends, kinds = starts[is_word], ends[is_word], kinds[is_word]
     return Words(
@@ -256,7 +270,7 @@ def _composed(data: bytes, offsets: Places) -> tuple[bytes, Places]:
         run = data[first:end]
         told = known.get(run)
         if told is None:
-            told = known[run] = _FOREIGN.sub(" ", unicodedata.normalize("NFKC", run.decode()).casefold()).encode()
+            told = known[run] = _plain(run.decode()).encode()
         pieces += (data[done:first], told)
         done = end
         starts.append(first)
@@ -264,6 +278,10 @@ def _composed(data: bytes, offsets: Places) -> tuple[bytes, Places]:
     pieces.append(data[done:])
     growth = np.concatenate((np.zeros(1, np.int64), np.cumsum(growths)))
     return b"".join(pieces), offsets + growth[np.searchsorted(starts, offsets)]
+
+
+def _plain(run: str) -> str:
+    return _FOREIGN.sub(" ", unicodedata.normalize("NFKC", _UNSEEN.sub("", run)).casefold())
 
 
 def _cut_characters(data: Bytes, classes: Bytes, is_cut: Flags) -> None:
@@ -277,19 +295,19 @@ def _cut_characters(data: Bytes, classes: Bytes, is_cut: Flags) -> None:
     is_cut[edges[edges >= 0]] = True
 
 
-def _without_layout(data: bytes, starts: Places, ends: Places) -> tuple[Places, Flags]:
-    """Starts of the words, moved past the first letter of a fraction's other names, and which words count."""
+def _without_layout(data: bytes, starts: Places, ends: Places) -> tuple[Places, Places, Flags]:
+    """Starts and ends of the words, without the letter by which a command's other names differ, and which count."""
     is_word = np.ones(len(starts), np.bool_)
     commands = np.flatnonzero(np.frombuffer(data, np.uint8)[starts - 1] == _BACKSLASH)
     if not len(commands):
-        return starts, is_word
+        return starts, ends, is_word
     hashes = _hashes(data, starts[commands], ends[commands])
     is_word[commands[np.isin(hashes, _LAYOUT_HASHES)]] = False
-    fractions = commands[np.isin(hashes, _FRACTION_HASHES)]
-    if len(fractions):
-        starts = starts.copy()
-        starts[fractions] += 1
-    return starts, is_word
+    headed, ended = (commands[np.isin(hashes, known)] for known in (_HEADED_HASHES, _ENDED_HASHES))
+    starts, ends = starts.copy(), ends.copy()
+    starts[headed] += 1
+    ends[ended] -= 1
+    return starts, ends, is_word
 
 
 def _hashes(data: bytes, starts: Places, ends: Places) -> Hashes:
@@ -326,4 +344,4 @@ def _table(names: tuple[bytes, ...]) -> Hashes:
 
 
 _LAYOUT_HASHES = _table(tuple(name.encode() for name in sorted(LAYOUT)))
-_FRACTION_HASHES = _table(_FRACTIONS)
+_HEADED_HASHES, _ENDED_HASHES = _table(_HEADED), _table(_ENDED)

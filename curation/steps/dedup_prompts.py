@@ -22,7 +22,8 @@ class DedupPrompts(GroupStep):
     Reasons: ``equal_prompt``: the text is that of another group, which has another id or reference. ``near_prompt``:
     the prompt is in the cluster of an earlier one, where links of a cluster are pairs with at least
     ``similarity_percent`` of their runs of five words in common, by the estimate of ``curation.minhash`` with 128 bins
-    (short prompts only where they are equal). The detail is the ``group_id`` of the prompt that stays, the value the
+    (short prompts only where they are equal), and the same numbers in the same order: with other numbers it is another
+    problem. The detail is the ``group_id`` of the prompt that stays, the value the
     estimate to it in percent, which is lower where a chain links the two.
 
     Args:
@@ -30,7 +31,7 @@ class DedupPrompts(GroupStep):
 
     Example:
         "Find the sum of the first ten odd numbers, please." and the same with "Compute" are one at 60; two problems on
-        one theorem are two.
+        one theorem are two, and so are those that differ in a number.
 
     Source:
         MinHash with a threshold of 80 %: Lee et al., Deduplicating training data makes language models better (arXiv

@@ -176,6 +176,30 @@ def test_dedup_prompts_drops_whole_prompts_and_names_the_first():
     assert found.named_by == "group_id"
 
 
+@pytest.mark.parametrize(
+    ("change", "is_other"),
+    [
+        (("7 apples", "9 apples"), True),
+        (("x + y", "x - y"), True),
+        (("$3$ pears and 7 apples", "$7$ pears and 3 apples"), True),
+        (("How many", "Tell how many"), False),
+        (("she, too,", "She too"), False),
+        ((" ", "  "), False),
+    ],
+)
+def test_a_prompt_with_other_numbers_is_another_problem(change, is_other):
+    prompt = (
+        "Anna has $3$ pears and 7 apples, and she, too, sells them at the market of her town where the sum x + y of all"
+        " that she takes in a day is written on a board for everybody to read. How many coins does she take home in the"
+        " evening of the first day if all of the fruit has been sold by then and nobody has paid with a note?"
+    )
+    prompts = [prompt, prompt.replace(*change)]
+    near = as_bytes(Signatures.of(pl.Series(prompts)))
+    rows = [{"group": group(at), "group_id": f"g{at}", "prompt": hash_of(text)} for at, text in enumerate(prompts)]
+    found = DedupPrompts(similarity_percent=80).fates(facts(*rows).with_columns(prompt_near=near))
+    assert found.reasons.to_list() == [None, None if is_other else "near_prompt"]
+
+
 def hash_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 

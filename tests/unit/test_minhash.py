@@ -20,7 +20,8 @@ KEPT = [
     [3213692154, 104854997, 578476125, 1151803732],
     [196571398, 1829100361, 1618348899, 5218857],
 ]
-WORDS = [f"word{number}x" for number in range(2000)]
+LETTERS = str.maketrans("0123456789", "abcdefghij")
+WORDS = [f"word{number}x".translate(LETTERS) for number in range(2000)]
 
 
 def drawing(seed):
@@ -34,7 +35,7 @@ def document(draw, words=400):
 def with_changes(draw, text, count):
     words = text.split(" ")
     for place in draw.sample(range(len(words)), count):
-        words[place] = f"other{draw.randrange(10**6)}"
+        words[place] = f"other{draw.randrange(10**6)}".translate(LETTERS)
     return " ".join(words)
 
 

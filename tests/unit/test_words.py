@@ -16,20 +16,26 @@ from curation.words import LAYOUT, batches, grams, spread, words_of
 SPACELESS = "\u3000-\u9fff\U00020000-\U0003ffff"
 WORD = re.compile(rf"[0-9]+|[^\W_{SPACELESS}0-9]+|[^\W_]")
 HASHES = [9655124868583665259, 4195387188477202824, 11289965219937860442, 15497129431802628298, 1240194252853529251]
-SIGNS = st.sampled_from([*r"aBz09 \_,.{}$^|~" + "\n\x00\t", "\\left(", "\\quad", "\\dfrac", "\\tfrac", "right", "left"])
-FOREIGN = st.sampled_from("éÉßİΣςﬁ²½①Ａ９＼…“→\u0301\u0338\u200b已知、。〇々ァカﾊﾞ각ᄀ𠀀𝒙😀١_")
+SIGNS = st.sampled_from([*r"aBz09 \_,.{}$^|~" + "\n\x00\t", "\\left(", "\\quad", "\\dfrac", "\\tfrac", "\\leq", "\\text{", "left"])
+FOREIGN = st.sampled_from("\u00adéÉßİΣςﬁ²½①Ａ９＼…“→\u0301\u0338\u200b已知、。〇々ァカﾊﾞ각ᄀ𠀀𝒙😀١_")
 # A column holds no lone surrogates.
 TEXTS = st.lists(SIGNS | FOREIGN | st.characters(codec="utf-8"), max_size=30).map("".join)
 
+OTHER_NAMES = {
+    **dict.fromkeys(("dfrac", "tfrac"), "frac"),
+    **dict.fromkeys(("dbinom", "tbinom"), "binom"),
+    **{f"{name}q": name for name in ("le", "ge", "ne")},
+}
+
 
 def naive_words(text):
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", re.sub("[\u00ad\u200b-\u200f\u2060\ufeff]", "", text)).casefold()
     found = []
     for match in WORD.finditer(folded):
         word, is_command = match.group(), folded[: match.start()].endswith("\\")
         if is_command and word in LAYOUT:
             continue
-        found.append("frac" if is_command and word in ("dfrac", "tfrac") else word)
+        found.append(OTHER_NAMES.get(word, word) if is_command else word)
     return found
 
 
@@ -67,6 +73,14 @@ def test_numbers_and_characters_are_told(texts):
 )
 def test_other_spellings_of_a_fraction_are_one(text):
     assert read(text) == ["frac", "1", "2"]
+
+
+def test_other_names_of_commands_and_their_type_are_no_other_words():
+    assert read(r"\dbinom{n}{2} \leq \text{max} \mathrm{P} \neq leq") == ["binom", "n", "2", "le", "max", "p", "ne", "leq"]
+
+
+def test_what_nobody_sees_cuts_no_word():
+    assert read("hexa\u00adgon\u200b of six") == ["hexagon", "of", "six"]
 
 
 @pytest.mark.parametrize("text", ["x^2", "x²", "x ^ {2}", "X_2"])
