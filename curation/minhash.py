@@ -9,8 +9,8 @@ most 4.5 percent, and 3.5 at a similarity of 80.
 A text of too few words is compared by its own bytes: its few runs could not tell 80 percent from all, and in
 "2 + 2 = 4" and "2 - 2 = 4" the words are the same.
 
-Texts with other numbers, or the same in another order, or more plus signs are other problems however much else they share: they
-agree in no bin. Only ``small`` signatures leave that out, as two answers may well differ in a number.
+Texts with other numbers, or the same in another order, or more plus signs are other problems, however much else they
+share: they agree in no bin. Only ``small`` signatures leave that out, as two answers may well differ in a number.
 
 Source:
     Li, Owen, Zhang: One permutation hashing (NeurIPS 2012). Shrivastava: Optimal densification for fast and accurate
@@ -211,7 +211,7 @@ def _fill_short(part: Values, texts: pl.Series, rows: list[int], seed: int) -> N
 
 
 def _tell_numbers(part: Values, texts: pl.Series, words: Words, hashes: Hashes) -> None:
-    """Changes all bytes of the values but the last by a text's numbers, in their order, and how many plus signs it has."""
+    """Changes all bytes of the values but the last by the numbers of a text, in their order, and its plus signs."""
     places = np.flatnonzero(words.is_digits)
     bounds = np.searchsorted(places, words.rows)
     ranks = np.arange(len(places)) - np.repeat(bounds[:-1], np.diff(bounds))

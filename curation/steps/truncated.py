@@ -19,25 +19,58 @@ _CODE = r"(?s)```.*?```|`[^`\n]*`"
 _LINE_BREAKS = (r"\\[", r"\\(")
 _OPEN_END = r"""(?x)
       [,，、(（\[{\\^&<:：]$ | [^=]=$ | [^+]\+$
-    | [a-z,]\ (?:the|an|of|and|or|is|are|was|were|because|with|which|into|from|than|if|since|where|whose|by|we)$
-    | (?:因为|所以|以及|并且|由于|但是|等于|如果|那么|例如)$
+    | [a-z,]\ (?:the|an|of|and|or|is|are|was|were|because|with|which|into|from|than|if|since|where|whose|by|we
+        |our|its|their|however|therefore)$
+    | \b(?:equal|equals|according|corresponds?|reduces?|simplifies|leads?|converges|due|in\ order|going|need|needs)\ to$
+    | \b(?:get|obtain|see|find|note|follows|such|so|implies|conclude|shows?|means|given|know|assume|suppose)\ that$
+    | \bthat\ (?:the|this|there|it|we|each|every)$ | (?:[,;]|if|since|when|where|because)\ there$
+    | (?:因为|所以|以及|并且|由于|但是|等于|如果|那么|例如|我们|其中|首先|然后|接着|对于|根据|通过|为了|因此|可得)$
+    | 可以得到$
+    | (?:答案|结果|最终值|值|因此|所以|可得|得到)(?:为|是)$ | 我们[再将把先]$ | [综如]上所述[，,]?(?:这个)?$
+    | (?:答えは|したがって|つまり|なぜなら|답은|따라서|그러므로|왜냐하면)$
+    | [а-яё,]\ (?:что|или|равен|равна|равно|поэтому|потому|если|для|из|от|и|в|на|с|к|по|при)$
+    | [a-záéíóúñ,]\ (?:el|los|las|una|del|que|porque|donde)$
+    | [a-zàâçéèêëîôû,]\ (?:le|les|des|une|du|que\ la|dans|donc)$
+    | [a-zäöüß,]\ (?:der|dem|des|eine|einen|und|oder|weil|dass)$
+    | \b(?:que|de)\ la$
+    | (?:^|\n)\d{1,2}[.)]\ [^\n]+\n+\d{1,2}[.)]$ | (?:^|\n)[-*]\ [^\n]+\n+[-*]$
 """
+_WHOLE_END = r"""(?x)
+      ^[^\n]{1,2}$ | (?i:\b(?:it|he|she|they|we|you|there|here|this|that|what|who|i)\ (?:is|are|was|were)$)
+    | (?:^|[\n.!?])\ *(?i:who|whom|which|what|where|whose|how)\b[^\n.!?,]*\ (?:of|with|from|by|than|into|to)$
+    | (?i:\b(?:is|sign|symbol|operator|character|relation|answer|choose|use))\W{1,4}[<=>+:&^(\[{,\\]$
+    | \bhttps?://\S+$ | \b(?i:grade|type|group|ion|is|an?)\W{1,4}[A-Z][A-Za-z]?\d?\+$
+    | \b[A-Za-z]:\\(?:[^\s\\]+\\)*$
+    | ["“'‘`](?:the|an|of|and|or|is|are|was|were|because|with|which|from|than|if|we|that|there|to)$
+    | (?i:\b(?:word|answer|option|choice)(?:\ is)?[:\s*"“']+[a-z]+$)
+"""
+"""What looks open and is not: the end of a clause such as "what it is", a sign that is named, a path of Windows."""
+_OPEN_INLINE = r"(?:^|\n)(?:[^$\n]*\$[^$\n]*\$)*[^$\n]*\$([^$\n]*)$"
+_FORMULA = r"^(?:[^A-Za-z]|\\[A-Za-z]+|[A-Za-z]{1,2}(?:[^A-Za-z]|$))+$"
+_FORMULA_SIGN = r"[\\^_]"
 _SENTENCE_END = r"[.!?。！？]$"
 _LAST_SENTENCE = r"(?:[a-z]{4}|[^\n]\ [^\n ]*[0-9)\]}$])[.!?] +([A-Z][^\n.!?]*[a-z]{2})$"
-_CLOSING = r"(?i)answer|choice|option|prove|done|q\.?e\.?d"
+_CLOSING = (
+    r"(?i)answer|choice|option|prove|done|q\.?e\.?d|thank|hope|luck|let me know|cheers|regards|result|solution|^note\b"
+    r"|:\**\s+\S+(?: \S+){0,2}$"
+)
+_CLOSED_FENCE = r"^[ \t]*\n[ \t]*\n"
 
 
 @dataclass(frozen=True)
 class Truncated(TextStep):
     r"""Drops answers that stop in the midst of something; reasoning that never ends is a matter of ``format``.
 
-    Reasons, in this order: ``unclosed_fence``: an odd number of three backticks, with text after the last.
+    Reasons, in this order: ``unclosed_fence``: an odd number of three backticks, with text
+    right after the last (a blank line follows one that closes).
     ``unclosed_box``: after the last ``\boxed{`` there are not more closing braces than opening ones.
     ``unclosed_formula``: an odd number of ``$$``, or no ``\]``, ``\)`` or ``\end{`` after the last ``\[``, ``\(`` or
-    ``\begin{``, in an answer that does not end with a sentence; code is left out. ``unfinished_answer``: the last
-    character is a comma, a colon, an opening bracket, a backslash or an operator; or the last word one that cannot be
-    last, such as "the", "because", "因为"; or the last line holds a finished sentence, and after it one that ends
-    with a letter and does not speak of the answer.
+    ``\begin{``, in an answer that does not end with a sentence; or an odd number of ``$`` in its last line, with
+    nothing but a formula after the last; code is left out. ``unfinished_answer``: the last character is a comma, a
+    colon, an opening bracket, a backslash or an operator; or the last word one that cannot be last, such as "the",
+    "because", "因为", "что"; or an item of a list has its number alone; or the last line holds a finished sentence, and
+    after it one that ends with a letter and does not speak of the answer. "What it is", a sign that is named, and a
+    path may end an answer.
 
     The answer is what follows the reasoning; without think tags, the whole completion. Nothing is dropped for the
     lack of a full stop alone: a number, a formula, a heading, an item of a list or a URL may end an answer.
@@ -70,12 +103,17 @@ class Truncated(TextStep):
         answer, prose, end, fences = pl.col("tail"), pl.col("prose_"), pl.col("end_"), pl.col("tail_fences")
         sentence, last = end.str.extract(_LAST_SENTENCE), end.str.tail(_SHOWN_CHARS)
         is_open = _is_odd(prose, "$$") | pl.any_horizontal(_is_open(prose, *pair) for pair in _PAIRS)
-        is_cut = end.str.contains(_OPEN_END)
+        is_cut = end.str.contains(_OPEN_END) & ~end.str.contains(_WHOLE_END)
+        priced = pl.when(end.str.contains("$", literal=True)).then(end.str.replace_all(r"\$", "", literal=True))
+        inline = priced.str.extract(_OPEN_INLINE)
+        is_inline = inline.str.contains(_FORMULA) & inline.str.contains(_FORMULA_SIGN)
+        is_block = is_open & ~end.str.contains(_SENTENCE_END)
+        after_fence = _after_last(pl.when(fences % 2 == 1).then(answer), FENCE)
         opening, closing = _braces_after_box(answer)
         return [
             Rule(
                 reason="unclosed_fence",
-                drops=(fences % 2 == 1) & ~end.str.ends_with(FENCE),
+                drops=(after_fence.str.strip_chars() != "") & ~after_fence.str.contains(_CLOSED_FENCE),
                 value=fences,
                 detail=_from_last(answer, FENCE),
             ),
@@ -85,7 +123,7 @@ class Truncated(TextStep):
                 value=1 + opening.cast(pl.Int64) - closing.cast(pl.Int64),
                 detail=_from_last(answer, _BOX),
             ),
-            Rule(reason="unclosed_formula", drops=is_open & ~end.str.contains(_SENTENCE_END), detail=last),
+            Rule(reason="unclosed_formula", drops=is_block.fill_null(value=False) | is_inline, detail=last),
             Rule(reason="unfinished_answer", drops=is_cut | ~sentence.str.contains(_CLOSING), detail=last),
         ]
 

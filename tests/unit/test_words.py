@@ -16,7 +16,9 @@ from curation.words import LAYOUT, batches, grams, spread, words_of
 SPACELESS = "\u3000-\u9fff\U00020000-\U0003ffff"
 WORD = re.compile(rf"[0-9]+|[^\W_{SPACELESS}0-9]+|[^\W_]")
 HASHES = [9655124868583665259, 4195387188477202824, 11289965219937860442, 15497129431802628298, 1240194252853529251]
-SIGNS = st.sampled_from([*r"aBz09 \_,.{}$^|~" + "\n\x00\t", "\\left(", "\\quad", "\\dfrac", "\\tfrac", "\\leq", "\\text{", "left"])
+SIGNS = st.sampled_from(
+    [*r"aBz09 \_,.{}$^|~" + "\n\x00\t", "\\left(", "\\quad", "\\dfrac", "\\tfrac", "\\leq", "\\text{", "left"]
+)
 FOREIGN = st.sampled_from("\u00adéÉßİΣςﬁ²½①Ａ９＼…“→\u0301\u0338\u200b已知、。〇々ァカﾊﾞ각ᄀ𠀀𝒙😀١_")
 # A column holds no lone surrogates.
 TEXTS = st.lists(SIGNS | FOREIGN | st.characters(codec="utf-8"), max_size=30).map("".join)
@@ -76,7 +78,16 @@ def test_other_spellings_of_a_fraction_are_one(text):
 
 
 def test_other_names_of_commands_and_their_type_are_no_other_words():
-    assert read(r"\dbinom{n}{2} \leq \text{max} \mathrm{P} \neq leq") == ["binom", "n", "2", "le", "max", "p", "ne", "leq"]
+    assert read(r"\dbinom{n}{2} \leq \text{max} \mathrm{P} \neq leq") == [
+        "binom",
+        "n",
+        "2",
+        "le",
+        "max",
+        "p",
+        "ne",
+        "leq",
+    ]
 
 
 def test_what_nobody_sees_cuts_no_word():
