@@ -168,7 +168,7 @@ def read_material(seed: int) -> Material:
         frame = pl.read_parquet(EXAMPLES / "math_lists.parquet")
         texts = [text.partition("<think>")[2].partition("</think>")[0] for text in frame["completions"].explode()]
         asked, golds, origin = frame["problem"].to_list(), list(GOLDS), "examples/shards"
-    found = {part.strip(): None for text in texts for part in re.split(r"\n\n+", text)}
+    found = {part.strip(): None for text in texts for part in re.split(r"\n\s*\n", text)}
     paragraphs = [part for part in found if len(part) in PARAGRAPH and not _has_mark(part)]
     draw.shuffle(paragraphs)
     paragraphs = paragraphs[:WANTED_PARAGRAPHS]

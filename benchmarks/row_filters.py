@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 MAX_CHARS = 131_072
-MAX_CJK_PERCENT = 5
+MAX_CJK_PERCENT, MAX_CJK = 5, 20
 MAX_PARAGRAPH = 2_000
+LIST_LINES, LIST_LINE = 10, 60
 BATCH = 256
 
 CJK = re.compile(
@@ -31,7 +32,7 @@ _ASCII = bytes(range(128))
 _THINK = re.compile(r"\s*<think>(.*?)</think>(.*)", re.DOTALL)
 _TAGS = re.compile(r"</?think>")
 _LATIN = re.compile("[A-Za-z]")
-_BLANK_LINE = re.compile(r"\n\n")
+_BLANK_LINE = re.compile(r"\r?\n[ \t\r]*\n\s*")
 _FENCE = re.compile("```")
 
 _NAMES = [(name, pa.string()) for name in ("id", "group_id", "answer")]
@@ -70,7 +71,7 @@ class RowFilter:
             return "format"
         if not reasoning.isascii() and is_mixed(reasoning):
             return "mixed_languages"
-        if max(map(len, reasoning.split("\n\n"))) > MAX_PARAGRAPH:
+        if max(map(len, reasoning.split("\n\n"))) > MAX_PARAGRAPH and has_wall(reasoning):
             return "long_paragraph"
         if "```" in reasoning:
             return "code_in_reasoning"
@@ -101,9 +102,9 @@ class UsualRowFilter(RowFilter):
         if not reasoning.strip() or not tail.strip():
             return "format"
         cjk, latin = len(CJK.findall(reasoning)), len(_LATIN.findall(reasoning))
-        if 100 * cjk > MAX_CJK_PERCENT * (cjk + latin):
+        if cjk > MAX_CJK or 100 * cjk > MAX_CJK_PERCENT * (cjk + latin):
             return "mixed_languages"
-        if max(len(part) for part in _BLANK_LINE.split(reasoning)) > MAX_PARAGRAPH:
+        if has_wall(reasoning):
             return "long_paragraph"
         if _FENCE.search(reasoning):
             return "code_in_reasoning"
@@ -115,7 +116,19 @@ def is_mixed(reasoning: str) -> bool:
     # What is not ASCII is a few characters of thousands: the regex sees these alone, and letters are counted in C.
     encoded = reasoning.encode()
     cjk = len(CJK.findall(encoded.translate(None, _ASCII).decode()))
-    return bool(cjk) and 100 * cjk > MAX_CJK_PERCENT * (cjk + len(encoded.translate(None, _NO_LETTERS)))
+    return bool(cjk) and (
+        cjk > MAX_CJK or 100 * cjk > MAX_CJK_PERCENT * (cjk + len(encoded.translate(None, _NO_LETTERS)))
+    )
+
+
+def has_wall(reasoning: str) -> bool:
+    """Whether a paragraph is too long and no list."""
+    return any(len(part) > MAX_PARAGRAPH and not _is_list(part) for part in _BLANK_LINE.split(reasoning))
+
+
+def _is_list(part: str) -> bool:
+    lines = part.split("\n")
+    return len(lines) >= LIST_LINES and max(map(len, lines)) <= LIST_LINE
 
 
 def normalised(text: str) -> str:

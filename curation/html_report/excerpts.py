@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from curation.steps.language_mix import CJK_PROMPT_PERCENT
+from curation.steps.long_paragraph import BLANK_LINES, prose_chars
 from curation.visible import cut, visible
 from verifier.text.answers import find_answer
 from verifier.text.think import CLOSE_TAG, OPEN_TAG
@@ -26,6 +27,10 @@ _CJK = (
 )
 _CJK_CHAR = re.compile(f"[{_CJK}]")
 _CJK_RUN = re.compile(f"[{_CJK}](?:[ ,.、，。：:]{{0,2}}[{_CJK}])*")
+_OTHER = r"\u0400-\u0dff\u0e00-\u0fff\u1000-\u109f\u10a0-\u10ff\u1200-\u137f\u1780-\u18af"
+_OTHER_CHAR = re.compile(f"[{_OTHER}]")
+_OTHER_RUN = re.compile(f"[{_CJK}{_OTHER}](?:[ ,.、，。：:]{{0,2}}[{_CJK}{_OTHER}])*")
+_BLANK_LINES = re.compile(BLANK_LINES)
 _LATIN_WORD = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\b(?: [A-Za-z]{2,}\b)*")
 _LETTER = re.compile("[A-Za-z]")
 _TAG = re.compile(f"{OPEN_TAG}|{CLOSE_TAG}")
@@ -171,18 +176,16 @@ def _fence(sample: Dropped) -> list[Span]:
 
 def _paragraph(sample: Dropped) -> list[Span]:
     start, stop = _reasoning(sample.completion)
-    longest = (start, start)
-    for part in sample.completion[start:stop].split("\n\n"):
-        if len(part) > longest[1] - longest[0]:
-            longest = (start, start + len(part))
-        start += len(part) + len("\n\n")
-    return [longest]
+    breaks = [found.span() for found in _BLANK_LINES.finditer(sample.completion, start, stop)]
+    bounds = zip([start, *(end for _, end in breaks)], [*(first for first, _ in breaks), stop], strict=True)
+    return [max(bounds, key=lambda part: prose_chars(sample.completion[slice(*part)]))]
 
 
 def _other_script(sample: Dropped) -> list[Span]:
     cjk, letters = len(_CJK_CHAR.findall(sample.prompt)), len(_LETTER.findall(sample.prompt))
     is_asked_in_cjk = cjk > 0 and 100 * cjk >= CJK_PROMPT_PERCENT * (cjk + letters)
-    pattern = _LATIN_WORD if is_asked_in_cjk else _CJK_RUN
+    foreign = _CJK_RUN if _OTHER_CHAR.search(sample.prompt) else _OTHER_RUN
+    pattern = _LATIN_WORD if is_asked_in_cjk else foreign
     return [found.span() for found in pattern.finditer(sample.completion, *_reasoning(sample.completion))]
 
 

@@ -231,8 +231,8 @@ def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], 
 
 
 def is_blank(text: pl.Expr) -> pl.Expr:
-    """Whether a text is empty or all white space; looks no further than its first other character."""
-    return ~text.str.contains(r"\S")
+    """Whether a text is empty, white space or what nobody sees; looks no further than its first other character."""
+    return ~text.str.contains(r"[^\s\u{ad}\u{200b}-\u{200f}\u{2060}\u{feff}]")
 
 
 StepT = TypeVar("StepT", bound=Step)

@@ -11,12 +11,14 @@ import polars as pl
 from curation.steps.base import Rule, TextStep
 from curation.steps.parts import FENCE
 
-_FENCE_LINE = FENCE + r"[^\n]*"
+_TILDES, _PAIR = "~~~", 2
+_TILDE_LINE = r"(?m)^ {0,3}~{3,}[^\n~]*$"
+_FENCE_LINE = rf"{FENCE}[^\n]*|{_TILDE_LINE}"
 
 
 @dataclass(frozen=True)
 class CodeInReasoning(TextStep):
-    """Drops reasoning that holds a fence of three backticks; ``code_in_reasoning``.
+    """Drops reasoning that holds code blocks: three backticks, or two fences of tildes; ``code_in_reasoning``.
 
     Inline code is fine. A completion without reasoning is never dropped here. Value: how many fences the reasoning
     holds; detail: the line of the first from its backticks on.
@@ -33,5 +35,13 @@ class CodeInReasoning(TextStep):
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
-        fence = pl.col("reasoning").str.extract(_FENCE_LINE, 0)
-        return [Rule(reason="code_in_reasoning", drops=pl.col("fences") > 0, value=pl.col("fences"), detail=fence)]
+        reasoning = pl.col("reasoning")
+        few = pl.when(reasoning.str.contains(_TILDES, literal=True)).then(reasoning)
+        return [
+            Rule(
+                reason="code_in_reasoning",
+                drops=(pl.col("fences") > 0) | (few.str.count_matches(_TILDE_LINE) >= _PAIR).fill_null(value=False),
+                value=pl.col("fences") + reasoning.str.count_matches(_TILDE_LINE),
+                detail=reasoning.str.extract(_FENCE_LINE, 0),
+            )
+        ]

@@ -13,14 +13,18 @@ from curation.steps.base import Rule, TextStep, option
 from curation.steps.views import find
 
 _BREAK = "\n\n"
+BLANK_LINES = r"\r?\n[ \t\r]*\n\s*"
+_LIST_LINES, _LIST_LINE_CHARS = 10, 60
 
 
 @dataclass(frozen=True)
 class LongParagraph(TextStep):
     r"""Drops reasoning with a paragraph that is too long; ``long_paragraph``.
 
-    Formula: the greatest ``len_chars`` of the parts of the reasoning between ``\n\n`` is over ``max_chars``. Where
-    there is no reasoning, the whole completion is taken. Value: that length; detail: the start of the paragraph.
+    Formula: the greatest ``len_chars`` of the parts of the reasoning between blank lines is over ``max_chars``. A part
+    of ten lines or more, none of them over 60 characters, is a table, a list or a derivation and no
+    paragraph. Where there is no reasoning, the whole completion is taken. Value: that length; detail: the start of the
+    paragraph.
 
     Args:
         max_chars: greatest length of a paragraph.
@@ -40,7 +44,8 @@ class LongParagraph(TextStep):
     def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
         """The longest paragraph, in characters where its bytes are too many.
 
-        The breaks are found by one literal search, as a counted regex is hundreds of times slower.
+        Breaks without white space between are found by one literal search, as a counted regex is hundreds of times
+        slower; where a paragraph seems too long by that, all blank lines count.
         """
         text, size = pl.col("text_"), pl.col("size_")
         long, wide = (pl.when(pl.col(name) > self.max_chars).then(text) for name in ("size_", "widest_"))
@@ -48,19 +53,39 @@ class LongParagraph(TextStep):
             {"text_": pl.coalesce("reasoning", "completion")},
             {"size_": text.str.len_bytes().cast(pl.Int64)},
             {"widest_": pl.map_batches([long, size], _widest, return_dtype=pl.Int64)},
-            {"longest_": _lengths(wide).list.max()},
+            {"longest_": _longest(wide)},
         )
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
         longest, text = pl.col("longest_"), pl.col("text_")
-        paragraph = text.str.split(_BREAK).list.get(_lengths(text).list.arg_max())
+        paragraph = _parts(text).list.eval(pl.element().sort_by(_prose(pl.element()), descending=True)).list.first()
         drops = longest > self.max_chars
         return [Rule(reason="long_paragraph", drops=drops, value=longest, detail=paragraph.str.strip_chars_start())]
 
 
-def _lengths(text: pl.Expr) -> pl.Expr:
-    return text.str.split(_BREAK).list.eval(pl.element().str.len_chars())
+def prose_chars(part: str) -> int:
+    """What is measured of one part."""
+    lines = part.split("\n")
+    return 0 if len(lines) >= _LIST_LINES and max(map(len, lines)) <= _LIST_LINE_CHARS else len(part)
+
+
+def _parts(text: pl.Expr) -> pl.Expr:
+    return text.str.split(BLANK_LINES, literal=False)
+
+
+def _longest(text: pl.Expr) -> pl.Expr:
+    return _parts(text).list.eval(_prose(pl.element())).list.max()
+
+
+def _prose(part: pl.Expr) -> pl.Expr:
+    """The characters of a part; none where it is a list."""
+    has_few = part.str.count_matches("\n", literal=True) < _LIST_LINES - 1
+    return (
+        pl.when(has_few | part.str.contains(rf"[^\n]{{{_LIST_LINE_CHARS + 1}}}"))
+        .then(part.str.len_chars())
+        .otherwise(0)
+    )
 
 
 def _widest(columns: Sequence[pl.Series]) -> pl.Series:

@@ -136,11 +136,11 @@ class PrivateData(TextStep):
 
     Reasons, in this order. ``secret``: see ``curation.steps.secrets``. ``card_number``: digits of an issuer's range
     with a right check digit (Luhn), in the groups of a printed card, or right after a word such as "card".
-    ``id_number``: an IBAN with right check digits; a number of a resident of China, or a social security number of the United States,
-    after a word that says so. ``email``: an address. ``phone``: a number that its country's numbering plan knows,
-    written with ``+`` or with a bracketed area code; or, in groups of North America or as a mobile number of China,
-    after a word such as "call" or "手机"; or, in any form, right after such a word in the country's language.
-    ``ip_address``: a public IPv4 address; off, as versions look like it.
+    ``id_number``: an IBAN with right check digits; a number of a resident of China, or a social security number of
+    the United States, after a word that says so. ``email``: an address. ``phone``: a number that its country's
+    numbering plan knows, written with ``+`` or with a bracketed area code; or, in groups of North America or as a
+    mobile number of China, after a word such as "call" or "手机"; or, in any form, right after such a word in the
+    country's language. ``ip_address``: a public IPv4 address; off, as versions look like it.
 
     What is there for show stays: reserved domains (``example.com``), names such as ``user@`` and ``john.doe@``, test
     cards, exchange 555, runs of one digit, keys that say "example". Bare digits are taken for numbers.

@@ -254,11 +254,11 @@ def _rule(reason: str, patterns: Mapping[str, str]) -> Rule:
 class Refusal(TextStep):
     """Drops answers that refuse the task, and answers in which a model names itself; looks at no reasoning.
 
-    Reasons: ``refusal``: one of the phrases of a refusal, in English, Chinese or one of some fifteen other
-    languages, stands in the first 1,000 characters of the answer ("I can't assist with", "I must decline", "抱歉，我无法
-    回答"). ``self_identification``: anywhere in the answer the writer calls itself a language model or an AI, or by the name of a model or its maker ("as an AI
-    language model, I", "I am ChatGPT", "I was developed by", "我是通义千问"). The answer is what follows the
-    reasoning; without think tags, the whole completion. Detail: the phrase.
+    Reasons: ``refusal``: one of the phrases of a refusal, in English, Chinese or one of some fifteen other languages,
+    stands in the first 1,000 characters of the answer ("I can't assist with", "I must decline", "抱歉，我无法回答").
+    ``self_identification``: anywhere in the answer the writer calls itself a language model or an AI, or by the name
+    of a model or its maker ("as an AI language model, I", "I am ChatGPT", "I was developed by", "我是通义千问"). The
+    answer is what follows the reasoning; without think tags, the whole completion. Detail: the phrase.
 
     Example:
         ``"I'm sorry, but I can't help with that."`` is dropped; ``"I'm sorry for the slip: x cannot be

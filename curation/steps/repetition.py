@@ -15,6 +15,9 @@ _LETTER_BYTES = 20
 _LEAST_BYTES = 3  # less stands between two ends, as a blank line does
 _PASSAGE_BYTES = 80
 _PARTS = 4
+_END_CHARS = 400
+_COUNTED_LETTERS = 32
+_BETWEEN_NUMBERS = rf"[0-9]([^0-9]{{{_COUNTED_LETTERS},}})[0-9]"
 _MOST = pl.Struct({"len": pl.Int64, "piece": pl.String})
 _SENTENCE_END = r"[.?\n]"
 _SENTENCE_END_CJK = r"[.!?。！？\n]"
@@ -26,12 +29,15 @@ class Repetition(TextStep):
 
     Only what holds at least 20 bytes of letters (20 Latin letters, seven Han characters) counts as a line or a
     sentence, so that rows of a matrix, braces and ``\end{align}`` never do. A passage is as many characters as take
-    80 bytes on average, about 20 tokens in any script; its occurrences do not overlap.
+    80 bytes on average where it stands (for ``ngrams``, in the text), about 20 tokens in any script; its occurrences do
+    not overlap.
 
     Reasons, in this order: ``repeated_lines``: one line occurs ``lines`` times or more.
     ``repeated_sentences``: one sentence follows upon itself, ``sentences`` times or more; a sentence ends with its
     line, with ``.`` or ``?``, and in a text that holds ``。`` with ``! 。 ！ ？`` too. ``looped_tail``: the last
-    passage of the reasoning, or of what follows it, occurs there ``tails`` times or more. ``repeated_ngram``: a
+    passage of the reasoning, or of what follows it, occurs there ``tails`` times or more.
+    ``counted_loop``: what stands between two numbers of the last 400 characters of one of them, with 32 letters or
+    more, occurs there ``counters`` times or more, as in a loop in which a counter alone changes. ``repeated_ngram``: a
     passage occurs ``ngrams`` times or more in the completion; the first passage of each quarter is tried if it comes
     again within the length of a quarter, so that no regular loop over half of the text slips through. Value: how often
     it occurs; detail: the line, sentence or passage.
@@ -41,6 +47,7 @@ class Repetition(TextStep):
         sentences: least number of equal sentences in a row.
         tails: least number of occurrences of the last passage.
         ngrams: least number of occurrences of any passage.
+        counters: least number of occurrences of what stands between two numbers.
 
     Example:
         ``"I should check this once more. "`` four times in a row is dropped (``repeated_sentences``), three times
@@ -48,7 +55,7 @@ class Repetition(TextStep):
 
     Source:
         10 lines and 4 sentences: paragraphs and sentences of allenai/open-instruct's repetition filter; 20 tokens
-        seen over 20 times: a-m-team's AM-Thinking; 5 tails is this project's.
+        seen over 20 times: a-m-team's AM-Thinking; 5 tails and 50 counters are this project's.
     """
 
     name: ClassVar[str] = "repetition"
@@ -57,6 +64,7 @@ class Repetition(TextStep):
     sentences: int = option(4, least=2)
     tails: int = option(5, least=2)
     ngrams: int = option(21, least=2)
+    counters: int = option(50, least=2)
 
     def measures(self) -> Sequence[Mapping[str, pl.Expr]]:
         """Cheap bounds for all, then exact counts for the few texts that they leave; null where there is no need."""
@@ -79,8 +87,11 @@ class Repetition(TextStep):
                 .list.eval(_hash(pl.element().str.strip_chars())),
                 "looped_": pl.when(pl.any_horizontal(_recurs(text, number) for number in range(_PARTS))).then(text),
                 "most_tails_": pl.max_horizontal(_tails(pl.col("reasoning")), _tails(pl.col("tail"))),
+                "counted_": _counted(pl.col("reasoning")),
+                "counted_tail_": _counted(pl.col("tail")),
             },
             {
+                "most_counts_": pl.max_horizontal(*_counts()),
                 "most_lines_": pl.col("lined_").map_batches(_most_lines, return_dtype=_MOST),
                 "stuck_": pl.when(bound >= self.sentences).then(text),
                 "most_": pl.max_horizontal(_occurrences(pl.col("looped_"), number) for number in range(_PARTS)),
@@ -95,11 +106,16 @@ class Repetition(TextStep):
         loops = pl.concat_list(_occurrences(text, number) for number in range(_PARTS))
         passage = pl.concat_list(_passage(text, number) for number in range(_PARTS)).list.get(loops.list.arg_max())
         reasoning, tail = pl.col("reasoning"), pl.col("tail")
+        first, _ = _counts()
+        counted = (
+            pl.when(first.fill_null(0) >= self.counters).then(pl.col("counted_")).otherwise(pl.col("counted_tail_"))
+        )
         last = pl.when(_tails(reasoning).fill_null(0) >= self.tails).then(reasoning).otherwise(tail)
         return [
             _rule("repeated_lines", lines["len"], self.lines, lines["piece"]),
             _rule("repeated_sentences", sentences["len"], self.sentences, sentences["piece"]),
             _rule("looped_tail", tails, self.tails, _tail(last)),
+            _rule("counted_loop", pl.col("most_counts_"), self.counters, counted),
             _rule("repeated_ngram", pl.col("most_"), self.ngrams, passage),
         ]
 
@@ -135,8 +151,22 @@ def _tails(text: pl.Expr) -> pl.Expr:
 
 
 def _tail(text: pl.Expr) -> pl.Expr:
-    """The last passage."""
-    return text.str.strip_chars_end().str.tail(pl.col("width_"))
+    """The last passage; its width goes by the characters at the end, which may be of another script than most."""
+    end = text.str.strip_chars_end().str.tail(_PASSAGE_BYTES)
+    return end.str.tail(_PASSAGE_BYTES * _PASSAGE_BYTES // pl.max_horizontal(end.str.len_bytes(), pl.lit(1)))
+
+
+def _counts() -> tuple[pl.Expr, pl.Expr]:
+    """How often what stands between two numbers occurs in the reasoning, and in what follows it."""
+    parts = (("reasoning", "counted_"), ("tail", "counted_tail_"))
+    first, second = (pl.col(part).str.count_matches(pl.col(counted), literal=True) for part, counted in parts)
+    return first, second
+
+
+def _counted(text: pl.Expr) -> pl.Expr:
+    """The first long stretch between two numbers near the end, where it holds letters enough."""
+    between = text.str.strip_chars_end().str.tail(_END_CHARS).str.extract(_BETWEEN_NUMBERS)
+    return pl.when(between.str.replace_all(r"\P{L}+", "").str.len_chars() >= _COUNTED_LETTERS).then(between)
 
 
 def _split(text: pl.Expr, has_stops: pl.Expr) -> pl.Expr:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curation.executors.annotate import facts_of, rewritten
@@ -18,7 +18,7 @@ from curation.steps import STEPS, build_steps
 from curation.steps.base import GroupStep, TextStep, step_from_options
 from curation.steps.dedup import Dedup
 from curation.steps.language_mix import LanguageMix
-from curation.steps.long_paragraph import LongParagraph
+from curation.steps.long_paragraph import LongParagraph, prose_chars
 from curation.steps.normalise import Normalise
 from curation.steps.parts import with_parts
 from curation.steps.private_data import PrivateData
@@ -96,16 +96,39 @@ def test_the_parts_are_those_of_the_verifier(text):
         assert parts["tail_fences"] == (expected.answer or "").count("```")
 
 
-PIECES = ["a", "Wort ", "é", "—", "字", "カ", "한", "⺀", "𝒳", "𠀀", " ", "\n", "\n\n", "7"]
+PIECES = [
+    "a",
+    "Wort ",
+    "é",
+    "ж",
+    "ש",
+    "ا",
+    "ह",
+    "ก",
+    "α",
+    "٣",
+    "—",
+    "字",
+    "カ",
+    "한",
+    "⺀",
+    "𝒳",
+    "𠀀",
+    " ",
+    "\n",
+    "\n\n",
+    "7",
+]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 WORDED = st.lists(st.sampled_from([*PIECES, "\\frac", "\\x", "ab", "Z", "{"]), max_size=40).map("".join)
 CJK = re.compile("[⺀-⿟぀-ヿ㐀-䶿一-鿿가-힣𠀀-𪛟]")
+FOREIGN = re.compile(CJK.pattern[:-1] + "жשاहก]")
 
 
 @given(TEXTS, st.sampled_from([0, 1, 5, 50, 99, 100, 200]))
 def test_language_mix_counts_as_its_formula_says(text, percent):
-    cjk, letters = len(CJK.findall(text)), len(re.findall("[A-Za-z]", text))
-    facts = facts_of(samples(text), [LanguageMix(max_cjk_percent=percent)])
+    cjk, letters = len(FOREIGN.findall(text)), len(re.findall("[A-Za-z]", text))
+    facts = facts_of(samples(text), [LanguageMix(max_cjk_percent=percent, max_cjk_chars=0)])
     [(reason, share)] = facts.select("text_reason", "text_value").rows()
     assert (reason is not None) == (100 * cjk > percent * (cjk + letters))
     assert share == (100 * cjk / (cjk + letters) if reason else None)
@@ -128,12 +151,20 @@ def test_language_mix_counts_each_of_many_texts_by_itself(texts, percent):
     assert together["text_value"].to_list() == [facts_of(samples(text), [step])["text_value"][0] for text in texts]
 
 
-@given(TEXTS, st.integers(1, 12))
+@given(
+    TEXTS | st.lists(st.sampled_from(["a", "\n", " \n\t\n", "\r\n\r\n", "字\n"]), max_size=40).map("".join),
+    st.integers(1, 12),
+)
+@example("\n".join("a" * 12), 5)
+@example("\n".join("a" * 9), 5)
+@example("\n".join(["a" * 60] * 12), 5)
+@example("\n".join(["a" * 60] * 11 + ["a" * 61]), 5)
 def test_long_paragraph_measures_as_its_formula_says(text, most):
     facts = facts_of(samples(text, "", text), [LongParagraph(max_chars=most)])
-    longest = max(text.split("\n\n"), key=len)
-    is_long = len(longest) > most
-    told = (len(longest), longest.lstrip()) if is_long else (None, None)
+    parts = re.split(r"\r?\n[ \t\r]*\n\s*", text)
+    longest = max(parts, key=prose_chars)
+    is_long = prose_chars(longest) > most
+    told = (len(longest), longest.lstrip()[:200]) if is_long else (None, None)
     assert facts.select("text_value", "text_detail").rows() == [told, (None, None), told]
 
 
