@@ -21,10 +21,10 @@ class DedupPrompts(GroupStep):
 
     Reasons: ``equal_prompt``: the text is that of another group, which has another id or reference. ``near_prompt``:
     the prompt is in the cluster of an earlier one, where links of a cluster are pairs with at least
-    ``similarity_percent`` of their runs of five words in common, by the estimate of ``curation.minhash`` with 128 bins
-    (short prompts only where they are equal), and the same numbers in the same order: with other numbers it is another
-    problem. The detail is the ``group_id`` of the prompt that stays, the value the
-    estimate to it in percent, which is lower where a chain links the two.
+    ``similarity_percent`` of their runs of five words in common, by the estimate of ``curation.minhash`` with 128
+    bins (short prompts only where they are equal but for case, spaces, dollars and the last full stop), and the same
+    numbers in the same order: with other numbers it is another problem. The detail is the ``group_id`` of the prompt
+    that stays, the value the estimate to it in percent, which is lower where a chain links the two.
 
     Args:
         similarity_percent: 100 drops equal ones alone.

@@ -200,6 +200,26 @@ def test_a_prompt_with_other_numbers_is_another_problem(change, is_other):
     assert found.reasons.to_list() == [None, None if is_other else "near_prompt"]
 
 
+@pytest.mark.parametrize(
+    ("other", "is_other"),
+    [
+        ("compute $2+2$.", False),
+        ("Compute \\( 2 + 2 \\)", False),
+        ("Compute 2 + 2 !", False),
+        ("Compute 2 - 2", True),
+        ("Compute 2 + 3", True),
+        ("Compute 2! + 2", True),
+        ("Compute 2 + 2.5", True),
+    ],
+)
+def test_short_prompts_are_compared_by_their_signs(other, is_other):
+    prompts = ["Compute 2 + 2.", other]
+    near = as_bytes(Signatures.of(pl.Series(prompts)))
+    rows = [{"group": group(at), "group_id": f"g{at}", "prompt": hash_of(text)} for at, text in enumerate(prompts)]
+    found = DedupPrompts(similarity_percent=80).fates(facts(*rows).with_columns(prompt_near=near))
+    assert found.reasons.to_list() == [None, None if is_other else "near_prompt"]
+
+
 def hash_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 

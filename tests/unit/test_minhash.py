@@ -151,12 +151,17 @@ def test_case_and_punctuation_of_long_texts_play_no_part():
 
 @given(
     st.lists(
-        st.sampled_from(["", " ", "a", "A", "2 + 2 = 4", "2 - 2 = 4", "一二三", "x y z w v u t s r q p"]) | st.none()
+        st.sampled_from(
+            ["", " ", "a", "A", "a.", "2 + 2 = 4", "2+2 = 4.", "2 - 2 = 4", "一二三", "x y z w v u t s r q p"]
+        )
+        | st.none()
     )
 )
 def test_short_texts_are_joined_only_where_they_are_equal(texts):
     found = labels(texts, threshold_percent=1, bands=128)
-    assert found == [row if text is None else texts.index(text) for row, text in enumerate(texts)]
+    # White space and a full stop say nothing beside a sign, but they are not the same as nothing.
+    plain = [text and (text.removesuffix(".").replace(" ", "") or text) for text in texts]
+    assert found == [row if text is None else plain.index(text) for row, text in enumerate(plain)]
 
 
 def test_a_short_text_is_not_joined_to_a_long_one_that_holds_it():
