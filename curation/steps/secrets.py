@@ -89,6 +89,11 @@ _OWN = (
     r"\bdiscord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,}",
     r"(?<![A-Za-z0-9_.-])[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_.-])",
 )
+_ASSIGNED = re.compile(
+    r"(?i)(?:api|auth|access|secret|client|private|bearer)[_-]?(?:api[_-]?|access[_-]?)?(?:key|token|secret)[\"']?"
+    r"\s*(?::|=>|=)\s*[\"']?(?P<secret>(?=[a-z_-]*[0-9])(?=[0-9_-]*[a-z])[a-z0-9_-]{32,128})(?![a-z0-9_.(\[-])"
+)
+"""What is assigned to a name of a secret, of a form that no maker is known for."""
 _SIGNED_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.(?P<claims>eyJ[A-Za-z0-9_-]{10,})\.[A-Za-z0-9_-]{20,}")
 _PASSWORD = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{0,60}:(?P<password>[^\s/:@\"'`<>${}%()\[\]]{8,80})@(?P<host>[\w.-]+)"
@@ -111,6 +116,7 @@ HINTS = (
     *("-----BEGIN", "hf_", "AIza", r"ya29\.", "GOCSPX-", "xapp-", "whsec_", "npm_", "do[opr]_v1_", "shp[a-z]{2}_"),
     *("SK[0-9a-f]{32}", ":AA", "gsk_", "xai-", "r8_", "nvapi-", "tvly-", "pplx-", "lsv2_", "dckr_pat_", "AGE-SECRET"),
     *(r"hv[bs]\.", "ATATT3", "EAAA", "LTAI", "AKID", "PMAK-", "lin_api_", "sntrys_", "glsa_", "[Dd](?i:iscord)"),
+    *("(?:[Kk]ey|KEY|oken|OKEN|ecret|ECRET)[\"']? ?[:=]>? ?[\"']?[A-Za-z0-9_-]{32}",),
     *(r"\.eyJ", "://[^/@ ]{0,60}:[^/@ ]{8,80}@"),
 )
 """One of these regexes finds something in every text with a secret; each begins with a literal, or nearly so."""
@@ -132,6 +138,9 @@ def secrets(text: str) -> Iterator[str]:
         for match in pattern.finditer(text):
             if _is_real(match.group()):
                 yield match.group()
+    for match in _ASSIGNED.finditer(text):
+        if _is_real(match["secret"]):
+            yield match["secret"]
     for match in _SIGNED_TOKEN.finditer(text):
         if _is_real(match.group()) and not _FAKE.search(_decoded(match["claims"])):
             yield match.group()
