@@ -19,6 +19,7 @@ from rich.console import Console
 
 from curation.agreement import agreement, told
 from curation.asking import differences, explained, status_of
+from curation.collector import collect_rarely
 from curation.costs import COSTS, CostMeter
 from curation.entry import INTERRUPTED
 from curation.errors import AccountingError, ClusterError, UsageError
@@ -363,6 +364,7 @@ def _placement(engine: str, address: str, processes: int | None, opener: Setting
 
 
 def _run(plan: RunPlan, placement: Placement, *, has_costs: bool) -> RunReport:
+    collect_rarely()
     with shard_progress() as bar, progress_file(plan.output) as told:
         meter = CostMeter()
         report = asyncio.run(run(plan, placement, Observers(bar, told, meter)))

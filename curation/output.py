@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 _TEXT = pa.string()
+_MESSAGES = "messages"
+_TURN = pa.struct([("role", _TEXT), ("content", _TEXT)])
 _VERDICTS = pa.list_(pa.struct([("verifier", _TEXT), ("outcome", _TEXT), ("score", pa.float64()), ("reason", _TEXT)]))
 
 KEPT = pa.schema(
@@ -14,7 +17,7 @@ KEPT = pa.schema(
         ("group_id", _TEXT),
         ("domain", _TEXT),
         ("source", _TEXT),
-        ("messages", pa.list_(pa.struct([("role", _TEXT), ("content", _TEXT)]))),
+        (_MESSAGES, pa.list_(_TURN)),
         ("answer", _TEXT),
         ("score", pa.float64()),
         ("reward", pa.float64()),
@@ -60,14 +63,31 @@ def kept_table(samples: pl.DataFrame, *, input_file: str) -> pa.Table:
     answers = pl.col("answers").list
     # Several gold answers share the one text column a line each; an answer itself has no line break.
     answer = pl.when(pl.col("answers").is_not_null()).then(answers.join("\n")).alias("answer")
-    reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
-    frame = samples.with_columns(
-        answer,
-        pl.lit(input_file).alias("input_file"),
-        pl.concat_list("messages", pl.concat_list(reply)).alias("messages"),
-    )
     schema = KEPT.append(PACK) if "pack" in samples.columns else KEPT
-    return table_of(frame.select(schema.names), schema)
+    names = [name for name in schema.names if name != _MESSAGES]
+    frame = samples.with_columns(answer, pl.lit(input_file).alias("input_file")).select(names)
+    table = table_of(frame, schema.remove(schema.get_field_index(_MESSAGES)))
+    return table.add_column(schema.get_field_index(_MESSAGES), schema.field(_MESSAGES), _with_reply(samples))
+
+
+def _with_reply(samples: pl.DataFrame) -> pa.Array:
+    """The messages of each prompt with the completion behind them.
+
+    Put in their order as views and copied once; lists that polars puts together copy each text three times.
+    """
+    asked = samples[_MESSAGES]
+    counts = asked.list.len().fill_null(0).to_numpy().astype(np.int64)
+    ends = np.cumsum(counts + 1)
+    turns = asked.explode(empty_as_null=False, keep_nulls=False).struct.unnest()
+    replies = samples.select(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
+    order = np.empty(len(turns) + len(replies), np.int64)
+    is_reply = np.zeros(len(order), np.bool_)
+    is_reply[ends - 1] = True
+    order[is_reply] = np.arange(len(turns), len(order))
+    order[~is_reply] = np.arange(len(turns))
+    placed = pl.concat([turns, replies])[order.tolist()].to_struct()
+    offsets = pa.array(np.concatenate(([0], ends)), pa.int32())
+    return pa.ListArray.from_arrays(offsets, placed.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_TURN))
 
 
 def table_of(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -56,7 +56,7 @@ _CODE_DOMAINS = ("code", "coding", "program")
 
 
 def samples_from_rows(
-    batch: pa.RecordBatch,
+    batch: pa.RecordBatch | pl.DataFrame,
     layout: Layout,
     *,
     first_row: int,
@@ -66,14 +66,14 @@ def samples_from_rows(
     """The samples of some rows, in row order; columns of ``SAMPLES``.
 
     Args:
-        batch: rows as pyarrow read them, unchecked.
+        batch: rows as pyarrow read them, unchecked, or as polars did, of the same types and checked.
         layout: of the shard.
         first_row: number of the first row in its file.
         tag: of the input file, for ids where the rows have none.
         troubles: reason -> rows of the batch that could not be read.
     """
     rows = _parts(_checked(batch, layout), layout)
-    rows = rows.with_columns(_row_troubles(batch.num_rows, troubles or {}))
+    rows = rows.with_columns(_row_troubles(len(batch), troubles or {}))
     rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
     if layout.has_markup:
         rows = with_think_tags(rows, "completions")
@@ -89,11 +89,13 @@ def samples_from_rows(
     return rows.select([pl.col(name).cast(dtype) for name, dtype in SAMPLES.items()])
 
 
-def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
+def _checked(batch: pa.RecordBatch | pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """The columns that are read, with invalid UTF-8 replaced by null and marked in ``bad_row`` and ``bad_completions``.
 
     pyarrow reads Parquet text unchecked and polars trusts what it is given, so each column is checked between the two.
     """
+    if isinstance(batch, pl.DataFrame):
+        return _marked(batch.select(pl.col(name).alias(raw_name(name)) for name in layout.names), layout)
     columns: dict[str, pl.Series] = {}
     bad_row: list[bool] | None = None
     bad_completions: list[object] | None = None
@@ -111,7 +113,16 @@ def _checked(batch: pa.RecordBatch, layout: Layout) -> pl.DataFrame:
         target = plain_type(array.type)
         array = array.cast(pa.large_string() if pa.types.is_null(target) else target)
         columns[raw_name(name)] = cast("pl.Series", pl.from_arrow(array))
-    frame = pl.DataFrame(columns)
+    return _marked(pl.DataFrame(columns), layout, bad_row, bad_completions)
+
+
+def _marked(
+    frame: pl.DataFrame,
+    layout: Layout,
+    bad_row: list[bool] | None = None,
+    bad_completions: list[object] | None = None,
+) -> pl.DataFrame:
+    """The columns with marks of what holds invalid text."""
     flag = pl.List(pl.Boolean) if layout.is_list else pl.Boolean
     nothing = (
         pl.col(raw_name(layout.columns["completions"])).list.eval(pl.element().is_null() & False)

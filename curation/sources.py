@@ -204,10 +204,7 @@ def file_sha256(path: str | Path) -> str:
 
 
 def _sha256(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(_CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
+    return hashlib.file_digest(cast("io.BufferedIOBase", stream), "sha256").hexdigest()
 
 
 def read_content(source: Source, cut_bytes: int) -> Content:

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from curation.collector import collect_rarely
 from curation.errors import AccountingError
 from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
 from curation.executors.judging import nobody
@@ -218,4 +219,5 @@ def main() -> None:
     end_with(parent)
     # What this process starts must not keep the socket open when it is gone.
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no names
+    collect_rarely()
     asyncio.run(_serve(Connection(descriptor)))

@@ -111,6 +111,53 @@ def test_parquet_is_cut_at_row_groups_of_bounded_size(tmp_path, monkeypatch):
     assert rows_of(shards[1], 0, 20) == []
 
 
+def unchecked(texts: list[bytes | None]) -> pa.Array:
+    values = pa.array(texts, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(values), values.buffers(), values.null_count)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "none"])
+@pytest.mark.parametrize("encoding", [{}, {"use_dictionary": False}, {"data_page_version": "2.0"}])
+def test_both_readers_of_parquet_give_the_same_also_where_text_is_damaged(tmp_path, monkeypatch, compression, encoding):
+    monkeypatch.setattr(shards_module, "_BATCH_ROWS", 60)
+    scans = (shards_module._ParquetPart._scan, lambda *_: None)
+    texts: list[bytes | None] = [
+        f"{'字é😀 '[number % 5 :]}{number}".encode() * (1 + number % 40) for number in range(500)
+    ]
+    texts[3], texts[7] = b"", None
+    # Two halves of one character: sound together, and each for itself not.
+    damaged = {211: "字".encode()[:2], 212: "字".encode()[2:], 402: b"\xff"}
+    for row, text in damaged.items():
+        texts[row] = text
+    prompts = [f"p{number // 4}" for number in range(500)]
+    lists = [[text or "", None] for text in prompts]
+    for name, of_rows in (("sound", texts[:200]), ("damaged", texts)):
+        table = pa.table(
+            {
+                "prompt": prompts[: len(of_rows)],
+                "completion": unchecked(of_rows),
+                "answer": pa.array(lists[: len(of_rows)]),
+                "score": pa.array([float(row) for row in range(len(of_rows))], pa.float32()),
+            }
+        )
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(table, path, row_group_size=50, compression=compression, **encoding)
+        [shard] = cut_into_shards([Source(path=str(path))])
+        both = []
+        for scan in scans:
+            monkeypatch.setattr(shards_module._ParquetPart, "_scan", scan)
+            reader = ShardReader(shard, {}, content=read_content(shard.source, 1), rewrite=lambda frame: frame)
+            kinds = {type(batch) for batch, _, _ in reader._file.batches(reader.layout.names, 0, None)}
+            both.append((kinds, [pl.concat(reader.frames(*part)) for part in ((0, None), (60, 170), (199, 200))]))
+        (native, ours), (other, theirs) = both
+        assert other == {pa.RecordBatch}
+        # From the first text that is none, pyarrow reads on.
+        assert native == ({pl.DataFrame} if name == "sound" else {pl.DataFrame, pa.RecordBatch})
+        assert all(one.equals(another) for one, another in zip(ours, theirs, strict=True))
+        bad = ours[0].filter(pl.col("trouble") == "invalid_utf8")["input_row"].to_list()
+        assert bad == ([] if name == "sound" else sorted(damaged))
+
+
 def test_names_of_shards_are_unique_also_where_files_are_named_like_parts(tmp_path):
     for name in ("x/a.parquet", "y/a.parquet"):
         (tmp_path / name).parent.mkdir()

@@ -8,7 +8,7 @@ UNSCORABLE and ``InfrastructureError`` makes FAILED. Any other exception is a bu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.engines.admission import Admission
@@ -29,6 +29,8 @@ from verifier.wire.unicode import is_longer, size_bytes, well_formed_group
 
 MATH = "math"
 CODE = "code"
+_TAIL_CHARS = 64
+"""Of a completion, by which an equal one is looked for."""
 
 
 def terms_of(verifiers: Mapping[str, VerifierFactory]) -> tuple[str, ...]:
@@ -104,9 +106,9 @@ class LocalEngine:
             )
         with self._admission.enter(len(group.completions)):
             opened = self._opened_at_once(group)
-            known = {} if opened is None else self._known_at_once(opened, group)
-            if opened is not None and len(known) == len(set(group.completions)):
-                return self._result(group, known)
+            known = [None] * len(group.completions) if opened is None else self._known_at_once(opened, group)
+            if opened is not None and (result := self._complete(group, known)) is not None:
+                return result
             # A task of its own, so that aclose can stop the work without cancelling the caller.
             work = asyncio.create_task(self._judge(group, opened, known))
             self._running.add(work)
@@ -128,7 +130,7 @@ class LocalEngine:
         if opened is None:
             return None
         known = self._known_at_once(opened, group)
-        return self._result(group, known) if len(known) == len(set(group.completions)) else None
+        return self._complete(group, known)
 
     async def info(self) -> EngineInfo:
         """What this engine is made of."""
@@ -156,14 +158,19 @@ class LocalEngine:
             opened.append(one)
         return tuple(opened)
 
-    def _known_at_once(self, opened: Sequence[_Opened], group: Group) -> dict[str, tuple[Verdict, ...]]:
-        """Completion -> verdicts, where none of them needs waiting."""
-        known: dict[str, tuple[Verdict, ...]] = {}
-        for completion in dict.fromkeys(group.completions):
-            verdicts = [self._verdict_at_once(one, completion) for one in opened]
-            if None not in verdicts:
-                known[completion] = tuple(verdict for verdict in verdicts if verdict is not None)
-        return known
+    def _known_at_once(self, opened: Sequence[_Opened], group: Group) -> list[tuple[Verdict, ...] | None]:
+        """The verdicts on each completion, None where one of them needs waiting."""
+        found: list[tuple[Verdict, ...] | None] = []
+        seen: dict[tuple[int, str], tuple[str, tuple[Verdict, ...] | None]] = {}
+        for completion in group.completions:
+            # To hash the whole of a long text takes a tenth of what judging it takes.
+            key = len(completion), completion[-_TAIL_CHARS:]
+            if key not in seen or seen[key][0] != completion:
+                verdicts = [self._verdict_at_once(one, completion) for one in opened]
+                judged = tuple(verdict for verdict in verdicts if verdict is not None)
+                seen[key] = completion, judged if len(judged) == len(opened) else None
+            found.append(seen[key][1])
+        return found
 
     def _verdict_at_once(self, opened: _Opened, completion: str) -> Verdict | None:
         if opened.instant is None:
@@ -171,7 +178,7 @@ class LocalEngine:
         return self._too_long(opened.verifier, completion) or opened.instant.at_once(completion)
 
     async def _judge(
-        self, group: Group, opened: Sequence[_Opened] | None, known: Mapping[str, tuple[Verdict, ...]]
+        self, group: Group, opened: Sequence[_Opened] | None, known: Sequence[tuple[Verdict, ...] | None]
     ) -> GroupResult:
         if not group.completions:
             return unscorable_group(group, "no_completions", "completions: give at least one text")
@@ -185,19 +192,27 @@ class LocalEngine:
             async with asyncio.TaskGroup() as tasks:
                 opening = [tasks.create_task(_open(term.name, terms[term.name], group)) for term in recipe.terms]
             opened = [task.result() for task in opening]
+        missing = (text for text, verdicts in zip(group.completions, known, strict=True) if verdicts is None)
         async with asyncio.TaskGroup() as tasks:
             judging = {
                 completion: [tasks.create_task(self._verdict(term, completion)) for term in opened]
-                for completion in dict.fromkeys(group.completions)
-                if completion not in known
+                for completion in dict.fromkeys(missing)
             }
         judged = {completion: tuple(task.result() for task in verdicts) for completion, verdicts in judging.items()}
-        return self._result(group, {**known, **judged})
+        found = (
+            judged[completion] if verdicts is None else verdicts
+            for completion, verdicts in zip(group.completions, known, strict=True)
+        )
+        return self._result(group, found)
 
-    def _result(self, group: Group, judged: Mapping[str, tuple[Verdict, ...]]) -> GroupResult:
+    def _complete(self, group: Group, known: Sequence[tuple[Verdict, ...] | None]) -> GroupResult | None:
+        """The result, where no verdict is missing."""
+        judged = [verdicts for verdicts in known if verdicts is not None]
+        return self._result(group, judged) if len(judged) == len(known) else None
+
+    def _result(self, group: Group, judged: Iterable[tuple[Verdict, ...]]) -> GroupResult:
         recipe = self._recipes[group.recipe or self._default_recipe]
-        scored = {completion: _scored(recipe, verdicts) for completion, verdicts in judged.items()}
-        return GroupResult(id=group.id, scores=tuple(scored[completion] for completion in group.completions))
+        return GroupResult(id=group.id, scores=tuple(_scored(recipe, verdicts) for verdicts in judged))
 
     def _too_long(self, verifier: str, completion: str) -> Verdict | None:
         if not is_longer(completion, self._max_completion_bytes):

@@ -48,10 +48,10 @@ _TOKEN = re.compile(
     |(?P<text>\\(?:text|mathrm|operatorname|mathit)\*?\ ?\{[^{}]*\})
     |(?P<set>\\mathbb\ ?\{?\ ?[A-Z]\ ?\}?)
     |(?P<env>\\(?:begin|end)\ ?\{[a-zA-Z]+\*?\}(?:\ ?\{[clr|\ ]*\})?)
+    |(?P<money>\\?\$(?=\ ?[\d.(])|[€£¥](?=\ ?[\d.(]))
     |(?P<command>\\[a-zA-Z]+|\\.)
     |(?P<word>[A-Za-z]+)
     |(?P<han>或者?|和|且|[\u4e00-\u9fff]+)
-    |(?P<money>\\?\$(?=\ ?[\d.(])|[€£¥](?=\ ?[\d.(]))
     |(?P<sign><=|>=|!=|=>|\*\*|[-+*/^_!%&|(){}\[\],;:=<>'])
     """,
     re.VERBOSE | re.DOTALL,

@@ -19,12 +19,22 @@ class Reasoned(NamedTuple):
     """A completion in its two parts.
 
     Args:
-        reasoning: what stands between the tags; None where the completion has no reasoning at all.
         answer: what follows the reasoning; None where the reasoning never ends, so nothing was answered.
+        text: in which the reasoning stands, which is long and seldom asked for; None where there is no reasoning at
+            all.
+        start: of the reasoning.
+        stop: of it.
     """
 
-    reasoning: str | None
     answer: str | None
+    text: str | None = None
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def reasoning(self) -> str | None:
+        """What stands between the tags; None where the completion has no reasoning at all."""
+        return None if self.text is None else self.text[self.start : self.stop]
 
 
 def opens_reasoning(prompt: str) -> bool:
@@ -81,7 +91,7 @@ def _may_have_turns(text: str) -> bool:
         if text[at + 1 : at + 2] in _SIGN_STARTS or text.startswith("</s>", at):
             return True
         at = text.find("<", at + 1)
-    return "<|" in text or "<｜" in text or "</s>" in text
+    return any(sign in text and f"<{sign}" in text for sign in _SIGN_STARTS) or "</s>" in text
 
 
 def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
@@ -92,20 +102,23 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
         is_opened: the prompt ended with ``<think>``.
     """
     if "<" not in completion:
-        return Reasoned(completion, None) if is_opened else Reasoned(None, completion)
+        return _unfinished(completion) if is_opened else Reasoned(completion)
     if _may_have_turns(completion):
         own = _own_turn(completion)
         if own is None:
-            return Reasoned(reasoning=completion, answer=None)
+            return _unfinished(completion)
         completion = own
-    head, closed, tail = completion.rpartition(CLOSE_TAG)
-    if not closed:
-        before, opened, after = completion.partition(OPEN_TAG)
-        if opened or is_opened:
-            return Reasoned(reasoning=after if opened else before, answer=None)
-        return Reasoned(reasoning=None, answer=completion)
-    _, opened, inside = head.partition(OPEN_TAG)
-    reasoning = inside if opened else head
-    if OPEN_TAG in tail:
-        return Reasoned(reasoning=reasoning, answer=None)
-    return Reasoned(reasoning=reasoning, answer=tail)
+    closed = completion.rfind(CLOSE_TAG)
+    opened = completion.find(OPEN_TAG, 0, closed if closed >= 0 else len(completion))
+    start = opened + len(OPEN_TAG) if opened >= 0 else 0
+    if closed < 0:
+        if opened >= 0:
+            return _unfinished(completion, start)
+        return _unfinished(completion) if is_opened else Reasoned(completion)
+    tail = completion[closed + len(CLOSE_TAG) :]
+    return Reasoned(None if OPEN_TAG in tail else tail, completion, start, closed)
+
+
+def _unfinished(text: str, start: int = 0) -> Reasoned:
+    """All that comes after ``start`` is reasoning."""
+    return Reasoned(None, text, start, len(text))

@@ -221,10 +221,11 @@ class MathJudge:
             marked = (content,)
         if len(marked) == 1 and is_plain(marked[0]):
             return marked
-        texts = [peel(text.strip()) for text in marked]
-        if sum(map(len, texts)) > MAX_ANSWER_CHARS:
+        # What is kept must not be made large.
+        is_short = sum(map(len, marked)) <= MAX_ANSWER_CHARS
+        answers = _in_one_spelling(marked) if is_short else _in_one_spelling.__wrapped__(marked)
+        if answers is None:
             return Verdict.incorrect(NAME, "too_long_answer", f"an answer has at most {MAX_ANSWER_CHARS} characters")
-        answers = tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
         return answers or Verdict.incorrect(NAME, "empty_answer", _NO_ANSWER["empty_answer"])
 
     def _with_unit(self, found: FoundAnswer) -> tuple[str, ...]:
@@ -391,6 +392,15 @@ def _correct(options: MathOptions, answer: str, gold: Gold) -> Verdict:
     if options.policy.simplest_form and answer != gold.normal and not is_simplest(answer):
         return Verdict.incorrect(NAME, "not_simplest", _shown(answer, "=", gold))
     return Verdict.correct(NAME, EQUAL, _shown(answer, "=", gold))
+
+
+@functools.lru_cache(_KEPT)
+def _in_one_spelling(marked: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Marked answers without those that say nothing; None where they are too long to be read."""
+    texts = [peel(text.strip()) for text in marked]
+    if sum(map(len, texts)) > MAX_ANSWER_CHARS:
+        return None
+    return tuple(filter(None, dict.fromkeys(normalise(text) for text in texts)))
 
 
 @functools.lru_cache(_KEPT)
