@@ -36,6 +36,8 @@ _BATCH_BYTES = 1 << 17
 _SURROGATES = 0xD800, 0xDFFF
 _TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = 0xD0, 0xE0, 0xF0
 """First bytes of characters of two, three and four bytes; what is less begins Latin or Greek letters, or none."""
+_SIGN, _AFTER_SIGNS = 0xE2, 0xB4
+"""First byte of U+2000 to U+2FFF, and the second from U+2D00 on, before which no script stands that is looked for."""
 _CJK, _OTHER = 1, 2
 
 _LANGUAGE = (
@@ -120,20 +122,19 @@ class LanguageMix(TextStep):
                 "is_asked_": pl.when(language.fill_null("") != "").then(is_named).otherwise(is_cjk),
                 "has_other_": (asked_foreign > asked_cjk).fill_null(value=False),
             },
-            # To look for letters is several times faster than to look for CJK characters.
-            {"letters_": _count(text, _is_letter, where=~is_asked & ~self._are_enough(pl.col("start_letters_")))},
+            {"foreign_": _count(text, _foreign, where=is_asked | ~self._are_few())},
             {
-                "foreign_": _count(text, _foreign, where=is_asked | ~self._are_enough(pl.col("letters_"))),
+                "letters_": _count(text, _is_letter, where=~is_asked & (foreign > 0)),
                 "words_": _count(text, _words, where=is_asked),
+                "cjk_": _count(text, _cjk, where=(is_asked | pl.col("has_other_")) & (foreign > 0)),
             },
-            {"cjk_": _count(text, _cjk, where=(is_asked | pl.col("has_other_")) & (foreign > 0))},
         )
 
-    def _are_enough(self, letters: pl.Expr) -> pl.Expr:
-        """Whether beside so many letters ``most_foreign_`` characters could not drop a text."""
+    def _are_few(self) -> pl.Expr:
+        """Whether ``most_foreign_`` characters could not drop a text with so many letters at its start."""
         percent, most = self.max_cjk_percent, pl.col("most_foreign_")
-        is_small = percent * letters >= max(0, 100 - percent) * most
-        return is_small & (most <= self.max_cjk_chars) if self.max_cjk_chars else is_small
+        are_few = percent * pl.col("start_letters_") >= max(0, 100 - percent) * most
+        return are_few & (most <= self.max_cjk_chars) if self.max_cjk_chars else are_few
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
@@ -201,7 +202,10 @@ def _foreign(text: Bytes) -> Flags:
 def _scripts(text: Bytes) -> Bytes:
     """Of the first byte of each character: ``_CJK``, ``_OTHER``, or 0 for all else."""
     found = np.zeros(len(text), np.uint8)
-    leads = np.flatnonzero(text >= _TWO_BYTES)
+    may_lead = text >= _TWO_BYTES
+    # Most of what begins so are dashes and signs of mathematics.
+    may_lead[:-1] &= (text[:-1] != _SIGN) | (text[1:] >= _AFTER_SIGNS)
+    leads = np.flatnonzero(may_lead)
     sizes = 2 + (text[leads] >= _THREE_BYTES) + (text[leads] >= _FOUR_BYTES)
     for size in (2, 3, 4):
         own = leads[sizes == size]

@@ -14,7 +14,7 @@ from curation.executors.annotate import facts_of, rewritten
 from curation.executors.ledger import Ledger
 from curation.recipe import parse_recipe
 from curation.rows import SAMPLES
-from curation.steps import STEPS, build_steps
+from curation.steps import STEPS, build_steps, language_mix
 from curation.steps.base import GroupStep, TextStep, step_from_options
 from curation.steps.dedup import Dedup
 from curation.steps.language_mix import LanguageMix
@@ -264,3 +264,11 @@ def test_values_of_some_return_to_their_places_and_the_digest_of_a_part_does_not
     assert ledgers[0].fates(0, 3)["drop_detail"].to_list() == [None, "of x", None]
     assert ledgers[0].digest(1, 2) == ledgers[1].digest(1, 2)
     assert ledgers[0].digest(0, 2) != ledgers[1].digest(0, 2)
+
+
+def test_no_script_that_is_looked_for_begins_with_a_byte_that_is_passed_over():
+    table = language_mix._script_table()
+    assert not table[:0x400].any()
+    assert not table[0x2000:0x2D00].any()
+    assert table[ord("我")] == table[ord("ㄱ")] == language_mix._CJK
+    assert table[ord("я")] == table[0x2D00] == language_mix._OTHER
