@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import pyarrow as pa
 
@@ -50,12 +52,12 @@ DROPPED = pa.schema(
 """Columns of ``rejected/`` and ``failed/``: no texts, which stand in the input at the place that is named."""
 
 
-def kept_table(samples: pl.DataFrame, *, input_file: str) -> pa.Table:
+def kept_table(samples: pl.DataFrame, *, paths: Sequence[str]) -> pa.Table:
     """Kept samples as they are written.
 
     Args:
         samples: columns of ``SAMPLES``, ``reward`` and ``verdicts``; and ``pack`` where samples are packed.
-        input_file: path of their shard, for lineage.
+        paths: of the input files of their shard, for lineage.
     """
     answers = pl.col("answers").list
     # Several gold answers share the one text column a line each; an answer itself has no line break.
@@ -63,11 +65,16 @@ def kept_table(samples: pl.DataFrame, *, input_file: str) -> pa.Table:
     reply = pl.struct(pl.lit("assistant").alias("role"), pl.col("completion").alias("content"))
     frame = samples.with_columns(
         answer,
-        pl.lit(input_file).alias("input_file"),
+        file_names(samples["file"], paths),
         pl.concat_list("messages", pl.concat_list(reply)).alias("messages"),
     )
     schema = KEPT.append(PACK) if "pack" in samples.columns else KEPT
     return table_of(frame.select(schema.names), schema)
+
+
+def file_names(files: pl.Series, paths: Sequence[str]) -> pl.Series:
+    """The column ``input_file`` of samples, by the number of their file in the shard."""
+    return pl.Series("input_file", paths, dtype=pl.String).gather(files)
 
 
 def table_of(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -97,7 +97,7 @@ class ProgressFile:
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:  # noqa: ARG002 - the protocol's
         """Keeps the error of a shard that failed."""
         if entry.error:
-            self._progress = replace(self._progress, error=f"{entry.input_file}: {entry.error}")
+            self._progress = replace(self._progress, error=f"{entry.where}: {entry.error}")
 
     def stopped(self, reason: str) -> None:
         """Says why the run stopped early; what was written stays, as the run is to go on."""

@@ -36,7 +36,7 @@ from curation.executors.jobs import (
     Known,
     Lost,
     Part,
-    ReadFile,
+    ReadFiles,
     Scatter,
     Site,
     WriteFile,
@@ -44,9 +44,20 @@ from curation.executors.jobs import (
 )
 from curation.executors.judging import Mask
 from curation.executors.placement import Crew, Placement
-from curation.manifest import DataEntry, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
+from curation.executors.state import State
+from curation.manifest import (
+    STATE,
+    DataEntry,
+    Directory,
+    InputEntry,
+    RunIdentity,
+    ShardEntry,
+    manifest_of,
+    open_directory,
+)
 from curation.recipe import Recipe
-from curation.shards import Shard
+from curation.shards import Shard, renamed
+from curation.sources import Content
 from curation.steps import facts_hash, recipe_hash
 from curation.steps.base import Step
 from curation.steps.verify import Verify
@@ -118,7 +129,8 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
     if plan.recipe.judge is not None:
         plan.recipe.judge.check()
     with open_directory(plan.output) as directory:
-        directory.refuse_strangers(plan.shards)
+        for outdated in directory.refuse_strangers(plan.shards):
+            State(directory.path / STATE).forget(outdated)
         async with placement.opened(
             judges=verify is not None,
             store=plan.store if inquiries(plan.steps) else None,
@@ -140,7 +152,7 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
 def _input_bytes(shards: Sequence[Shard]) -> int:
     """Of all files; one that cannot be asked is told of when it is read."""
     found = 0
-    for source in {shard.path: shard.source for shard in shards}.values():
+    for source in {source.path: source for shard in shards for source in shard.sources}.values():
         with suppress(OSError):
             found += source.size()
     return found
@@ -154,7 +166,7 @@ async def _engine_hash(verify: Verify, crew: Crew) -> str:
 
 
 class _LostShardError(Exception):
-    """A shard that was read before cannot be read any more; all is to be decided anew without it."""
+    """A file that was read before cannot be read any more; all is to be decided anew without it."""
 
 
 class _Passes:
@@ -182,8 +194,8 @@ class _Passes:
         self._directory.forget_manifest()
         self._directory.write_recipe(self._plan.recipe.text)
         try:
-            await self._read()
             while True:
+                await self._read()
                 good = [known for known in self._shards if not known.error]
                 try:
                     corpus = await self._decide(good)
@@ -197,35 +209,60 @@ class _Passes:
         return self._report(entries, files, [], "")
 
     async def _read(self) -> None:
-        self._observer.stage_started("reading", len(self._shards))
-        asked: deque[Known] = deque()
-        async with aclosing(self._crew.each(self._site, self._annotations(asked))) as outcomes:
-            async for outcome in outcomes:
-                known = asked.popleft()
-                if isinstance(outcome, Lost):
-                    known.error = outcome.error
-                else:
-                    known.samples = outcome
-                self._observer.advanced(1)
+        """Finds the facts of all shards; of what a bad file was taken out of, once more."""
+        while unread := [known for known in self._shards if known.samples is None and not known.error]:
+            self._observer.stage_started("reading", len(unread))
+            asked: deque[Known] = deque()
+            async with aclosing(self._crew.each(self._site, self._annotations(unread, asked))) as outcomes:
+                async for outcome in outcomes:
+                    known = asked.popleft()
+                    if isinstance(outcome, Lost):
+                        self._lose(known, outcome)
+                    else:
+                        known.samples = outcome
+                    self._observer.advanced(1)
 
-    async def _annotations(self, asked: deque[Known]) -> AsyncIterator[Annotate]:
-        """A job for each shard as its file has been read, so that a file is still at hand when its shards are."""
-        files = [list(shards) for _, shards in groupby(self._shards, key=lambda known: known.shard.path)]
-        jobs = [ReadFile(source=shards[0].shard.source) for shards in files]
-        async with aclosing(self._crew.each(self._site, jobs)) as contents:
+    async def _annotations(self, unread: Sequence[Known], asked: deque[Known]) -> AsyncIterator[Annotate]:
+        """A job for each shard as its files have been read, so that they are still at hand when its turn comes."""
+        files = [list(shards) for _, shards in groupby(unread, key=lambda known: known.shard.paths)]
+        jobs = [ReadFiles(sources=shards[0].shard.sources) for shards in files]
+        async with aclosing(self._crew.each(self._site, jobs)) as read:
             for shards in files:
-                content = await anext(contents)
+                found = await anext(read)
+                paths = shards[0].shard.paths
+                contents = [found.error] * len(paths) if isinstance(found, Lost) else found
+                errors = {path: one for path, one in zip(paths, contents, strict=True) if isinstance(one, str)}
                 for known in shards:
-                    if isinstance(content, Lost):
-                        known.error = content.error
+                    if errors:
+                        self._lose(known, Lost(shard=known.name, error=next(iter(errors.values())), files=errors))
+                    if known.error:
                         self._observer.advanced(1)
                         continue
-                    known.content = content
+                    known.contents = tuple(one for one in contents if isinstance(one, Content))
                     known.facts_key = _key(
-                        content.sha256, known.shard.part, self._facts_hash, self._identity.versions["assay"]
+                        *known.sha256s, known.shard.part, self._facts_hash, self._identity.versions["assay"]
                     )
                     asked.append(known)
                     yield Annotate(known=known)
+
+    def _lose(self, known: Known, lost: Lost) -> None:
+        """Keeps in mind that a shard cannot be read; of several files only those do fail that are told."""
+        bad = [source for source in known.shard.sources if source.path in lost.files]
+        good = [source for source in known.shard.sources if source.path not in lost.files]
+        if not bad or not known.shard.further:
+            known.error = lost.error
+            return
+        if not good:
+            known.error = lost.files[bad[0].path]
+        alone = [
+            Known(shard=renamed(Shard(name=source.stem, source=source)), error=lost.files[source.path])
+            for source in bad[0 if good else 1 :]
+        ]
+        at = next(place for place, other in enumerate(self._shards) if other is known)
+        self._shards[at + 1 : at + 1] = alone
+        # The others are read anew, as their facts stand under a key of all files.
+        known.shard = known.shard.of(good or bad[:1])
+        known.contents, known.samples, known.answer_keys = (), None, {}
 
     async def _decide(self, shards: list[Known]) -> Corpus:
         """Decides on the samples of all shards.
@@ -283,7 +320,7 @@ class _Passes:
         await self._ask_failed(
             shards, answers, [place for place in missing if answers[place]["is_failed"].any()], inquiry
         )
-        if any(known.error for known in shards):
+        if any(known.samples is None or known.error for known in shards):
             raise _LostShardError
         return answers
 
@@ -308,7 +345,7 @@ class _Passes:
     def _answered(self, known: Known, outcome: Answered | Lost, columns: pl.Schema) -> pl.DataFrame:
         """The answers about a shard; none where it is lost, and that is kept in mind."""
         if isinstance(outcome, Lost):
-            known.error = outcome.error
+            self._lose(known, outcome)
             return pl.DataFrame(schema=columns)
         self._recalled += outcome.recalled
         return outcome.answers
@@ -370,7 +407,7 @@ class _Passes:
             _LostShardError: it could not read a shard, of which that is kept in mind.
         """
         if isinstance(outcome, Lost):
-            next(known for known in self._shards if known.name == outcome.shard).error = outcome.error
+            self._lose(next(known for known in self._shards if known.name == outcome.shard), outcome)
             raise _LostShardError
         return outcome
 
@@ -386,7 +423,7 @@ class _Passes:
                 self._ended(entries[known.name], is_fresh=True)
                 continue
             start = next(starts)
-            key = _key(known.shard.path, *known.key, corpus.ledger.digest(start, known.samples))
+            key = _key(*known.shard.paths, *known.key, corpus.ledger.digest(start, known.size))
             entry = self._directory.entry(known.name)
             is_anew = entry is not None and self._plan.retries_failed and entry.failed
             if entry is not None and entry.key == key and not entry.error and not is_anew:
@@ -397,7 +434,7 @@ class _Passes:
                 jobs.append((known, key, start))
         # The fates of a shard are put together when its turn comes.
         accounts = (
-            Account(known=known, fates=corpus.ledger.fates(start, known.samples), key=key) for known, key, start in jobs
+            Account(known=known, fates=corpus.ledger.fates(start, known.size), key=key) for known, key, start in jobs
         )
         async with aclosing(self._crew.each(self._site, accounts)) as outcomes:
             async for outcome in outcomes:
@@ -415,10 +452,11 @@ class _Passes:
         self._site.state.forget(known.name)
         entry = ShardEntry(
             name=known.name,
-            input_file=known.shard.path,
-            input_part=known.shard.part,
-            input_sha256=known.sha256,
-            key=_key(known.shard.path, known.sha256),
+            key=_key(*known.shard.paths, *known.sha256s),
+            inputs=tuple(
+                InputEntry(path=path, part=known.shard.part, sha256=sha256)
+                for path, sha256 in zip(known.shard.paths, known.sha256s, strict=True)
+            ),
             error=known.error,
         )
         self._directory.publish(entry)
@@ -453,7 +491,7 @@ class _Layout:
         digest = hashlib.sha256(json.dumps([file.name, self._identity_key]).encode())
         for number, indices in self._parts(file):
             known = self._shards[number]
-            digest.update(json.dumps([known.shard.path, *known.key]).encode())
+            digest.update(json.dumps([known.shard.paths, *known.key]).encode())
             digest.update((file.places[indices] - self._bounds[number]).tobytes())
             digest.update(indices.tobytes())
             if file.packs is not None:
