@@ -108,8 +108,8 @@ class _Asked:
             for kind in DROPPED_KINDS:
                 if kind not in outputs[str(shard)]:
                     continue
-                rows = samples["input_row"].unique().to_list()
-                scan = pl.scan_parquet(run.output(kind, str(shard))).filter(pl.col("input_row").is_in(rows))
+                of_them = [pl.col(name).is_in(samples[name].unique().to_list()) for name in ("input_row", "input_file")]
+                scan = pl.scan_parquet(run.output(kind, str(shard))).filter(*of_them)
                 for row in scan.select("input_file", *_DROPPED).collect().iter_rows(named=True):
                     place = Place(
                         shard=str(shard), path=row["input_file"], row=row["input_row"], index=row["completion_index"]
@@ -348,6 +348,8 @@ def status_of(directory: Path) -> Iterator[str]:
         at = f" while {progress.stage}" if progress is not None else ""
         yield f"stopped before the end{at}; run the same command again to go on"
     yield _known(directory, progress)
+    if progress is not None and progress.waits and _is_held(directory):
+        yield f"waiting: {progress.waits}"
     if progress is not None and progress.error:
         yield f"last error: {progress.error}"
 

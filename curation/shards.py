@@ -30,6 +30,7 @@ _BATCH_BYTES = 16 << 20
 _BATCH_ROWS = 2048
 _BUFFER_BYTES = 1 << 20
 _NAME_DIGITS = 5
+_CHANGED = "the file changed while it was read; run again"
 
 CUT_BYTES = 64 << 20
 """Length of the parts of plain JSON lines."""
@@ -250,7 +251,10 @@ class ShardReader:
         self._rewrite = rewrite
         source = shard.source
         try:
-            self._state = source.state()
+            self._state = content.state or source.state()
+            # What was decided on the file as it was is not true of another one.
+            if source.state() != self._state:
+                raise ShardError(_CHANGED)
             self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
             if like is not None and self.schema.equals(like.schema):
                 self.layout: Layout = like.layout
@@ -291,7 +295,7 @@ class ShardReader:
         except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, self._shard.source)) from error
         if is_changed:
-            raise ShardError("the file changed while it was read; run again")
+            raise ShardError(_CHANGED)
 
     def ranges(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """First and stop of the ranges to ask ``frames`` for, where some rows are wanted alone.

@@ -46,6 +46,7 @@ from curation.steps.quality import JudgedQuality
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
+from verifier.generative.patience import Patience
 
 RETRIES = 3
 """Further tries of a job whose process is lost."""
@@ -320,12 +321,14 @@ class Means:
         advance: called with the number of completions just asked about.
         store: of answers that are known; None asks about all.
         recalled: called with the number of completions about which the store knew.
+        patience: with a judge model that asks to wait.
     """
 
     engine: Engine | None
     advance: Callable[[int], None]
     store: Verdicts | None
     recalled: Callable[[int], None] = nobody
+    patience: Patience = field(default_factory=Patience)
 
 
 class Inquiry(ABC):
@@ -394,6 +397,7 @@ class AskVerdicts(Inquiry):
             config_hash=site.identity.engine_hash,
             judge=site.recipe.judge,
             recalled=means.recalled,
+            patience=means.patience,
         )
         return await judge(site.reader(known), bench, wanted)
 
@@ -431,6 +435,8 @@ class AskScores(Inquiry):
             options=_judge(site.recipe).options,
             advance=means.advance,
             store=means.store,
+            recalled=means.recalled,
+            patience=means.patience,
         )
 
 

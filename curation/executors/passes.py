@@ -77,6 +77,9 @@ class Observer(Protocol):
     def advanced(self, count: int) -> None:
         """So many of them are done."""
 
+    def waits(self, told: str) -> None:
+        """A judge model asks to wait, as is told; empty when that is over. May come often, and with no news."""
+
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         """A shard is done, failed, or was done before (not fresh)."""
 
@@ -98,6 +101,19 @@ class RunPlan:
     store: Path | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """How much was asked.
+
+    Args:
+        asked: completions about which the answers did not stand in the directory yet.
+        recalled: those of them about which the verdict store knew.
+    """
+
+    asked: int = 0
+    recalled: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """What a run has come to.
@@ -106,15 +122,13 @@ class RunReport:
         entries: of the shards that are done or failed, in order.
         unfinished: names of the shards that were not reached.
         stopped: why the run stopped early; empty where it did not.
-        asked: completions whose verdicts did not stand in the directory yet.
-        recalled: those of them that the verdict store knew.
+        tallies: stage -> what was asked in it.
     """
 
     entries: list[ShardEntry]
     unfinished: list[str] = field(default_factory=list)
     stopped: str = ""
-    asked: int = 0
-    recalled: int = 0
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 
 async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunReport:
@@ -186,8 +200,7 @@ class _Passes:
         self._facts_hash = facts_hash(plan.recipe, plan.steps)
         self._columns = columns_needed(plan.steps)
         self._shards = [Known(shard=shard) for shard in plan.shards]
-        self._asked = 0
-        self._recalled = 0
+        self._tallies: dict[str, Tally] = {}
 
     async def run(self) -> RunReport:
         """All of them; what is done stays where the run has to stop."""
@@ -295,7 +308,9 @@ class _Passes:
             is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
             standing.append(None if is_anew else found)
         missing = [place for place, found in enumerate(standing) if found is None]
-        self._asked += sum(int(wanted[place].sum()) for place in missing)
+        # What is decided anew, as a file went away, is not asked about once more.
+        tally = self._tallies.setdefault(inquiry.stage, Tally())
+        tally.asked += sum(int(wanted[place].sum()) for place in missing)
         jobs = [
             AskShard(
                 known=shards[place],
@@ -307,10 +322,14 @@ class _Passes:
         ]
         answers: list[pl.DataFrame] = []
         asked, failures = 0, pl.DataFrame(schema=columns)
-        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
+        async with aclosing(
+            self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
+        ) as outcomes:
             for known, mask, found in zip(shards, wanted, standing, strict=True):
                 if found is None:
-                    found = self._answered(known, await anext(outcomes), columns)  # noqa: PLW2901 - what was missing
+                    outcome = await anext(outcomes)
+                    found = self._answered(known, outcome, columns)  # noqa: PLW2901 - what was missing
+                    tally.recalled += outcome.recalled if isinstance(outcome, Answered) else 0
                 else:
                     self._observer.advanced(int(mask.sum()))
                 answers.append(held(found))
@@ -338,7 +357,9 @@ class _Passes:
             )
             for place in places
         ]
-        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
+        async with aclosing(
+            self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
+        ) as outcomes:
             for place in places:
                 answers[place] = held(self._answered(shards[place], await anext(outcomes), inquiry.step.answers))
 
@@ -347,7 +368,6 @@ class _Passes:
         if isinstance(outcome, Lost):
             self._lose(known, outcome)
             return pl.DataFrame(schema=columns)
-        self._recalled += outcome.recalled
         return outcome.answers
 
     def _refuse_failures(self, asked: int, failures: pl.DataFrame, inquiry: Inquiry) -> None:
@@ -468,9 +488,7 @@ class _Passes:
         if entries:
             self._directory.write_card(card_of(self._plan.recipe, files, entries, self._identity.versions))
         self._directory.write_manifest(manifest_of(self._identity, entries, files, unfinished))
-        return RunReport(
-            entries=entries, unfinished=unfinished, stopped=stopped, asked=self._asked, recalled=self._recalled
-        )
+        return RunReport(entries=entries, unfinished=unfinished, stopped=stopped, tallies=self._tallies)
 
 
 class _Layout:

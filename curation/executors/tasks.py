@@ -7,7 +7,7 @@ No decision is made here; those are made on the facts and verdicts of all shards
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from curation.steps.base import Step
 from curation.steps.verify import DECISIONS, Verify, overruled
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
+from verifier.generative.patience import Patience
 from verifier.types import Outcome, Scored
 
 JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
@@ -120,6 +121,7 @@ class Bench:
         config_hash: of the engine, for the store's keys.
         recalled: called with the number of completions that the store knew.
         judge: a model for what the engine cannot decide; None has none.
+        patience: with that model.
     """
 
     engine: Engine
@@ -130,6 +132,7 @@ class Bench:
     config_hash: str = ""
     recalled: Callable[[int], None] = nobody
     judge: JudgeSpec | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 async def judge(reader: Readable, bench: Bench, wanted: Mask) -> pl.DataFrame:
@@ -175,7 +178,9 @@ async def _with_opinions(
         return found, found
     from curation.executors.second import second_opinions  # noqa: PLC0415 - few runs wait for its HTTP client
 
-    opinions = await second_opinions(reader.frames, found, spec=bench.judge, verify=bench.verify, store=bench.store)
+    opinions = await second_opinions(
+        reader.frames, found, spec=bench.judge, verify=bench.verify, store=bench.store, patience=bench.patience
+    )
     decided = {place: overruled(scored, opinions.get(place)) for place, scored in found.items()}
     told = {
         place: replace(decided[place], verdicts=(*scored.verdicts, opinions[place])) if place in opinions else scored

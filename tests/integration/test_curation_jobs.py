@@ -53,11 +53,11 @@ class Tries(LocalCrew):
             yield one
 
     async def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
-        async for first in super(Tries, self).ask(site, jobs, advance):
+        async for first in super(Tries, self).ask(site, jobs, advance, waits):
             yield first
-        async for _ in super(Tries, self).ask(site, jobs, lambda _: None):
+        async for _ in super(Tries, self).ask(site, jobs, lambda _: None, waits):
             pass
 
 
