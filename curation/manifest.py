@@ -198,9 +198,8 @@ class Directory:
 
     def entry(self, name: str) -> ShardEntry | None:
         """The entry of a shard whose outputs stand as it says; None where there is no such."""
-        try:
-            entry = entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+        entry = self._entry(name)
+        if entry is None:
             return None
         for kind in DROPPED_KINDS:
             output = entry.outputs.get(kind)
@@ -209,6 +208,12 @@ class Directory:
             if output is not None and not self._stands(kind, name, output):
                 return None
         return entry
+
+    def _entry(self, name: str) -> ShardEntry | None:
+        try:
+            return entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def data_entry(self, name: str) -> DataEntry | None:
         """The entry of a file of kept samples that stands as it says; None where there is no such."""
@@ -281,24 +286,12 @@ class Directory:
         """Writes ``manifest.json``."""
         _write(self.path / MANIFEST, _json(text))
 
-    def refuse_strangers(self, shards: Sequence[Shard]) -> list[str]:
-        """Refuses a directory with results of files that are not of this run.
-
-        One that could not be read left none, and one that is cut in another way than before is read anew: the account
-        of both is forgotten.
-
-        Returns:
-            The names of these shards.
-
-        Raises:
-            OutputError: naming them; to mix them in would make the manifest untrue.
-        """
-        outdated = self.check_strangers(shards)
-        for name in outdated:
-            self.forget(name)
-            for kind in DROPPED_KINDS:
-                self.output(kind, name).unlink(missing_ok=True)
-        return outdated
+    def discard(self, name: str) -> None:
+        """Takes away the account of a shard that is none any more; its entry at the last, as a kill leaves the rest."""
+        self.forget_manifest()
+        for kind in DROPPED_KINDS:
+            self.output(kind, name).unlink(missing_ok=True)
+        self.forget(name)
 
     def check_strangers(self, shards: Sequence[Shard]) -> list[str]:
         """The shards of earlier runs that this one reads anew under other names; changes nothing.
@@ -313,7 +306,7 @@ class Directory:
         for name in sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json")):
             if name in names:
                 continue
-            entry = self.entry(name)
+            entry = self._entry(name)
             gone = [name] if entry is None else [path for path in entry.paths if path not in paths]
             if gone and (entry is None or not entry.error):
                 strangers |= dict.fromkeys(gone)

@@ -251,9 +251,9 @@ class ShardReader:
         self._rewrite = rewrite
         source = shard.source
         try:
-            self._state = content.state or source.state()
+            self._state = source.state()
             # What was decided on the file as it was is not true of another one.
-            if source.state() != self._state:
+            if content.state not in ("", self._state):
                 raise ShardError(_CHANGED)
             self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
             if like is not None and self.schema.equals(like.schema):

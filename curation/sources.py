@@ -128,7 +128,8 @@ class Content:
         sha256: of its bytes.
         rows_before: of JSON lines, how many rows begin before each cut; empty for Parquet.
         footer: of Parquet, where it was kept; None has it read by who needs it.
-        state: of the file when it was read (``Source.state``); empty where any will do.
+        state: of a file on this machine when it was read (``Source.state``); empty where any will do. What a store
+            tells of a file may differ from process to process.
     """
 
     sha256: str
@@ -223,7 +224,7 @@ def read_content(source: Source, cut_bytes: int) -> Content:
         ShardError: it cannot be read.
     """
     try:
-        state = source.state()
+        state = "" if source.is_remote else source.state()
         with source.open() as stream:
             if source.format == PARQUET or source.compression is not None:
                 return Content(sha256=_sha256(stream), state=state)

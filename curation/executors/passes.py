@@ -143,8 +143,9 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
     if plan.recipe.judge is not None:
         plan.recipe.judge.check()
     with open_directory(plan.output) as directory:
-        for outdated in directory.refuse_strangers(plan.shards):
+        for outdated in directory.check_strangers(plan.shards):
             State(directory.path / STATE).forget(outdated)
+            directory.discard(outdated)
         async with placement.opened(
             judges=verify is not None,
             store=plan.store if inquiries(plan.steps) else None,

@@ -183,6 +183,32 @@ def test_one_more_file_leaves_the_shards_before_it_and_one_less_is_refused(folde
         run_fake(["in/*"], folder / "out")
 
 
+class _KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("instant", range(6))
+def test_killed_while_a_shard_makes_room_for_another_the_rest_is_taken_away_the_next_time(folder, monkeypatch, instant):
+    run_fake(["in/*"], folder / "out")
+    (folder / "in/f300.jsonl").write_text((folder / "in/f003.jsonl").read_text())
+    unlink, left = Path.unlink, [instant]
+
+    def until_killed(self: Path, *, missing_ok: bool = False) -> None:
+        if self.name.startswith("f256-and-43-more"):
+            if not left[0]:
+                raise _KilledError
+            left[0] -= 1
+        unlink(self, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", until_killed)
+        with pytest.raises(_KilledError):
+            run_fake(["in/*"], folder / "out")
+    run_fake(["in/*"], folder / "out")
+    run_fake(["in/*"], folder / "fresh")
+    assert tree(folder / "out") == tree(folder / "fresh")
+
+
 @pytest.mark.parametrize("kind", ["facts", "verdicts"])
 @pytest.mark.parametrize("torn", ["empty", "cut", "zeros"])
 def test_state_that_is_torn_is_never_taken_for_whole(folder, kind, torn):
