@@ -249,7 +249,6 @@ class _Passes:
                 for known in shards:
                     if errors:
                         self._lose(known, Lost(shard=known.name, error=next(iter(errors.values())), files=errors))
-                    if known.error:
                         self._observer.advanced(1)
                         continue
                     known.contents = tuple(one for one in contents if isinstance(one, Content))
@@ -261,22 +260,18 @@ class _Passes:
 
     def _lose(self, known: Known, lost: Lost) -> None:
         """Keeps in mind that a shard cannot be read; of several files only those do fail that are told."""
+        known.error = lost.error
         bad = [source for source in known.shard.sources if source.path in lost.files]
-        good = [source for source in known.shard.sources if source.path not in lost.files]
         if not bad or not known.shard.further:
-            known.error = lost.error
             return
-        if not good:
-            known.error = lost.files[bad[0].path]
-        alone = [
-            Known(shard=renamed(Shard(name=source.stem, source=source)), error=lost.files[source.path])
-            for source in bad[0 if good else 1 :]
-        ]
+        good = [source for source in known.shard.sources if source.path not in lost.files]
+        # Others in its place, to be read anew: its facts are those of all files, and jobs may still be at work on it.
+        places = [Known(shard=known.shard.of(good))] if good else []
+        for source in bad:
+            shard = renamed(Shard(name=source.stem, source=source)) if places else known.shard.of([source])
+            places.append(Known(shard=shard, error=lost.files[source.path]))
         at = next(place for place, other in enumerate(self._shards) if other is known)
-        self._shards[at + 1 : at + 1] = alone
-        # The others are read anew, as their facts stand under a key of all files.
-        known.shard = known.shard.of(good or bad[:1])
-        known.contents, known.samples, known.answer_keys = (), None, {}
+        self._shards[at : at + 1] = places
 
     async def _decide(self, shards: list[Known]) -> Corpus:
         """Decides on the samples of all shards.
@@ -309,7 +304,6 @@ class _Passes:
             is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
             standing.append(None if is_anew else found)
         missing = [place for place, found in enumerate(standing) if found is None]
-        # What is decided anew, as a file went away, is not asked about once more.
         tally = self._tallies.setdefault(inquiry.stage, Tally())
         tally.asked += sum(int(wanted[place].sum()) for place in missing)
         jobs = [
@@ -340,7 +334,7 @@ class _Passes:
         await self._ask_failed(
             shards, answers, [place for place in missing if answers[place]["is_failed"].any()], inquiry
         )
-        if any(known.samples is None or known.error for known in shards):
+        if any(known.error for known in shards):
             raise _LostShardError
         return answers
 
