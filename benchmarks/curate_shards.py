@@ -172,13 +172,14 @@ def filter_curate(source: Path, target: Path) -> None:
     from curation.executors.annotate import facts_of  # noqa: PLC0415 - only this engine pays for it
     from curation.recipe import parse_recipe  # noqa: PLC0415
     from curation.shards import Shard, ShardReader  # noqa: PLC0415
+    from curation.sources import Content, Source  # noqa: PLC0415
     from curation.steps import build_steps  # noqa: PLC0415
 
     steps = build_steps(parse_recipe(RECIPE))
     ids = []
     for path in sorted(source.glob("*.parquet")):
-        shard = Shard(name=path.stem, path=str(path))
-        reader = ShardReader(shard, {}, sha256="", rewrite=lambda frame: frame, cache_bytes=0)
+        shard = Shard(name=path.stem, source=Source(path=str(path)))
+        reader = ShardReader(shard, {}, content=Content(sha256=""), rewrite=lambda frame: frame)
         frames = reader.frames()
         ids.extend(frame.filter(facts_of(frame, steps)["text_step"].is_null()).select("id") for frame in frames)
     (target / "data").mkdir(parents=True)

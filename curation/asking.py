@@ -77,14 +77,18 @@ def _samples(directory: Path, manifest: Manifest, condition: pl.Expr) -> pl.Data
         },
         schema={"shard": pl.String, "start": pl.Int64},
     )
-    columns = ("id", "group_id", "group", *_KEYS, "domain", "chars")
+    columns = ("id", "group_id", "group", "file", *_KEYS, "domain", "chars")
     if not shards:
-        return pl.DataFrame(schema=[*columns, "shard", "place"])
+        return pl.DataFrame(schema=[*columns, "shard", "place", "input_file"])
     files = [facts_file(directory, shard.name) for shard in shards]
     found = pl.scan_parquet(files, row_index_name="place").filter(condition).select("place", *columns).collect()
     found = found.with_columns(pl.col("place").cast(pl.Int64)).sort("place")
     placed = found.join_asof(starts, left_on="place", right_on="start")
-    return placed.with_columns(place=pl.col("place") - pl.col("start")).drop("start")
+    paths = {shard.name: shard.paths for shard in shards}
+    named = pl.Series(
+        "input_file", [paths[name][number] for name, number in placed.select("shard", "file").iter_rows()]
+    )
+    return placed.with_columns(named.cast(pl.String), place=pl.col("place") - pl.col("start")).drop("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +108,20 @@ class _Asked:
             for kind in DROPPED_KINDS:
                 if kind not in outputs[str(shard)]:
                     continue
-                rows = samples["input_row"].unique().to_list()
-                scan = pl.scan_parquet(run.output(kind, str(shard))).filter(pl.col("input_row").is_in(rows))
-                for row in scan.select(_DROPPED).collect().iter_rows(named=True):
-                    place = Place(shard=str(shard), row=row["input_row"], index=row["completion_index"])
+                of_them = [pl.col(name).is_in(samples[name].unique().to_list()) for name in ("input_row", "input_file")]
+                scan = pl.scan_parquet(run.output(kind, str(shard))).filter(*of_them)
+                for row in scan.select("input_file", *_DROPPED).collect().iter_rows(named=True):
+                    place = Place(
+                        shard=str(shard), path=row["input_file"], row=row["input_row"], index=row["completion_index"]
+                    )
                     found[place] = {**row, "kind": kind}
         return found
 
     def kept(self) -> dict[Place, Mapping[str, object]]:
         """The rows of ``data/`` with their ``file``; files without such rows are told by their statistics."""
-        paths = {shard.name: shard.input_file for shard in self.manifest.done}
-        wanted = {(paths[place.shard], place.row, place.index): place for place in self.places()}
-        rows = self.samples["input_row"].unique().to_list()
-        of_them = pl.col("input_row").is_in(rows) & pl.col("input_file").is_in(
-            [paths[place.shard] for place in wanted.values()]
-        )
+        wanted = {(place.path, place.row, place.index): place for place in self.places()}
+        rows, paths = (self.samples[name].unique().to_list() for name in ("input_row", "input_file"))
+        of_them = pl.col("input_row").is_in(rows) & pl.col("input_file").is_in(paths)
         found: dict[Place, Mapping[str, object]] = {}
         run = Directory(self.directory)
         for entry in self.manifest.files:
@@ -136,8 +139,8 @@ class _Asked:
     def places(self) -> list[Place]:
         """Where they stand."""
         return [
-            Place(shard=shard, row=row, index=index)
-            for shard, row, index in self.samples.select("shard", *_KEYS).iter_rows()
+            Place(shard=shard, path=path, row=row, index=index)
+            for shard, path, row, index in self.samples.select("shard", "input_file", *_KEYS).iter_rows()
         ]
 
     def judged(self) -> tuple[int, int]:
@@ -170,14 +173,13 @@ def _told(asked: _Asked, *, with_prompt: bool) -> Iterator[str]:
             ends[place] = None if text.completion is None else in_a_line(text.completion, _SHOWN_CHARS, is_end=True)
     if with_prompt:
         yield from _of_prompt(asked, fates, kept, prompt)
-    paths = {shard.name: shard.input_file for shard in asked.manifest.done}
     for place, row in zip(asked.places(), asked.samples.iter_rows(named=True), strict=True):
         fields = kept.get(place) or fates.get(place, {})
         yield f"{visible(row['id'])}  {_fate(fields)}"
         index = "" if place.index is None else f" completion {place.index}"
         size = "" if row["chars"] is None else f", {row['chars']:,} characters"
         of = "" if with_prompt else f"prompt {visible(row['group_id'])}, "
-        yield f"    {of}{paths[place.shard]} row {place.row}{index}{size}"
+        yield f"    {of}{place.path} row {place.row}{index}{size}"
         detail = fields.get("drop_detail")
         if detail is not None:
             yield f"    found: {in_a_line(str(detail), _SHOWN_CHARS)}"
@@ -346,6 +348,8 @@ def status_of(directory: Path) -> Iterator[str]:
         at = f" while {progress.stage}" if progress is not None else ""
         yield f"stopped before the end{at}; run the same command again to go on"
     yield _known(directory, progress)
+    if progress is not None and progress.waits and _is_held(directory):
+        yield f"waiting: {progress.waits}"
     if progress is not None and progress.error:
         yield f"last error: {progress.error}"
 
@@ -358,7 +362,7 @@ def _ended(manifest: Manifest, progress: Progress | None) -> Iterator[str]:
     bad = [shard for shard in manifest.shards if shard.error]
     if bad:
         last = bad[-1]
-        told = f"{last.input_file}: {last.error} (shards/{last.name}.json)"
+        told = f"{last.where}: {last.error} (shards/{last.name}.json)"
         yield f"{len(bad):,} shards could not be read, the last: {told}"
     failed = [shard for shard in manifest.done if shard.failed]
     if failed:

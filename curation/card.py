@@ -48,7 +48,8 @@ def card_of(
     """
     done = [shard for shard in shards if not shard.error]
     samples, kept = sum(shard.samples for shard in done), sum(shard.kept for shard in done)
-    licences = {path: licence_of(path, recipe.licences) for path in dict.fromkeys(shard.input_file for shard in shards)}
+    paths = dict.fromkeys(path for shard in shards for path in shard.paths)
+    licences = {path: licence_of(path, recipe.licences) for path in paths}
     parts = [
         _header(files, kept, sorted(set(licences.values()))),
         "# Curated reasoning samples",
@@ -143,9 +144,9 @@ def _funnel(done: Sequence[ShardEntry], samples: int, order: Sequence[str]) -> I
 
 def _inputs(shards: Sequence[ShardEntry], licences: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
     for path in list(licences)[:_SHOWN]:
-        own = [shard for shard in shards if shard.input_file == path]
-        samples, kept = sum(shard.samples for shard in own), sum(shard.kept for shard in own)
-        note = " (in part not readable)" if any(shard.error for shard in own) else ""
+        own = [(item, shard.error) for shard in shards for item in shard.inputs if item.path == path]
+        samples, kept = sum(item.samples for item, _ in own), sum(item.kept for item, _ in own)
+        note = " (in part not readable)" if any(error for _, error in own) else ""
         yield PurePath(path).name + note, licences[path], f"{samples:,}", f"{kept:,}", _share(kept, samples)
     if len(licences) > _SHOWN:
         yield f"and {len(licences) - _SHOWN:,} more, all in manifest.json", "", "", "", ""

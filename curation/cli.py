@@ -40,6 +40,8 @@ from verifier.settings import ENVIRONMENT_PREFIX
 
 _WIDTH = 120
 _LOCAL, _RAY = "local", "ray"
+_ASKED = {"judging": "judged", "scoring": "scored"}
+"""Stage -> what is done in it to a completion."""
 _OK, _TROUBLE, _USAGE = 0, 1, 2
 
 
@@ -354,6 +356,11 @@ def _placement(engine: str, address: str, processes: int | None, opener: Setting
         # A server, and containers, serve one client as well as several, and are not to be started for each.
         judges_apart = not settings.server and settings.sandbox == "local"
         return LocalPlacement(opener, processes=processes, judges_apart=judges_apart)
+    if processes is not None:
+        raise UsageError(
+            "--processes counts processes of this machine, and with --engine ray the cluster says how many there are; "
+            "leave one of them out"
+        )
     try:
         from curation.executors.ray_cluster import RayPlacement  # noqa: PLC0415 - Ray need not be installed
     except ModuleNotFoundError as error:
@@ -382,8 +389,10 @@ def _run(plan: RunPlan, placement: Placement, *, has_costs: bool) -> RunReport:
 
 def _tell(plan: RunPlan, report: RunReport) -> int:
     _console().print(funnel(report.entries, [READ, *(step.name for step in plan.steps)]))
-    if plan.store is not None and report.asked:
-        click.echo(f"{report.asked} completions to be judged, {report.recalled} of them known to the verdict store")
+    for stage, tally in report.tallies.items() if plan.store is not None else ():
+        if tally.asked:
+            asked = f"{tally.asked} completions to be {_ASKED[stage]}"
+            click.echo(f"{asked}, {tally.recalled} of them known to the verdict store")
     lines = troubles(report.entries, report.unfinished, report.stopped)
     _complain(lines)
     return _TROUBLE if lines else _OK

@@ -67,6 +67,9 @@ class CostMeter:
     def advanced(self, count: int) -> None:
         """Costs are those of whole passes."""
 
+    def waits(self, told: str) -> None:
+        """To wait costs nothing."""
+
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:  # noqa: ARG002 - the protocol's
         """Counts what the passes went over; the last shard ends the last pass, before the processes that judge go."""
         self._samples += entry.samples

@@ -19,7 +19,7 @@ A sample that is dropped is not an exception: it is a row with ``drop_step`` and
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class CurationError(Exception):
@@ -64,7 +64,16 @@ class ClusterError(UsageError):
 
 
 class ShardError(CurationError):
-    """One shard cannot be read; the others go on."""
+    """One shard cannot be read; the others go on.
+
+    Args:
+        message: why.
+        files: of a shard of several files, those that cannot be read: path -> why; empty for all of it.
+    """
+
+    def __init__(self, message: str, files: Mapping[str, str] | None = None) -> None:
+        self.files = dict(files or {})
+        super().__init__(message)
 
 
 class RunStoppedError(CurationError):

@@ -8,6 +8,7 @@ FACTS = pl.Schema(
     {
         "id": pl.String,
         "group_id": pl.String,
+        "file": pl.UInt32,
         "input_row": pl.Int64,
         "completion_index": pl.Int32,
         "group": pl.UInt64,
@@ -26,8 +27,9 @@ FACTS = pl.Schema(
         "prompt_near": pl.Binary,
     }
 )
-"""One row a sample, in row order.
+"""One row a sample, in the order of files and rows.
 
+``file`` is the number of the input file among those of the shard, ``input_row`` that of the row in it.
 ``group`` and ``prompt`` are hashes: of all that makes a group, and of the prompt's text alone. ``text_step`` is the
 number of the first text step that would drop the sample (-1: it could not be read), null where none would;
 ``text_value`` is what was measured and ``text_detail`` what was found, as the rule of ``text_reason`` tells it

@@ -38,11 +38,13 @@ class Place:
 
     Args:
         shard: name.
+        path: of the input file, as the run knew it.
         row: of the input file.
         index: of the completion in its row; None for a row without completions.
     """
 
     shard: str
+    path: str
     row: int
     index: int | None
 
@@ -77,35 +79,39 @@ class Lookup:
         self._shards = {entry.name: (number, entry) for number, entry in enumerate(manifest.done)}
 
     def texts(self, places: Iterable[Place]) -> Iterator[tuple[Place, Text]]:
-        """The text of each place, or why it is not to be had; by shard and row, and one frame in memory at a time."""
-        of_shards: dict[str, list[Place]] = {}
+        """The text of each place, or why it is not to be had; as the input has them, one frame in memory at a time."""
+        of_files: dict[tuple[int, int], list[Place]] = {}
         for place in dict.fromkeys(places):
-            of_shards.setdefault(place.shard, []).append(place)
-        for name in sorted(of_shards, key=lambda name: self._shards[name][0]):
-            wanted = sorted(of_shards[name], key=lambda place: (place.row, -1 if place.index is None else place.index))
+            number, entry = self._shards[place.shard]
+            of_files.setdefault((number, entry.paths.index(place.path)), []).append(place)
+        for _, found in sorted(of_files.items()):
+            entry = self._shards[found[0].shard][1]
+            wanted = sorted(found, key=lambda place: (place.row, -1 if place.index is None else place.index))
             told: set[Place] = set()
             missing = ""
             try:
-                for place, text in self._texts(self._shards[name][1], wanted):
+                for place, text in self._texts(entry, wanted):
                     told.add(place)
                     yield place, text
             except _GoneError as error:
                 missing = str(error)
             for place in wanted:
                 if place not in told:
-                    changed = f"{self._shards[name][1].input_file} is not what it was when the run read it"
+                    changed = f"{place.path} is not what it was when the run read it"
                     yield place, Text(missing=missing or changed)
 
     def _texts(self, entry: ShardEntry, places: Sequence[Place]) -> Iterator[tuple[Place, Text]]:
-        """The texts that are there and are those that the run saw."""
+        """The texts of one file that are there and are those that the run saw."""
         rows = sorted({place.row for place in places})
-        first_row, facts = self._facts(entry, rows)
+        number = entry.paths.index(places[0].path)
+        told = entry.inputs[number]
+        first_row, facts = self._facts(entry, number, rows)
         recipe, steps = self._recipe
-        source = self._source(entry, recipe)
-        first, _, stop = entry.input_part.partition("-")
+        source = self._source(told.path, recipe)
+        first, _, stop = told.part.partition("-")
         shard = Shard(name=entry.name, source=source, first=int(first), stop=None if stop == str(None) else int(stop))
         # Where its first row is known, the file need not be counted.
-        content = Content(sha256=entry.input_sha256, rows_before=(first_row,))
+        content = Content(sha256=told.sha256, rows_before=(first_row,))
         wanted = {(place.row, place.index): place for place in places}
         try:
             reader = open_shard(shard, recipe, steps, content)
@@ -124,14 +130,14 @@ class Lookup:
                         if place is not None:
                             yield place, _text(row)
         except ShardError as error:
-            raise _GoneError(f"{entry.input_file}: {error}") from error
+            raise _GoneError(f"{told.path}: {error}") from error
         except UsageError:
             # Other columns than before: another file stands under the name.
             return
 
-    def _facts(self, entry: ShardEntry, rows: Sequence[int]) -> tuple[int, pl.DataFrame]:
-        """The first row of a shard, and what the run knew of some of its rows."""
-        facts = pl.scan_parquet(facts_file(self._directory, entry.name))
+    def _facts(self, entry: ShardEntry, number: int, rows: Sequence[int]) -> tuple[int, pl.DataFrame]:
+        """The first row of a file in its shard, and what the run knew of some of its rows."""
+        facts = pl.scan_parquet(facts_file(self._directory, entry.name)).filter(pl.col("file") == number)
         try:
             first_row = facts.select(pl.col("input_row").first()).collect().item()
             wanted = facts.filter(pl.col("input_row").is_in(rows)).select(*_PLACE, *_SEEN).collect()
@@ -149,8 +155,7 @@ class Lookup:
         except UsageError as error:
             raise _GoneError(f"the recipe of the run cannot be used: {error}") from error
 
-    def _source(self, entry: ShardEntry, recipe: Recipe) -> Source:
-        path = entry.input_file
+    def _source(self, path: str, recipe: Recipe) -> Source:
         if "://" in path:
             return Source(path=path, options=recipe.storage)
         folders = [Path(), *self._directory.resolve().parents]

@@ -51,33 +51,80 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputEntry:
+    """What became of one file of a shard, or of one part of a file.
+
+    Args:
+        part: which part of the file.
+        samples: completions, and one for each row that had none.
+    """
+
+    path: str
+    part: str
+    sha256: str
+    rows: int = 0
+    samples: int = 0
+    kept: int = 0
+    rejected: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEntry:
     """What became of one shard.
 
     Args:
-        input_part: which part of its file it is.
         key: what the outputs depend on; a shard with another key is done again.
+        inputs: its files, or the part of a file that it is.
         error: why the shard could not be read; empty where it was done.
-        samples: completions, and one for each row that had none.
         dropped: step -> reason -> samples rejected.
         failures: step -> reason -> samples that could not be judged.
         outputs: folder -> file; a folder that got no sample has none.
     """
 
     name: str
-    input_file: str
-    input_part: str
-    input_sha256: str
     key: str
+    inputs: tuple[InputEntry, ...]
     error: str = ""
-    rows: int = 0
-    samples: int = 0
-    kept: int = 0
-    rejected: int = 0
-    failed: int = 0
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     outputs: Mapping[str, Output] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """Of its files."""
+        return [item.path for item in self.inputs]
+
+    @property
+    def where(self) -> str:
+        """The same for messages."""
+        first, *more = self.paths
+        return f"{first} and {len(more)} more" if more else first
+
+    @property
+    def rows(self) -> int:
+        """Of all its files; the other counts likewise."""
+        return sum(item.rows for item in self.inputs)
+
+    @property
+    def samples(self) -> int:
+        """Completions, and one for each row that had none."""
+        return sum(item.samples for item in self.inputs)
+
+    @property
+    def kept(self) -> int:
+        """Samples that were kept."""
+        return sum(item.kept for item in self.inputs)
+
+    @property
+    def rejected(self) -> int:
+        """Samples that were dropped."""
+        return sum(item.rejected for item in self.inputs)
+
+    @property
+    def failed(self) -> int:
+        """Samples that could not be judged."""
+        return sum(item.failed for item in self.inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +198,8 @@ class Directory:
 
     def entry(self, name: str) -> ShardEntry | None:
         """The entry of a shard whose outputs stand as it says; None where there is no such."""
-        try:
-            entry = entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+        entry = self._entry(name)
+        if entry is None:
             return None
         for kind in DROPPED_KINDS:
             output = entry.outputs.get(kind)
@@ -162,6 +208,12 @@ class Directory:
             if output is not None and not self._stands(kind, name, output):
                 return None
         return entry
+
+    def _entry(self, name: str) -> ShardEntry | None:
+        try:
+            return entry_from_fields(json.loads((self.path / _ENTRIES / f"{name}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def data_entry(self, name: str) -> DataEntry | None:
         """The entry of a file of kept samples that stands as it says; None where there is no such."""
@@ -234,20 +286,12 @@ class Directory:
         """Writes ``manifest.json``."""
         _write(self.path / MANIFEST, _json(text))
 
-    def refuse_strangers(self, shards: Sequence[Shard]) -> None:
-        """Refuses a directory with results of files that are not of this run.
-
-        One that could not be read left none, and one that is cut in another way than before is read anew: what is
-        there of both is forgotten.
-
-        Raises:
-            OutputError: naming them; to mix them in would make the manifest untrue.
-        """
-        outdated = self.check_strangers(shards)
-        for name in outdated:
-            self.forget(name)
-            for kind in DROPPED_KINDS:
-                self.output(kind, name).unlink(missing_ok=True)
+    def discard(self, name: str) -> None:
+        """Takes away the account of a shard that is none any more; its entry at the last, as a kill leaves the rest."""
+        self.forget_manifest()
+        for kind in DROPPED_KINDS:
+            self.output(kind, name).unlink(missing_ok=True)
+        self.forget(name)
 
     def check_strangers(self, shards: Sequence[Shard]) -> list[str]:
         """The shards of earlier runs that this one reads anew under other names; changes nothing.
@@ -256,17 +300,18 @@ class Directory:
             OutputError: there are results of files that are not of this run; names them.
         """
         names = {shard.name for shard in shards}
-        paths = {shard.path for shard in shards}
+        paths = {path for shard in shards for path in shard.paths}
         outdated: list[str] = []
         strangers: dict[str, None] = {}
         for name in sorted(file.stem for file in (self.path / _ENTRIES).glob("*.json")):
             if name in names:
                 continue
-            entry = self.entry(name)
-            if entry is not None and (entry.error or entry.input_file in paths):
-                outdated.append(name)
+            entry = self._entry(name)
+            gone = [name] if entry is None else [path for path in entry.paths if path not in paths]
+            if gone and (entry is None or not entry.error):
+                strangers |= dict.fromkeys(gone)
             else:
-                strangers[entry.input_file if entry is not None else name] = None
+                outdated.append(name)
         if strangers:
             listed = ", ".join(list(strangers)[:5]) + (", ..." if len(strangers) > len(list(strangers)[:5]) else "")
             raise OutputError(
@@ -374,8 +419,12 @@ def entry_from_fields(fields: Mapping[str, object]) -> ShardEntry:
     failures = fields["failures"]
     if not isinstance(failures, dict) or not all(isinstance(reasons, dict) for reasons in failures.values()):
         raise TypeError("failures")  # earlier versions counted them by reason alone
+    inputs = fields["inputs"]
+    if not isinstance(inputs, list) or not inputs:
+        raise TypeError("inputs")
     made = {kind: Output(**output) for kind, output in outputs.items()}
-    return ShardEntry(**{**fields, "outputs": made})  # type: ignore[arg-type]
+    read = tuple(InputEntry(**item) for item in inputs)
+    return ShardEntry(**{**fields, "inputs": read, "outputs": made})  # type: ignore[arg-type]
 
 
 def data_entry_from_fields(fields: Mapping[str, object]) -> DataEntry:

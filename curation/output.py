@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -53,19 +55,19 @@ DROPPED = pa.schema(
 """Columns of ``rejected/`` and ``failed/``: no texts, which stand in the input at the place that is named."""
 
 
-def kept_table(samples: pl.DataFrame, *, input_file: str) -> pa.Table:
+def kept_table(samples: pl.DataFrame, *, paths: Sequence[str]) -> pa.Table:
     """Kept samples as they are written.
 
     Args:
         samples: columns of ``SAMPLES``, ``reward`` and ``verdicts``; and ``pack`` where samples are packed.
-        input_file: path of their shard, for lineage.
+        paths: of the input files of their shard, for lineage.
     """
     answers = pl.col("answers").list
     # Several gold answers share the one text column a line each; an answer itself has no line break.
     answer = pl.when(pl.col("answers").is_not_null()).then(answers.join("\n")).alias("answer")
     schema = KEPT.append(PACK) if "pack" in samples.columns else KEPT
     names = [name for name in schema.names if name != _MESSAGES]
-    frame = samples.with_columns(answer, pl.lit(input_file).alias("input_file")).select(names)
+    frame = samples.with_columns(answer, file_names(samples["file"], paths)).select(names)
     table = table_of(frame, schema.remove(schema.get_field_index(_MESSAGES)))
     return table.add_column(schema.get_field_index(_MESSAGES), schema.field(_MESSAGES), _with_reply(samples))
 
@@ -88,6 +90,11 @@ def _with_reply(samples: pl.DataFrame) -> pa.Array:
     placed = pl.concat([turns, replies])[order.tolist()].to_struct()
     offsets = pa.array(np.concatenate(([0], ends)), pa.int32())
     return pa.ListArray.from_arrays(offsets, placed.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_TURN))
+
+
+def file_names(files: pl.Series, paths: Sequence[str]) -> pl.Series:
+    """The column ``input_file`` of samples, by the number of their file in the shard."""
+    return pl.Series("input_file", paths, dtype=pl.String).gather(files)
 
 
 def table_of(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -47,7 +47,7 @@ class FileGroup:
         is_list: whether a row holds a list of completions; else it holds one.
         files: how many.
         first: path of the first.
-        shards: that they are cut into.
+        shards: that they stand in.
         rows: of all.
         is_counted: whether rows were counted.
         bytes: of all.

@@ -34,7 +34,7 @@ from curation.ordering import order_findings
 from curation.plan import FileGroup, Level, Outlook, Plan, StepPlan, Unjudged
 from curation.recipe import Recipe, read_recipe
 from curation.sampling import FileSurvey, Sample, draw_sample, survey_files
-from curation.shards import named_shards
+from curation.shards import Shard, named_shards
 from curation.sources import Source, find_sources
 from curation.steps import find_steps
 from curation.steps.base import GroupStep, Step
@@ -181,17 +181,19 @@ def file_groups(surveys: Sequence[FileSurvey]) -> list[FileGroup]:
             groups.setdefault(repr((survey.layout.schema, parts_of(survey.layout), survey.layout.is_list)), []).append(
                 survey
             )
-    return [_file_group(group, group[0].layout) for group in groups.values() if group[0].layout is not None]
+    shards = named_shards([(survey.source, survey.ranges) for survey in surveys])
+    return [_file_group(group, group[0].layout, shards) for group in groups.values() if group[0].layout is not None]
 
 
-def _file_group(group: Sequence[FileSurvey], layout: Layout) -> FileGroup:
+def _file_group(group: Sequence[FileSurvey], layout: Layout, shards: Sequence[Shard]) -> FileGroup:
+    paths = {survey.source.path for survey in group}
     return FileGroup(
         schema=layout.schema,
         parts=parts_of(layout),
         is_list=layout.is_list,
         files=len(group),
         first=group[0].source.path,
-        shards=sum(len(survey.ranges) for survey in group),
+        shards=sum(not paths.isdisjoint(shard.paths) for shard in shards),
         rows=sum(survey.rows for survey in group),
         is_counted=all(survey.is_counted for survey in group),
         bytes=sum(survey.bytes for survey in group),
@@ -333,7 +335,7 @@ def _look_at(plan: Plan, recipe: Recipe, steps: tuple[Step, ...], sample: Sample
         )
         for one in plan.steps
     ]
-    plan.funnel = replace(trial.entry, rows=len(sample.places))
+    plan.funnel = trial.entry
     domains = estimate_domains(sample, trial, steps)
     kept = estimate_kept(sample, trial, domains)
     plan.outlook = Outlook(

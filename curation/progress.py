@@ -23,14 +23,20 @@ class ShardProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=0)
+        self._stage = ""
 
     def stage_started(self, stage: str, total: int) -> None:
         """Begins a bar."""
+        self._stage = stage
         self._progress.reset(self._task, description=stage, total=total)
 
     def advanced(self, count: int) -> None:
         """Moves on."""
         self._progress.advance(self._task, count)
+
+    def waits(self, told: str) -> None:
+        """Says so in the place of the pass's name."""
+        self._progress.update(self._task, description=f"{self._stage}: {told}" if told else self._stage)
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         """Told by the count."""

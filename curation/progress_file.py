@@ -34,6 +34,7 @@ class Progress:
         stage_began: when the pass began.
         told: when this was written.
         error: of the last shard that could not be read, or why the run stopped; empty where there is none.
+        waits: what a judge model is waited for that asks to wait; empty for nothing.
     """
 
     stage: str = ""
@@ -44,6 +45,7 @@ class Progress:
     stage_began: float = 0.0
     told: float = 0.0
     error: str = ""
+    waits: str = ""
 
     @property
     def rate(self) -> float:
@@ -84,6 +86,7 @@ class ProgressFile:
             shards=self._progress.shards or total,
             began=self._progress.began or now,
             stage_began=now,
+            waits="",
         )
         self._has_begun = True
         self._write()
@@ -94,10 +97,17 @@ class ProgressFile:
         if time.monotonic() >= self._next:
             self._write()
 
+    def waits(self, told: str) -> None:
+        """Written at once where it is news, and else when its time has come."""
+        is_news = bool(told) != bool(self._progress.waits)
+        self._progress = replace(self._progress, waits=told)
+        if is_news or time.monotonic() >= self._next:
+            self._write()
+
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:  # noqa: ARG002 - the protocol's
         """Keeps the error of a shard that failed."""
         if entry.error:
-            self._progress = replace(self._progress, error=f"{entry.input_file}: {entry.error}")
+            self._progress = replace(self._progress, error=f"{entry.where}: {entry.error}")
 
     def stopped(self, reason: str) -> None:
         """Says why the run stopped early; what was written stays, as the run is to go on."""
@@ -153,6 +163,11 @@ class Observers:
         """Tells each."""
         for observer in self._observers:
             observer.advanced(count)
+
+    def waits(self, told: str) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.waits(told)
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         """Tells each."""

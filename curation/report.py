@@ -60,7 +60,7 @@ def _share(count: int, whole: int) -> str:
 
 def troubles(entries: Sequence[ShardEntry], unfinished: Sequence[str], stopped: str) -> list[str]:
     """What went wrong and what to do, a line each; empty where all is well."""
-    lines = [f"shard {entry.input_file} failed: {entry.error}" for entry in entries if entry.error]
+    lines = [f"shard {entry.where} failed: {entry.error}" for entry in entries if entry.error]
     if lines:
         lines = _cut(lines)
         lines.append("the other shards are done; mend or remove these and run again")

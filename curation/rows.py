@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -30,6 +31,7 @@ VERDICT = pl.Struct({"verifier": pl.String, "outcome": pl.String, "score": pl.Fl
 
 SAMPLES = pl.Schema(
     [
+        ("file", pl.UInt32()),
         ("input_row", pl.Int64()),
         ("completion_index", pl.Int32()),
         ("id", pl.String()),
@@ -47,12 +49,30 @@ SAMPLES = pl.Schema(
         ("trouble", pl.String()),
     ]
 )
-"""Columns of a frame of samples. ``messages`` is the prompt alone; ``group_key`` is equal for samples of one group."""
+"""Columns of a frame of samples. ``messages`` is the prompt alone; ``group_key`` is equal for samples of one group;
+``file`` is the number of the input file among those of the shard."""
 
 _FIELD = "field:"
 _LANGUAGE = "program_language"
 _OPTIONAL = ("answer", "tests", "domain", "language", "source", "score", "id", "group_id")
 _CODE_DOMAINS = ("code", "coding", "program")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Rows that follow one another in a file.
+
+    Args:
+        rows: how many.
+        first_row: number of the first in its file.
+        tag: of the file, for ids where the rows have none.
+        file: number of the file in its shard.
+    """
+
+    rows: int
+    first_row: int
+    tag: str
+    file: int = 0
 
 
 def samples_from_rows(
@@ -63,18 +83,35 @@ def samples_from_rows(
     tag: str,
     troubles: Mapping[str, Sequence[int]] | None = None,
 ) -> pl.DataFrame:
-    """The samples of some rows, in row order; columns of ``SAMPLES``.
+    """The samples of some rows of one file, in row order; columns of ``SAMPLES``.
 
     Args:
         batch: rows as pyarrow read them, unchecked, or as polars did, of the same types and checked.
-        layout: of the shard.
+        layout: of the file.
         first_row: number of the first row in its file.
         tag: of the input file, for ids where the rows have none.
         troubles: reason -> rows of the batch that could not be read.
     """
+    stretch = Stretch(rows=len(batch), first_row=first_row, tag=tag)
+    return samples_from_stretches(batch, layout, [stretch], troubles or {})
+
+
+def samples_from_stretches(
+    batch: pa.RecordBatch | pl.DataFrame,
+    layout: Layout,
+    stretches: Sequence[Stretch],
+    troubles: Mapping[str, Sequence[int]],
+) -> pl.DataFrame:
+    """The same of rows of several files.
+
+    Args:
+        batch: their rows, one file after the other.
+        layout: of all of them.
+        stretches: where the rows stand.
+        troubles: reason -> rows of the batch that could not be read.
+    """
     rows = _parts(_checked(batch, layout), layout)
-    rows = rows.with_columns(_row_troubles(len(batch), troubles or {}))
-    rows = rows.with_row_index("input_row", offset=first_row).with_columns(pl.col("input_row").cast(pl.Int64))
+    rows = rows.with_columns(_row_troubles(len(batch), troubles), *_places(stretches))
     if layout.has_markup:
         rows = with_think_tags(rows, "completions")
     rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows, layout), *_texts(rows))
@@ -82,11 +119,22 @@ def samples_from_rows(
     rows = rows.with_columns(_group_keys(rows))
     rows = _exploded(rows) if layout.is_list else rows.with_columns(_only_index(layout))
     rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
-    rows = rows.with_columns(_trouble(), *_ids(layout, tag))
+    rows = rows.with_columns(_trouble(), *_ids(layout))
     rows = rows.with_columns(
         group_id=pl.coalesce("group_id", pl.col("given_id") if layout.is_list else pl.lit(None), "group_key")
     )
     return rows.select([pl.col(name).cast(dtype) for name, dtype in SAMPLES.items()])
+
+
+def _places(stretches: Sequence[Stretch]) -> Iterable[pl.Series]:
+    sizes = [stretch.rows for stretch in stretches]
+    owners = np.repeat(np.arange(len(stretches)), sizes)
+    in_stretch = np.arange(len(owners)) - np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
+    return [
+        pl.Series("file", [stretch.file for stretch in stretches], dtype=pl.UInt32).gather(owners),
+        pl.Series("input_row", np.array([stretch.first_row for stretch in stretches])[owners] + in_stretch),
+        pl.Series("tag", [stretch.tag for stretch in stretches]).gather(owners),
+    ]
 
 
 def _checked(batch: pa.RecordBatch | pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -318,8 +366,8 @@ def _trouble() -> pl.Expr:
     )
 
 
-def _ids(layout: Layout, tag: str) -> Iterable[pl.Expr]:
-    place = pl.format("{}-{}", pl.lit(tag), "input_row")
+def _ids(layout: Layout) -> Iterable[pl.Expr]:
+    place = pl.format("{}-{}", "tag", "input_row")
     base = pl.coalesce(pl.col("id"), place)
     if not layout.is_list:
         return [base.alias("id"), pl.col("id").alias("given_id")]

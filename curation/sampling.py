@@ -22,7 +22,7 @@ from fsspec.compression import compr
 
 from curation.columns import Layout, find_layout
 from curation.errors import InputError, ShardError
-from curation.executors.tasks import open_shard
+from curation.executors.tasks import open_shard, opened
 from curation.recipe import Recipe
 from curation.rows import SAMPLES
 from curation.shards import (
@@ -55,7 +55,7 @@ _KEPT_FOOTER_BYTES = 32 << 20
 
 _KEY, _PART = "key_", "part_"
 _PROMPT = pl.col("group_key")
-_ROW = pl.format("{}:{}", _PART, "input_row")
+_ROW = pl.format("{}:{}:{}", _PART, "file", "input_row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,22 +269,23 @@ def draw_sample(
     Raises:
         ShardError: a file is damaged.
     """
-    parts = [part for file in files for part in _parts(file)]
     in_all = sum(file.rows for file in files)
     is_small = sum(file.text_bytes for file in files) <= _WHOLE_BYTES and all(file.is_counted for file in files)
     drawn = _Drawn()
     if is_small:
-        _draw_prompts(parts, recipe, steps, drawn, completions=completions, key=_PROMPT if by_prompt else _ROW)
+        _draw_prompts(files, recipe, steps, drawn, completions=completions, key=_PROMPT if by_prompt else _ROW)
     else:
-        _draw_runs(parts, recipe, steps, completions, drawn)
-    frames = [pl.DataFrame(schema=SAMPLES), *(frame for _, frame in drawn.taken)]
+        _draw_runs([part for file in files for part in _parts(file)], recipe, steps, completions, drawn)
     places: list[Place] = []
-    numbered = [frames[0]]
-    for part, frame in drawn.taken:
-        rows = frame["input_row"].unique(maintain_order=True)
-        numbers = pl.int_range(len(places), len(places) + len(rows), eager=True)
-        places += [Place(path=part.shard.path, row=row, after_byte=part.after_byte) for row in rows]
-        numbered.append(frame.with_columns(pl.col("input_row").replace_strict(rows, numbers, return_dtype=pl.Int64)))
+    numbered = [pl.DataFrame(schema=SAMPLES)]
+    for taken in drawn.taken:
+        row = pl.struct("file", "input_row")
+        number = len(places) + row.rle_id().cast(pl.Int64)
+        numbered.append(taken.samples.with_columns(pl.lit(0, pl.UInt32).alias("file"), number.alias("input_row")))
+        places += [
+            Place(path=taken.paths[file], row=row, after_byte=taken.after_byte)
+            for file, row in taken.samples.select("file", "input_row").unique(maintain_order=True).iter_rows()
+        ]
     samples = pl.concat(numbered)
     clusters = np.array(drawn.clusters, np.int64)
     return Sample(
@@ -332,9 +333,18 @@ def _is_scattered(files: Sequence[FileSurvey], samples: pl.DataFrame, clusters: 
     return bool((apart["cluster"] > 1).any() or (has_ids and (apart["len"] == 1).all()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """Samples of a shard, and the paths of its files."""
+
+    paths: Sequence[str]
+    samples: pl.DataFrame
+    after_byte: int = 0
+
+
 @dataclass(slots=True)
 class _Drawn:
-    taken: list[tuple[_Part, pl.DataFrame]] = field(default_factory=list)
+    taken: list[_Taken] = field(default_factory=list)
     clusters: list[int] = field(default_factory=list)
     taken_to: dict[int, int] = field(default_factory=dict)
     read_s: float = 0.0
@@ -361,20 +371,22 @@ def _parts(file: FileSurvey) -> Iterator[_Part]:
 
 
 def _draw_prompts(
-    parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], drawn: _Drawn, *, completions: int, key: pl.Expr
+    files: Sequence[FileSurvey], recipe: Recipe, steps: Sequence[Step], drawn: _Drawn, *, completions: int, key: pl.Expr
 ) -> None:
     """Of each k prompts (or rows) in the order of their first rows one, with all its rows wherever they lie."""
+    shards = named_shards([(file.source, file.ranges) for file in files])
+    contents = {file.source.path: file.content for file in files}
 
-    def keyed(number: int, part: _Part) -> Iterator[pl.DataFrame]:
-        for frame in open_shard(part.shard, recipe, steps, part.survey.content).frames():
+    def keyed(number: int, shard: Shard) -> Iterator[pl.DataFrame]:
+        for frame in opened(shard, recipe, steps, [contents[path] for path in shard.paths]).frames():
             yield frame.with_columns(pl.lit(number, pl.Int64).alias(_PART)).with_columns(key.alias(_KEY))
 
     began = time.perf_counter()
     keys = [pl.DataFrame(schema={_KEY: pl.String, _PART: pl.Int64})]
-    for number, part in enumerate(parts):
-        for frame in keyed(number, part):
+    for number, shard in enumerate(shards):
+        for frame in keyed(number, shard):
             keys.append(frame.select(_KEY, _PART))
-            drawn.rows_read += frame["input_row"].n_unique()
+            drawn.rows_read += frame.select("file", "input_row").n_unique()
     drawn.read_s = time.perf_counter() - began
     all_keys = pl.concat(keys)
     groups = all_keys.group_by(_KEY, maintain_order=True).len()
@@ -384,8 +396,8 @@ def _draw_prompts(
     numbers = {key: number for number, key in enumerate(picked[_KEY])}
     is_picked = pl.col(_KEY).is_in(list(numbers))
     for number in sorted(all_keys.filter(is_picked)[_PART].unique()):
-        found = pl.concat([frame.filter(is_picked) for frame in keyed(number, parts[number])])
-        drawn.taken.append((parts[number], found.drop(_KEY, _PART)))
+        found = pl.concat([frame.filter(is_picked) for frame in keyed(number, shards[number])])
+        drawn.taken.append(_Taken(paths=shards[number].paths, samples=found.drop(_KEY, _PART)))
         drawn.clusters += [numbers[name] for name in found[_KEY]]
 
 
@@ -421,7 +433,8 @@ def _draw_runs(parts: Sequence[_Part], recipe: Recipe, steps: Sequence[Step], co
         found, owner = run(position, (number + 1) * completions // runs - number * completions // runs)
         if found.height:
             drawn.taken_to[owner] = int(found["input_row"].item(-1)) + 1
-            drawn.taken.append((parts[owner], found))
+            part = parts[owner]
+            drawn.taken.append(_Taken(paths=part.shard.paths, samples=found, after_byte=part.after_byte))
             drawn.clusters += [number] * found.height
 
 

@@ -1,8 +1,9 @@
 """Shards: parts of input files of bounded size, and their rows as frames of samples in bounded memory.
 
-A shard is a range of row groups of a Parquet file, or a range of bytes of a file of JSON lines. It is the unit of
-work: it is done whole or not at all. A file that cannot be cut (a single row group, compressed lines) is one shard,
-and is streamed all the same. Groups reach over shards: what belongs together is decided on all of them at once.
+A shard is a range of row groups of a Parquet file, or a range of bytes of a file of JSON lines; or, where there are
+many small files, some that follow one another, as each piece of work costs more than they do. It is the unit of work:
+it is done whole or not at all. A file that cannot be cut (a single row group, compressed lines) is one shard, and is
+streamed all the same. Groups reach over shards: what belongs together is decided on all of them at once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import polars as pl
 import pyarrow as pa
@@ -24,8 +25,11 @@ from curation.arrow import plain_type
 from curation.columns import Layout, RowFormat, find_layout
 from curation.errors import ShardError
 from curation.jsonl import batch_of, json_schema, read_lines
-from curation.rows import samples_from_rows
+from curation.rows import Stretch, samples_from_rows, samples_from_stretches
 from curation.sources import PARQUET, READ_ERRORS, Content, Source
+
+T = TypeVar("T")
+Rows = TypeVar("Rows", pa.RecordBatch, pa.RecordBatch | pl.DataFrame)
 
 _SHARD_BYTES = 128 << 20
 _BATCH_BYTES = 16 << 20
@@ -34,9 +38,18 @@ _GROUP_BYTES = 24 << 20
 _FOOTER_BYTES = 256 << 10
 _BUFFER_BYTES = 1 << 20
 _NAME_DIGITS = 5
+_CHANGED = "the file changed while it was read; run again"
 
 CUT_BYTES = 64 << 20
 """Length of the parts of plain JSON lines."""
+
+SMALL_BYTES = 1 << 20
+"""Of a file that may share a shard with others."""
+FEW_FILES = 64
+"""Fewer small files have a shard each."""
+GATHERED_FILES = 128
+"""That a shard holds at most, as all of them are open at once."""
+_GATHERED_BYTES = 16 << 20
 
 Range = tuple[int, int | None]
 """First and stop of a shard of a file; the last has no stop."""
@@ -46,24 +59,35 @@ UNCUT: tuple[Range, ...] = ((0, None),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A part of an input file.
+    """A part of an input file, or several small files.
 
     Args:
         name: of its outputs; unique in the run.
-        source: the file.
+        source: the file, or the first of them.
         first: its first row group, or the byte at which it begins.
         stop: the row group or byte at which the next begins; None for all that is left.
+        further: the other files; each of them is whole.
     """
 
     name: str
     source: Source
     first: int = 0
     stop: int | None = None
+    further: tuple[Source, ...] = ()
 
     @property
-    def path(self) -> str:
-        """Of the file, as it stands in the lineage of each sample."""
-        return self.source.path
+    def sources(self) -> tuple[Source, ...]:
+        """All files."""
+        return (self.source, *self.further)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of the files, as they stand in the lineage of each sample."""
+        return tuple(source.path for source in self.sources)
+
+    def of(self, sources: Sequence[Source]) -> Shard:
+        """The shard without its other files."""
+        return replace(self, source=sources[0], further=tuple(sources[1:]))
 
     @property
     def part(self) -> str:
@@ -84,17 +108,51 @@ def cut_into_shards(sources: Sequence[Source]) -> tuple[Shard, ...]:
 
 def named_shards(files: Sequence[tuple[Source, Sequence[Range]]]) -> tuple[Shard, ...]:
     """The shards of some files, each with the ranges that it is cut into."""
-    parts: list[tuple[Source, int, int | None, int, bool]] = []
-    for source, ranges in files:
-        parts += [(source, first, stop, number, len(ranges) > 1) for number, (first, stop) in enumerate(ranges)]
-    names = [
-        f"{source.stem}-{number:0{_NAME_DIGITS}d}" if is_cut else source.stem for source, _, _, number, is_cut in parts
-    ]
-    uses = Counter(names)
-    return tuple(
-        Shard(name=name if uses[name] == 1 else f"{name}-{_digest(source.path)}", source=source, first=first, stop=stop)
-        for name, (source, first, stop, _, _) in zip(names, parts, strict=True)
-    )
+    shards: list[Shard] = []
+    for sources in _gathered(files):
+        (source, ranges), further = sources[0], tuple(source for source, _ in sources[1:])
+        for number, (first, stop) in enumerate(ranges):
+            name = f"{source.stem}-{number:0{_NAME_DIGITS}d}" if len(ranges) > 1 else source.stem
+            name += f"-and-{len(further)}-more" if further else ""
+            shards.append(Shard(name=name, source=source, first=first, stop=stop, further=further))
+    uses = Counter(shard.name for shard in shards)
+    return tuple(shard if uses[shard.name] == 1 else renamed(shard) for shard in shards)
+
+
+def renamed(shard: Shard) -> Shard:
+    """The shard under a name that no shard of another file has."""
+    return replace(shard, name=f"{shard.name}-{_digest(shard.source.path)}")
+
+
+def _gathered(
+    files: Sequence[tuple[Source, Sequence[Range]]],
+) -> Iterator[Sequence[tuple[Source, Sequence[Range]]]]:
+    """Files that are to share a shard together, and each of the others alone; in their order."""
+    sizes = [_small_size(source) if len(ranges) == 1 else None for source, ranges in files]
+    is_many = sum(size is not None for size in sizes) >= FEW_FILES
+    held: list[tuple[Source, Sequence[Range]]] = []
+    held_bytes = 0
+    for file, size in zip(files, sizes, strict=True):
+        fits = size is not None and len(held) < GATHERED_FILES and held_bytes + size <= _GATHERED_BYTES
+        if held and not (is_many and fits):
+            yield held
+            held, held_bytes = [], 0
+        if is_many and size is not None:
+            held.append(file)
+            held_bytes += size
+        else:
+            yield [file]
+    if held:
+        yield held
+
+
+def _small_size(source: Source) -> int | None:
+    """Bytes of a small file; None of another, and of one that cannot be asked."""
+    try:
+        size = source.size()
+    except READ_ERRORS:
+        return None
+    return size if size <= SMALL_BYTES else None
 
 
 def _digest(path: str) -> str:
@@ -182,6 +240,7 @@ class ShardReader:
         rows: how the tests of a row are read; None for the product's own JSON.
         schema: name of ``curation.schemas``, as the recipe says; empty to recognise it.
         rewrite: applied to each frame as it is read.
+        like: reader of a file whose columns this one may share, which are then not sought again.
     """
 
     def __init__(
@@ -193,17 +252,29 @@ class ShardReader:
         rows: RowFormat | None = None,
         schema: str = "",
         rewrite: Callable[[pl.DataFrame], pl.DataFrame],
+        like: ShardReader | None = None,
     ) -> None:
         self._shard = shard
-        self._tag = content.sha256[:16]
+        self.tag = content.sha256[:16]
         self._rewrite = rewrite
         source = shard.source
         try:
             self._state = source.state()
+            # What was decided on the file as it was is not true of another one.
+            if content.state not in ("", self._state):
+                raise ShardError(_CHANGED)
             self._file = _ParquetPart(shard, content.footer) if source.format == PARQUET else _LinesPart(shard, content)
-            self.layout: Layout = find_layout(self._file.schema, mapping, path=shard.path, rows=rows, named=schema)
+            if like is not None and self.schema.equals(like.schema):
+                self.layout: Layout = like.layout
+            else:
+                self.layout = find_layout(self.schema, mapping, path=source.path, rows=rows, named=schema)
         except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, source)) from error
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the file."""
+        return self._file.schema
 
     @property
     def rows(self) -> int | None:
@@ -220,15 +291,22 @@ class ShardReader:
         Raises:
             ShardError: the file is damaged, or changed since it was opened.
         """
+        for batch, first_row, troubles in self._checked(self._file.batches(self.layout.names, first, stop)):
+            samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self.tag, troubles=troubles)
+            yield self._rewrite(samples)
+
+    def batches(self) -> Iterator[_ArrowBatch]:
+        """The rows as they stand in the file; see ``frames``."""
+        return self._checked(self._file.arrow_batches(self.layout.names))
+
+    def _checked(self, batches: Iterator[T]) -> Iterator[T]:
         try:
-            for batch, first_row, troubles in self._file.batches(self.layout.names, first, stop):
-                samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self._tag, troubles=troubles)
-                yield self._rewrite(samples)
+            yield from batches
             is_changed = self._shard.source.state() != self._state
         except (*READ_ERRORS, pa.ArrowException) as error:
             raise ShardError(_message(error, self._shard.source)) from error
         if is_changed:
-            raise ShardError("the file changed while it was read; run again")
+            raise ShardError(_CHANGED)
 
     def ranges(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """First and stop of the ranges to ask ``frames`` for, where some rows are wanted alone.
@@ -237,6 +315,104 @@ class ShardReader:
             rows: ascending.
         """
         return self._file.ranges(rows)
+
+
+class GatheredReader:
+    """The samples of a shard of several files.
+
+    Args:
+        shard: it.
+        contents: what is known of each file.
+        open_one: opens a file, as a shard of its own.
+        rewrite: applied to each frame as it is read.
+
+    Raises:
+        ShardError: some of the files cannot be read; names all of them.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        contents: Sequence[Content],
+        *,
+        open_one: Callable[[Shard, Content, ShardReader | None], ShardReader],
+        rewrite: Callable[[pl.DataFrame], pl.DataFrame],
+    ) -> None:
+        self._rewrite = rewrite
+        self._readers: list[ShardReader] = []
+        self._paths = shard.paths
+        errors: dict[str, str] = {}
+        for source, content in zip(shard.sources, contents, strict=True):
+            like = self._readers[-1] if self._readers else None
+            try:
+                self._readers.append(open_one(shard.of([source]), content, like))
+            except ShardError as error:
+                errors[source.path] = str(error)
+        if errors:
+            raise ShardError(next(iter(errors.values())), errors)
+
+    @property
+    def rows(self) -> int | None:
+        """How many the files hold; None where they were not counted."""
+        counts = [reader.rows for reader in self._readers]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Frames of ``SAMPLES``, in the order of files and rows; those of like columns hold rows of many files.
+
+        Raises:
+            ShardError: a file is damaged, or changed since it was opened; names it.
+        """
+        held = _Held()
+        for number, (reader, path) in enumerate(zip(self._readers, self._paths, strict=True)):
+            try:
+                for batch in reader.batches():
+                    if held.batches and not held.takes(reader.layout, batch[0]):
+                        yield self._rewrite(held.samples())
+                        held = _Held()
+                    held.add(number, reader, batch)
+            except ShardError as error:
+                raise ShardError(str(error), {path: str(error)}) from error
+        if held.batches:
+            yield self._rewrite(held.samples())
+
+
+class _Held:
+    """Rows of several files on their way into one frame."""
+
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
+        self._layout: Layout | None = None
+        self._stretches: list[Stretch] = []
+        self._troubles: dict[str, list[int]] = {}
+        self._rows = self._bytes = 0
+
+    def takes(self, layout: Layout, batch: pa.RecordBatch) -> bool:
+        """Whether there is room for these rows, and they are read alike."""
+        return (
+            layout is self._layout
+            and batch.schema.equals(self.batches[0].schema)
+            and self._rows + batch.num_rows <= _BATCH_ROWS
+            and self._bytes + batch.nbytes <= _BATCH_BYTES
+        )
+
+    def add(self, number: int, reader: ShardReader, read: _ArrowBatch) -> None:
+        """Takes rows of a file."""
+        batch, first_row, troubles = read
+        for reason, rows in troubles.items():
+            self._troubles.setdefault(reason, []).extend(self._rows + row for row in rows)
+        self._layout = reader.layout
+        self._stretches.append(Stretch(rows=batch.num_rows, first_row=first_row, tag=reader.tag, file=number))
+        self.batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+
+    def samples(self) -> pl.DataFrame:
+        """The samples of all of them."""
+        if self._layout is None:
+            raise ValueError("no rows were taken")
+        batch = self.batches[0] if len(self.batches) == 1 else pa.concat_batches(self.batches)
+        return samples_from_stretches(batch, self._layout, self._stretches, self._troubles)
 
 
 def _collected(scan: pl.LazyFrame, first: int, stop: int) -> pl.DataFrame | None:
@@ -248,7 +424,9 @@ def _collected(scan: pl.LazyFrame, first: int, stop: int) -> pl.DataFrame | None
         return None
 
 
-_Batch = tuple[pa.RecordBatch | pl.DataFrame, int, Mapping[str, tuple[int, ...]]]
+_Troubles = Mapping[str, tuple[int, ...]]
+_ArrowBatch = tuple[pa.RecordBatch, int, _Troubles]
+_Batch = _ArrowBatch | tuple[pl.DataFrame, int, _Troubles]
 """Rows, the number of the first one, and reason -> rows of the batch that cannot be read."""
 
 
@@ -271,16 +449,23 @@ class _ParquetPart:
     def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
         end = self._firsts[self._groups.stop] if stop is None else stop
         wanted = [group for group in self._groups if self._firsts[group] < end and first < self._firsts[group + 1]]
-        if not wanted:
-            return
-        position = self._firsts[wanted[0]]
-        for batch in self._read(columns, wanted):
+        for batch, position in self._placed(self._read(columns, wanted), wanted):
             after = position + len(batch)
             if position < end and first < after:
                 skipped = max(0, first - position)
                 yield batch.slice(skipped, min(end, after) - position - skipped), position + skipped, {}
-            position = after
-        if position != self._firsts[wanted[-1] + 1]:
+
+    def arrow_batches(self, columns: Sequence[str]) -> Iterator[_ArrowBatch]:
+        for batch, position in self._placed(self._read_by_arrow(columns, self._groups), self._groups):
+            yield batch, position, {}
+
+    def _placed(self, batches: Iterator[Rows], groups: Sequence[int]) -> Iterator[tuple[Rows, int]]:
+        """Each batch with the number of its first row."""
+        position = self._firsts[groups[0]] if groups else 0
+        for batch in batches:
+            yield batch, position
+            position += len(batch)
+        if groups and position != self._firsts[groups[-1] + 1]:
             raise ShardError(f"the file ends at row {position}, short of what its footer says")
 
     def _read(self, columns: Sequence[str], groups: Sequence[int]) -> Iterator[pa.RecordBatch | pl.DataFrame]:
@@ -354,7 +539,10 @@ class _LinesPart:
             last = len(before) - 1 if shard.stop is None else min(shard.stop // CUT_BYTES, len(before) - 1)
             self.rows = before[last] - self._first_row
 
-    def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_Batch]:
+    def arrow_batches(self, columns: Sequence[str]) -> Iterator[_ArrowBatch]:
+        return self.batches(columns, 0, None)
+
+    def batches(self, columns: Sequence[str], first: int, stop: int | None) -> Iterator[_ArrowBatch]:
         # Where no line can be read there are no columns, and those that are asked for hold nothing.
         known = self.schema.names
         schema = pa.schema([self.schema.field(name) if name in known else (name, pa.string()) for name in columns])
@@ -381,7 +569,7 @@ class _LinesPart:
         return [(rows[0], rows[-1] + 1)] if rows else []
 
     @staticmethod
-    def _batch(lines: Sequence[bytes], schema: pa.Schema, stop: int) -> _Batch:
+    def _batch(lines: Sequence[bytes], schema: pa.Schema, stop: int) -> _ArrowBatch:
         read = batch_of(lines, schema)
         return read.batch, stop - len(lines), read.troubles
 

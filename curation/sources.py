@@ -11,7 +11,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
@@ -128,11 +128,14 @@ class Content:
         sha256: of its bytes.
         rows_before: of JSON lines, how many rows begin before each cut; empty for Parquet.
         footer: of Parquet, where it was kept; None has it read by who needs it.
+        state: of a file on this machine when it was read (``Source.state``); empty where any will do. What a store
+            tells of a file may differ from process to process.
     """
 
     sha256: str
     rows_before: tuple[int, ...] = ()
     footer: pq.FileMetaData | None = None
+    state: str = ""
 
 
 def find_sources(
@@ -218,11 +221,11 @@ def read_content(source: Source, cut_bytes: int) -> Content:
         ShardError: it cannot be read.
     """
     try:
-        if source.format == PARQUET or source.compression is not None:
-            with source.open() as stream:
-                return Content(sha256=_sha256(stream))
+        state = "" if source.is_remote else source.state()
         with source.open() as stream:
-            return _counted(stream, cut_bytes)
+            if source.format == PARQUET or source.compression is not None:
+                return Content(sha256=_sha256(stream), state=state)
+            return replace(_counted(stream, cut_bytes), state=state)
     except OSError as error:
         raise ShardError(f"cannot be read: {error.strerror or error}") from error
 

@@ -156,17 +156,16 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
             State(directory.path / STATE).write("facts", _NAME, "", facts)
             if judgements is not None:
                 State(directory.path / STATE).write("verdicts", _NAME, "", judgements)
-            entry = write_account(shard, directory, facts, fates, verdicts, key="", sha256="")
+            entry = write_account(shard, directory, facts, fates, verdicts, key="", sha256s=("",))
             piece = Piece(
                 reader=sample,
-                path=_NAME,
                 rows=facts["input_row"].to_numpy(),
                 verdicts=verdicts,
                 places=corpus.kept()["place"].to_numpy(),
             )
             tables: list[pa.Table] = []
             with clock.stage("write", entry.kept):
-                tables = [kept_table(frame, input_file=_NAME) for frame, _ in piece.frames()]
+                tables = [kept_table(frame, paths=shard.paths) for frame, _ in piece.frames()]
                 data = DataEntry(name=_NAME, split=TRAIN, key="")
                 data = write_data(directory, data, tables, samples=entry.kept, packs=False)
             state_bytes = sum(file.stat().st_size for file in (directory.path / STATE).glob("*.parquet"))

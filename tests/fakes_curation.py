@@ -126,6 +126,9 @@ class Silence:
     def advanced(self, count: int) -> None:
         self.judged += count if self._stage == "judging" else 0
 
+    def waits(self, told: str) -> None:
+        pass
+
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         if is_fresh:
             self.fresh.append(entry.name)

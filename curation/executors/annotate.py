@@ -66,6 +66,7 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     known = samples.select(
         "id",
         "group_id",
+        "file",
         "input_row",
         "completion_index",
         pl.col("group_key").str.head(16).str.to_integer(base=16, dtype=pl.UInt64).alias("group"),

@@ -30,7 +30,7 @@ from curation.executors.tasks import (
     annotate,
     asked_again,
     judge,
-    open_shard,
+    opened,
     write_account,
     write_data,
 )
@@ -39,13 +39,14 @@ from curation.judge_spec import JudgeSpec
 from curation.manifest import STATE, DataEntry, Directory, RunIdentity, ShardEntry
 from curation.output import kept_table
 from curation.recipe import Recipe
-from curation.shards import CUT_BYTES, Shard, ShardReader
+from curation.shards import CUT_BYTES, GatheredReader, Shard, ShardReader
 from curation.sources import Content, Source, read_content
 from curation.steps.base import AskStep, Step
 from curation.steps.quality import JudgedQuality
 from curation.steps.verify import Verify
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
+from verifier.generative.patience import Patience
 
 RETRIES = 3
 """Further tries of a job whose process is lost."""
@@ -63,18 +64,18 @@ class Known:
     """What is known of one shard so far.
 
     Args:
-        content: of its file; None before that is read.
+        contents: of its files; empty before they are read.
         facts_key: what its facts follow from.
         answer_keys: kind of answers (``Inquiry.kind``) -> what those that are asked for follow from.
-        samples: how many it holds.
+        samples: how many it holds; None before that is known.
         error: why it cannot be read; empty where it can.
     """
 
     shard: Shard
-    content: Content | None = None
+    contents: tuple[Content, ...] = ()
     facts_key: str = ""
     answer_keys: dict[str, str] = field(default_factory=dict)
-    samples: int = 0
+    samples: int | None = None
     error: str = ""
 
     @property
@@ -83,9 +84,20 @@ class Known:
         return self.shard.name
 
     @property
-    def sha256(self) -> str:
-        """Of the file; empty before it is read."""
-        return self.content.sha256 if self.content is not None else ""
+    def size(self) -> int:
+        """How many samples it holds.
+
+        Raises:
+            ValueError: that is not known yet.
+        """
+        if self.samples is None:
+            raise ValueError(f"{self.name} was not read")
+        return self.samples
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Of the files; empty texts before they are read."""
+        return tuple(content.sha256 for content in self.contents) or ("",) * len(self.shard.sources)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -100,10 +112,17 @@ class Lost:
     Args:
         shard: its name.
         error: why.
+        files: of a shard of several files, those that cannot be read: path -> why; empty for all of it.
     """
 
     shard: str
     error: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, known: Known, error: ShardError) -> Lost:
+        """What is told of that error."""
+        return cls(shard=known.name, error=str(error), files=error.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +160,15 @@ class Site:
         """Where samples lie on their way into another order."""
         return Spill(self.path / STATE / _SPILL, packs=packs)
 
-    def reader(self, known: Known) -> ShardReader:
+    def reader(self, known: Known) -> ShardReader | GatheredReader:
         """Of a shard.
 
         Raises:
             ShardError: it cannot be read.
         """
-        if known.content is None:
+        if not known.contents:
             raise ShardError("was not read")
-        return open_shard(known.shard, self.recipe, self.steps, known.content)
+        return opened(known.shard, self.recipe, self.steps, known.contents)
 
     def facts(self, known: Known, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The facts of a shard.
@@ -169,7 +188,7 @@ class Site:
             OSError: they are not there, though they were made.
         """
         found = self._answers(VERDICTS_KIND, known, JUDGEMENTS, list(VERDICTS))
-        return verdict_frame({}, known.samples) if found is None else found
+        return verdict_frame({}, known.size) if found is None else found
 
     def scores(self, known: Known) -> pl.Series | None:
         """The scores that a judge gave to the samples of a shard; None where none are asked for.
@@ -214,27 +233,30 @@ class Job(Protocol[T_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFile:
-    """Reads an input file once."""
+class ReadFiles:
+    """Reads input files once: one that is cut into shards, or those that share one."""
 
-    source: Source
+    sources: tuple[Source, ...]
 
     @property
     def name(self) -> str:
-        """Of the file."""
-        return self.source.path
+        """Of the first file."""
+        return self.sources[0].path
 
     @property
     def shard(self) -> str:
         """None: its shards are many."""
         return ""
 
-    def run(self, site: Site) -> Content | Lost:  # noqa: ARG002 - the protocol's
-        """What that tells of it."""
-        try:
-            return read_content(self.source, CUT_BYTES)
-        except ShardError as error:
-            return Lost(shard="", error=str(error))
+    def run(self, site: Site) -> list[Content | str]:  # noqa: ARG002 - the protocol's
+        """What that tells of each, or why it cannot be read."""
+        found: list[Content | str] = []
+        for source in self.sources:
+            try:
+                found.append(read_content(source, CUT_BYTES))
+            except ShardError as error:
+                found.append(str(error))
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,15 +279,15 @@ class Annotate:
         """How many samples it holds."""
         directory, known = site.directory(), self.known
         try:
-            found = site.state.read("facts", known.name, known.facts_key, FACTS, ["input_row"])
+            found = site.state.read("facts", known.name, known.facts_key, FACTS, ["file"])
             if found is None:
                 reader = site.reader(known)
                 found = annotate(reader, site.steps)
-                _account_rows(known, found["input_row"].n_unique(), reader.rows)
+                _account_rows(known, found.select("file", "input_row").n_unique(), reader.rows)
                 directory.check_held()
                 site.state.write("facts", known.name, known.facts_key, found)
         except ShardError as error:
-            return Lost(shard=known.name, error=str(error))
+            return Lost.of(known, error)
         return found.height
 
 
@@ -299,12 +321,14 @@ class Means:
         advance: called with the number of completions just asked about.
         store: of answers that are known; None asks about all.
         recalled: called with the number of completions about which the store knew.
+        patience: with a judge model that asks to wait.
     """
 
     engine: Engine | None
     advance: Callable[[int], None]
     store: Verdicts | None
     recalled: Callable[[int], None] = nobody
+    patience: Patience = field(default_factory=Patience)
 
 
 class Inquiry(ABC):
@@ -373,6 +397,7 @@ class AskVerdicts(Inquiry):
             config_hash=site.identity.engine_hash,
             judge=site.recipe.judge,
             recalled=means.recalled,
+            patience=means.patience,
         )
         return await judge(site.reader(known), bench, wanted)
 
@@ -410,6 +435,8 @@ class AskScores(Inquiry):
             options=_judge(site.recipe).options,
             advance=means.advance,
             store=means.store,
+            recalled=means.recalled,
+            patience=means.patience,
         )
 
 
@@ -479,7 +506,7 @@ class AskShard:
                 if made is None:
                     made = await inquiry.answers(site, means, known, self.wanted)
         except ShardError as error:
-            return Lost(shard=known.name, error=str(error))
+            return Lost.of(known, error)
         if made is not found:
             is_final = self.is_last or not made["is_failed"].any()
             directory.check_held()
@@ -524,7 +551,6 @@ class Part:
         """
         return Piece(
             reader=site.reader(self.known),
-            path=self.known.shard.path,
             rows=site.facts(self.known, ["input_row"])["input_row"].to_numpy(),
             verdicts=site.verdicts(self.known),
             scores=site.scores(self.known),
@@ -568,12 +594,13 @@ class Scatter:
                 self.name,
                 self.key,
                 self.part.piece(site),
+                paths=self.part.known.shard.paths,
                 owners=self.owners,
                 positions=self.positions,
                 check_held=directory.check_held,
             )
         except ShardError as error:
-            return Lost(shard=self.name, error=str(error))
+            return Lost.of(self.part.known, error)
         return self.name, batches
 
 
@@ -626,9 +653,9 @@ class WriteFile:
         for part in self.parts:
             try:
                 for frame, _ in part.piece(site).frames():
-                    yield kept_table(frame, input_file=part.known.shard.path)
+                    yield kept_table(frame, paths=part.known.shard.paths)
             except ShardError as error:
-                raise _LostPartError(Lost(shard=part.known.name, error=str(error))) from error
+                raise _LostPartError(Lost.of(part.known, error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -667,5 +694,5 @@ class Account:
             self.fates,
             site.verdicts(self.known),
             key=self.key,
-            sha256=self.known.sha256,
+            sha256s=self.known.sha256s,
         )

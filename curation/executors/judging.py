@@ -39,8 +39,8 @@ _PATIENCE_S = 600.0
 _RECONNECT_S = (0.5, 2.0)
 
 
-def nobody(_: int) -> None:
-    """Is told numbers that nobody asked for."""
+def nobody(_: object) -> None:
+    """Is told what nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +20,7 @@ from curation.executors.jobs import Answered, AskShard, Job, Lost, Means, Site
 from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
+from verifier.generative.patience import Patience
 from verifier.types import EngineInfo
 
 T = TypeVar("T")
@@ -137,6 +138,7 @@ class LocalCrew:
     engine: Engine | None
     store: VerdictStore | None
     judges_apart: bool = False
+    patience: Patience = field(default_factory=Patience)
 
     async def engine_info(self) -> EngineInfo:
         """Of the engine."""
@@ -161,10 +163,11 @@ class LocalCrew:
             wait(begun)
 
     async def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
         """Asks about shards here, one after the other as the engine is one, and in each helper; see ``Crew``."""
-        loop, asked = asyncio.get_running_loop(), asked_of(jobs, advance)
+        loop, asked = asyncio.get_running_loop(), asked_of(jobs, advance, waits)
+        self.patience.told = waits
         waiting = deque(asked)
         here = asyncio.create_task(self._ask_here(site, waiting, advance))
         # A judge model is asked from here alone, as its bounds are for all.
@@ -184,7 +187,7 @@ class LocalCrew:
                 one.dismiss()
 
     async def _ask_here(self, site: Site, waiting: deque[Asked], advance: Callable[[int], None]) -> None:
-        means = Means(engine=self.engine, advance=advance, store=self.store)
+        means = Means(engine=self.engine, advance=advance, store=self.store, patience=self.patience)
         while waiting:
             one = waiting.popleft()
             try:

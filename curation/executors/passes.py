@@ -36,7 +36,7 @@ from curation.executors.jobs import (
     Known,
     Lost,
     Part,
-    ReadFile,
+    ReadFiles,
     Scatter,
     Site,
     WriteFile,
@@ -44,9 +44,20 @@ from curation.executors.jobs import (
 )
 from curation.executors.judging import Mask
 from curation.executors.placement import Crew, Placement
-from curation.manifest import DataEntry, Directory, RunIdentity, ShardEntry, manifest_of, open_directory
+from curation.executors.state import State
+from curation.manifest import (
+    STATE,
+    DataEntry,
+    Directory,
+    InputEntry,
+    RunIdentity,
+    ShardEntry,
+    manifest_of,
+    open_directory,
+)
 from curation.recipe import Recipe
-from curation.shards import Shard
+from curation.shards import Shard, renamed
+from curation.sources import Content
 from curation.steps import facts_hash, recipe_hash
 from curation.steps.base import Step
 from curation.steps.verify import Verify
@@ -65,6 +76,9 @@ class Observer(Protocol):
 
     def advanced(self, count: int) -> None:
         """So many of them are done."""
+
+    def waits(self, told: str) -> None:
+        """A judge model asks to wait, as is told; empty when that is over. May come often, and with no news."""
 
     def shard_ended(self, entry: ShardEntry, *, is_fresh: bool) -> None:
         """A shard is done, failed, or was done before (not fresh)."""
@@ -87,6 +101,19 @@ class RunPlan:
     store: Path | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """How much was asked.
+
+    Args:
+        asked: completions about which the answers did not stand in the directory yet.
+        recalled: those of them about which the verdict store knew.
+    """
+
+    asked: int = 0
+    recalled: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
     """What a run has come to.
@@ -95,15 +122,13 @@ class RunReport:
         entries: of the shards that are done or failed, in order.
         unfinished: names of the shards that were not reached.
         stopped: why the run stopped early; empty where it did not.
-        asked: completions whose verdicts did not stand in the directory yet.
-        recalled: those of them that the verdict store knew.
+        tallies: stage -> what was asked in it.
     """
 
     entries: list[ShardEntry]
     unfinished: list[str] = field(default_factory=list)
     stopped: str = ""
-    asked: int = 0
-    recalled: int = 0
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 
 async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunReport:
@@ -118,7 +143,9 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
     if plan.recipe.judge is not None:
         plan.recipe.judge.check()
     with open_directory(plan.output) as directory:
-        directory.refuse_strangers(plan.shards)
+        for outdated in directory.check_strangers(plan.shards):
+            State(directory.path / STATE).forget(outdated)
+            directory.discard(outdated)
         async with placement.opened(
             judges=verify is not None,
             store=plan.store if inquiries(plan.steps) else None,
@@ -140,7 +167,7 @@ async def run(plan: RunPlan, placement: Placement, observer: Observer) -> RunRep
 def _input_bytes(shards: Sequence[Shard]) -> int:
     """Of all files; one that cannot be asked is told of when it is read."""
     found = 0
-    for source in {shard.path: shard.source for shard in shards}.values():
+    for source in {source.path: source for shard in shards for source in shard.sources}.values():
         with suppress(OSError):
             found += source.size()
     return found
@@ -154,7 +181,7 @@ async def _engine_hash(verify: Verify, crew: Crew) -> str:
 
 
 class _LostShardError(Exception):
-    """A shard that was read before cannot be read any more; all is to be decided anew without it."""
+    """A file that was read before cannot be read any more; all is to be decided anew without it."""
 
 
 class _Passes:
@@ -174,16 +201,15 @@ class _Passes:
         self._facts_hash = facts_hash(plan.recipe, plan.steps)
         self._columns = columns_needed(plan.steps)
         self._shards = [Known(shard=shard) for shard in plan.shards]
-        self._asked = 0
-        self._recalled = 0
+        self._tallies: dict[str, Tally] = {}
 
     async def run(self) -> RunReport:
         """All of them; what is done stays where the run has to stop."""
         self._directory.forget_manifest()
         self._directory.write_recipe(self._plan.recipe.text)
         try:
-            await self._read()
             while True:
+                await self._read()
                 good = [known for known in self._shards if not known.error]
                 try:
                     corpus = await self._decide(good)
@@ -197,35 +223,55 @@ class _Passes:
         return self._report(entries, files, [], "")
 
     async def _read(self) -> None:
-        self._observer.stage_started("reading", len(self._shards))
-        asked: deque[Known] = deque()
-        async with aclosing(self._crew.each(self._site, self._annotations(asked))) as outcomes:
-            async for outcome in outcomes:
-                known = asked.popleft()
-                if isinstance(outcome, Lost):
-                    known.error = outcome.error
-                else:
-                    known.samples = outcome
-                self._observer.advanced(1)
+        """Finds the facts of all shards; of what a bad file was taken out of, once more."""
+        while unread := [known for known in self._shards if known.samples is None and not known.error]:
+            self._observer.stage_started("reading", len(unread))
+            asked: deque[Known] = deque()
+            async with aclosing(self._crew.each(self._site, self._annotations(unread, asked))) as outcomes:
+                async for outcome in outcomes:
+                    known = asked.popleft()
+                    if isinstance(outcome, Lost):
+                        self._lose(known, outcome)
+                    else:
+                        known.samples = outcome
+                    self._observer.advanced(1)
 
-    async def _annotations(self, asked: deque[Known]) -> AsyncIterator[Annotate]:
-        """A job for each shard as its file has been read, so that a file is still at hand when its shards are."""
-        files = [list(shards) for _, shards in groupby(self._shards, key=lambda known: known.shard.path)]
-        jobs = [ReadFile(source=shards[0].shard.source) for shards in files]
-        async with aclosing(self._crew.each(self._site, jobs)) as contents:
+    async def _annotations(self, unread: Sequence[Known], asked: deque[Known]) -> AsyncIterator[Annotate]:
+        """A job for each shard as its files have been read, so that they are still at hand when its turn comes."""
+        files = [list(shards) for _, shards in groupby(unread, key=lambda known: known.shard.paths)]
+        jobs = [ReadFiles(sources=shards[0].shard.sources) for shards in files]
+        async with aclosing(self._crew.each(self._site, jobs)) as read:
             for shards in files:
-                content = await anext(contents)
+                found = await anext(read)
+                paths = shards[0].shard.paths
+                contents = [found.error] * len(paths) if isinstance(found, Lost) else found
+                errors = {path: one for path, one in zip(paths, contents, strict=True) if isinstance(one, str)}
                 for known in shards:
-                    if isinstance(content, Lost):
-                        known.error = content.error
+                    if errors:
+                        self._lose(known, Lost(shard=known.name, error=next(iter(errors.values())), files=errors))
                         self._observer.advanced(1)
                         continue
-                    known.content = content
+                    known.contents = tuple(one for one in contents if isinstance(one, Content))
                     known.facts_key = _key(
-                        content.sha256, known.shard.part, self._facts_hash, self._identity.versions["assay"]
+                        *known.sha256s, known.shard.part, self._facts_hash, self._identity.versions["assay"]
                     )
                     asked.append(known)
                     yield Annotate(known=known)
+
+    def _lose(self, known: Known, lost: Lost) -> None:
+        """Keeps in mind that a shard cannot be read; of several files only those do fail that are told."""
+        known.error = lost.error
+        bad = [source for source in known.shard.sources if source.path in lost.files]
+        if not bad or not known.shard.further:
+            return
+        good = [source for source in known.shard.sources if source.path not in lost.files]
+        # Others in its place, to be read anew: its facts are those of all files, and jobs may still be at work on it.
+        places = [Known(shard=known.shard.of(good))] if good else []
+        for source in bad:
+            shard = renamed(Shard(name=source.stem, source=source)) if places else known.shard.of([source])
+            places.append(Known(shard=shard, error=lost.files[source.path]))
+        at = next(place for place, other in enumerate(self._shards) if other is known)
+        self._shards[at : at + 1] = places
 
     async def _decide(self, shards: list[Known]) -> Corpus:
         """Decides on the samples of all shards.
@@ -258,7 +304,8 @@ class _Passes:
             is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
             standing.append(None if is_anew else found)
         missing = [place for place, found in enumerate(standing) if found is None]
-        self._asked += sum(int(wanted[place].sum()) for place in missing)
+        tally = self._tallies.setdefault(inquiry.stage, Tally())
+        tally.asked += sum(int(wanted[place].sum()) for place in missing)
         jobs = [
             AskShard(
                 known=shards[place],
@@ -270,10 +317,14 @@ class _Passes:
         ]
         answers: list[pl.DataFrame] = []
         asked, failures = 0, pl.DataFrame(schema=columns)
-        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
+        async with aclosing(
+            self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
+        ) as outcomes:
             for known, mask, found in zip(shards, wanted, standing, strict=True):
                 if found is None:
-                    found = self._answered(known, await anext(outcomes), columns)  # noqa: PLW2901 - what was missing
+                    outcome = await anext(outcomes)
+                    found = self._answered(known, outcome, columns)  # noqa: PLW2901 - what was missing
+                    tally.recalled += outcome.recalled if isinstance(outcome, Answered) else 0
                 else:
                     self._observer.advanced(int(mask.sum()))
                 answers.append(held(found))
@@ -301,16 +352,17 @@ class _Passes:
             )
             for place in places
         ]
-        async with aclosing(self._crew.ask(self._site, jobs, self._observer.advanced)) as outcomes:
+        async with aclosing(
+            self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
+        ) as outcomes:
             for place in places:
                 answers[place] = held(self._answered(shards[place], await anext(outcomes), inquiry.step.answers))
 
     def _answered(self, known: Known, outcome: Answered | Lost, columns: pl.Schema) -> pl.DataFrame:
         """The answers about a shard; none where it is lost, and that is kept in mind."""
         if isinstance(outcome, Lost):
-            known.error = outcome.error
+            self._lose(known, outcome)
             return pl.DataFrame(schema=columns)
-        self._recalled += outcome.recalled
         return outcome.answers
 
     def _refuse_failures(self, asked: int, failures: pl.DataFrame, inquiry: Inquiry) -> None:
@@ -370,7 +422,7 @@ class _Passes:
             _LostShardError: it could not read a shard, of which that is kept in mind.
         """
         if isinstance(outcome, Lost):
-            next(known for known in self._shards if known.name == outcome.shard).error = outcome.error
+            self._lose(next(known for known in self._shards if known.name == outcome.shard), outcome)
             raise _LostShardError
         return outcome
 
@@ -386,7 +438,7 @@ class _Passes:
                 self._ended(entries[known.name], is_fresh=True)
                 continue
             start = next(starts)
-            key = _key(known.shard.path, *known.key, corpus.ledger.digest(start, known.samples))
+            key = _key(*known.shard.paths, *known.key, corpus.ledger.digest(start, known.size))
             entry = self._directory.entry(known.name)
             is_anew = entry is not None and self._plan.retries_failed and entry.failed
             if entry is not None and entry.key == key and not entry.error and not is_anew:
@@ -397,7 +449,7 @@ class _Passes:
                 jobs.append((known, key, start))
         # The fates of a shard are put together when its turn comes.
         accounts = (
-            Account(known=known, fates=corpus.ledger.fates(start, known.samples), key=key) for known, key, start in jobs
+            Account(known=known, fates=corpus.ledger.fates(start, known.size), key=key) for known, key, start in jobs
         )
         async with aclosing(self._crew.each(self._site, accounts)) as outcomes:
             async for outcome in outcomes:
@@ -415,10 +467,11 @@ class _Passes:
         self._site.state.forget(known.name)
         entry = ShardEntry(
             name=known.name,
-            input_file=known.shard.path,
-            input_part=known.shard.part,
-            input_sha256=known.sha256,
-            key=_key(known.shard.path, known.sha256),
+            key=_key(*known.shard.paths, *known.sha256s),
+            inputs=tuple(
+                InputEntry(path=path, part=known.shard.part, sha256=sha256)
+                for path, sha256 in zip(known.shard.paths, known.sha256s, strict=True)
+            ),
             error=known.error,
         )
         self._directory.publish(entry)
@@ -430,9 +483,7 @@ class _Passes:
         if entries:
             self._directory.write_card(card_of(self._plan.recipe, files, entries, self._identity.versions))
         self._directory.write_manifest(manifest_of(self._identity, entries, files, unfinished))
-        return RunReport(
-            entries=entries, unfinished=unfinished, stopped=stopped, asked=self._asked, recalled=self._recalled
-        )
+        return RunReport(entries=entries, unfinished=unfinished, stopped=stopped, tallies=self._tallies)
 
 
 class _Layout:
@@ -453,7 +504,7 @@ class _Layout:
         digest = hashlib.sha256(json.dumps([file.name, self._identity_key]).encode())
         for number, indices in self._parts(file):
             known = self._shards[number]
-            digest.update(json.dumps([known.shard.path, *known.key]).encode())
+            digest.update(json.dumps([known.shard.paths, *known.key]).encode())
             digest.update((file.places[indices] - self._bounds[number]).tobytes())
             digest.update(indices.tobytes())
             if file.packs is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from curation.executors.jobs import Answered, AskShard, Job, Lost, Site
+from curation.executors.judging import nobody
 from verifier.engines.base import Engine
 from verifier.settings import Settings, load_settings
 from verifier.types import EngineInfo
@@ -61,6 +62,7 @@ class Asked:
         job: about which shard.
         advance: of the observer, called with the number of completions just asked about.
         answer: what comes of it.
+        waits: of the observer, called with what a judge model is waited for.
         tries: that lost their process or node.
         told: completions that the observer knows of.
     """
@@ -68,6 +70,7 @@ class Asked:
     job: AskShard
     advance: Callable[[int], None]
     answer: asyncio.Future[Answered | Lost]
+    waits: Callable[[str], None] = nobody
     tries: int = 0
     told: int = 0
 
@@ -90,10 +93,12 @@ class Asked:
         _ = self.answer.cancel() or self.answer.exception()
 
 
-def asked_of(jobs: Sequence[AskShard], advance: Callable[[int], None]) -> list[Asked]:
+def asked_of(
+    jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None] = nobody
+) -> list[Asked]:
     """Those jobs, of which nobody has the answer yet; in a running loop."""
     loop = asyncio.get_running_loop()
-    return [Asked(job, advance, loop.create_future()) for job in jobs]
+    return [Asked(job, advance, loop.create_future(), waits) for job in jobs]
 
 
 class Crew(Protocol):
@@ -113,7 +118,7 @@ class Crew(Protocol):
         """
 
     def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
         """Asks about shards.
 
@@ -121,6 +126,7 @@ class Crew(Protocol):
             site: of the run.
             jobs: the shards.
             advance: called with the number of completions just asked about.
+            waits: called with what a judge model is waited for that asks to wait, and with an empty text afterwards.
 
         Raises:
             EngineStoppedError: the engine, or a judge model, went away.

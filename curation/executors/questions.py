@@ -64,6 +64,9 @@ class Questions(ABC):
         self._store = store
         self._waiting: dict[bytes, list[Waiting]] = {}
         self._known: dict[bytes, Scored] = {}
+        self._stored: set[bytes] = set()
+        self.recalled = 0
+        """Samples about which the store knew."""
         self._room = asyncio.Semaphore(_ASKED_AHEAD * in_flight)
         self._written = time.monotonic()
 
@@ -101,13 +104,16 @@ class Questions(ABC):
             async for frame in frames_ahead(frames()):
                 asked = self.of(frame, first)
                 if self._store is not None:
-                    self._known.update(self._store.find(list({one.key for one in asked} - self._known.keys())))
+                    stored = self._store.find(list({one.key for one in asked} - self._known.keys()))
+                    self._known.update(stored)
+                    self._stored.update(stored)
                 for one in asked:
                     await self._put(one, tasks)
                 first += frame.height
 
     async def _put(self, one: Question, tasks: asyncio.TaskGroup) -> None:
         if (known := self._known.get(one.key)) is not None:
+            self.recalled += one.key in self._stored
             self.tell(Waiting(one.place, one.is_audit), known)
             return
         waiting = self._waiting.setdefault(one.key, [])

@@ -32,6 +32,7 @@ from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Mean
 from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
+from verifier.generative.patience import Patience
 from verifier.types import EngineInfo, Scored
 
 T = TypeVar("T")
@@ -300,6 +301,8 @@ class _Verifier:
         self._opened = open_engine, processors
         self._store: Verdicts | None = None if store is None else _RemoteStore(store)
         self._judged = 0
+        self._waited_for = ""
+        self._patience = Patience(self._wait_for)
         # The engine lives between calls, so its loop must, too.
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="engine", daemon=True).start()
@@ -325,11 +328,12 @@ class _Verifier:
     async def _ask(self, site: Site, job: AskShard) -> Answered | Lost:
         if site.recipe.judge is not None:
             site.recipe.judge.check()
-        return await job.run(site, Means(engine=await self._open(), advance=self._advance, store=self._store))
+        means = Means(engine=await self._open(), advance=self._advance, store=self._store, patience=self._patience)
+        return await job.run(site, means)
 
-    def judged(self) -> int:
-        """Completions of the shard so far."""
-        return self._judged
+    def judged(self) -> tuple[int, str]:
+        """Completions of the shard so far, and what a judge model is waited for; empty for nothing."""
+        return self._judged, self._waited_for
 
     def close(self) -> None:
         """Ends the processes of the engine."""
@@ -338,6 +342,9 @@ class _Verifier:
 
     def _advance(self, count: int) -> None:
         self._judged += count
+
+    def _wait_for(self, told: str) -> None:
+        self._waited_for = told
 
     async def _open(self) -> Engine | None:
         open_engine, processors = self._opened
@@ -458,10 +465,10 @@ class RayCrew:
             work.cancel()
 
     async def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
         """Asks about shards, one at a time on each node; see ``Crew``."""
-        asked = asked_of(jobs, advance)
+        asked = asked_of(jobs, advance, waits)
         waiting = deque(asked)
         tending = asyncio.create_task(self._tend(_Order.of(site), waiting))
         try:
@@ -525,7 +532,9 @@ class RayCrew:
         work: asyncio.Future[Any] = asyncio.ensure_future(_result(verifier.ask.remote(order, one.job)))
         try:
             while not (await asyncio.wait({work}, timeout=_LOOK_S))[0]:
-                one.tell(await _result(verifier.judged.remote()))
+                count, waited_for = await _result(verifier.judged.remote())
+                one.tell(count)
+                one.waits(waited_for)
             outcome: Answered | Lost = await work
         finally:
             work.cancel()

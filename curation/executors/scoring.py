@@ -18,6 +18,7 @@ from curation.steps.quality import JudgedQuality
 from verifier.engines.store import Verdicts, content_key
 from verifier.generative.chat import Connections
 from verifier.generative.options import JudgeOptions
+from verifier.generative.patience import Patience
 from verifier.generative.score import ScoreModel
 from verifier.types import Outcome, Scored, Verdict
 
@@ -30,6 +31,8 @@ async def score(
     options: JudgeOptions,
     advance: Callable[[int], None],
     store: Verdicts | None,
+    recalled: Callable[[int], None],
+    patience: Patience,
 ) -> pl.DataFrame:
     """The scores of some samples; columns of ``JudgedQuality.answers``, one row for each sample of the shard.
 
@@ -40,16 +43,20 @@ async def score(
         options: of the judge.
         advance: called with the number of samples just scored.
         store: of scores that are known; None asks for all.
+        recalled: called with the number of samples whose scores the store knew.
+        patience: with a model that asks to wait.
 
     Raises:
         EngineStoppedError: nobody can be asked until someone mends it.
     """
     found: dict[int, Scored] = {}
     if wanted.any():
-        async with aclosing(Connections()) as connections:
+        async with aclosing(Connections(patience)) as connections:
             judge = ScoreModel(step.asks(options), step.range, connections)
             context = f"{step.name} {version('assay')} {step.identity(options)}"
-            await _Scores(wanted, judge, context, found, advance, store).ask_all(frames)
+            asking = _Scores(wanted, judge, context, found, advance, store)
+            await asking.ask_all(frames)
+            recalled(asking.recalled)
         if store is not None:
             store.flush()
     return _frame(found, len(wanted))

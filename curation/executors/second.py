@@ -21,6 +21,7 @@ from verifier.engines.store import Verdicts, content_key
 from verifier.generative.chat import Connections
 from verifier.generative.judge import JUDGE, JudgeModel
 from verifier.generative.options import identity_of
+from verifier.generative.patience import Patience
 from verifier.generative.references import is_prose_reference, reference_text
 from verifier.types import Outcome, Scored, Verdict
 
@@ -34,6 +35,7 @@ async def second_opinions(
     spec: JudgeSpec,
     verify: Verify,
     store: Verdicts | None,
+    patience: Patience,
 ) -> dict[int, Verdict]:
     """Place in the shard -> verdict of the judge, or of the audit.
 
@@ -43,11 +45,12 @@ async def second_opinions(
         spec: whom to ask, and about what.
         verify: the step that decides.
         store: of verdicts that are known; None asks for all.
+        patience: with a model that asks to wait.
 
     Raises:
         EngineStoppedError: nobody can be asked until someone mends it.
     """
-    async with aclosing(Connections()) as connections:
+    async with aclosing(Connections(patience)) as connections:
         asking = _Opinions(found, spec, verify, JudgeModel(spec.options, connections), store)
         await asking.ask_all(frames)
         return asking.opinions

@@ -47,6 +47,7 @@ class Spill:
         key: str,
         piece: Piece,
         *,
+        paths: Sequence[str],
         owners: Numbers,
         positions: Numbers,
         check_held: Callable[[], None],
@@ -57,6 +58,7 @@ class Spill:
             name: of the shard.
             key: what they follow from.
             piece: the samples, in the order of the shard.
+            paths: of its input files.
             owners: number of the file that each goes to.
             positions: of each in that file.
             check_held: called before anything is put in place.
@@ -76,7 +78,7 @@ class Spill:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with temporary.open("wb") as stream, pa.ipc.new_file(stream, self._schema, options=options) as writer:
             for frame, here in piece.frames():
-                table = kept_table(frame, input_file=piece.path).append_column(_POSITION, pa.array(positions[here]))
+                table = kept_table(frame, paths=paths).append_column(_POSITION, pa.array(positions[here]))
                 order = np.argsort(owners[here], kind="stable")
                 table, sorted_owners = table.take(pa.array(order)), owners[here][order]
                 for start, size in zip(*runs_of(sorted_owners), strict=True):

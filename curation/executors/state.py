@@ -62,9 +62,8 @@ class State:
 
     def forget(self, name: str) -> None:
         """Takes away what is known of a shard."""
-        for path in self._folder.glob(f"{name}.*.parquet"):
-            if path.name in {f"{name}.{kind}.parquet" for kind in KINDS}:
-                path.unlink()
+        for kind in KINDS:
+            self._path(kind, name).unlink(missing_ok=True)
 
     def _path(self, kind: str, name: str) -> Path:
         return self._folder / f"{name}.{kind}.parquet"

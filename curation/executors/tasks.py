@@ -7,7 +7,7 @@ No decision is made here; those are made on the facts and verdicts of all shards
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -22,15 +22,16 @@ from curation.executors.judging import VERDICTS, Bounds, Judge, Mask, nobody, ve
 from curation.executors.writing import SampleFile
 from curation.facts import FACTS
 from curation.judge_spec import JudgeSpec
-from curation.manifest import DATA, DROPPED_KINDS, DataEntry, Directory, Output, ShardEntry
-from curation.output import DROPPED, KEPT, PACK, table_of
+from curation.manifest import DATA, DROPPED_KINDS, DataEntry, Directory, InputEntry, Output, ShardEntry
+from curation.output import DROPPED, KEPT, PACK, file_names, table_of
 from curation.recipe import Recipe
-from curation.shards import Shard, ShardReader
+from curation.shards import GatheredReader, Shard, ShardReader
 from curation.sources import Content
 from curation.steps.base import Step
 from curation.steps.verify import DECISIONS, Verify, overruled
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts
+from verifier.generative.patience import Patience
 from verifier.types import Outcome, Scored
 
 JUDGEMENTS = pl.Schema({**VERDICTS, **DECISIONS})
@@ -42,13 +43,23 @@ Places = npt.NDArray[np.int64]
 class Readable(Protocol):
     """What samples come from: a shard, or a sample of several."""
 
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Frames of ``rows.SAMPLES``, in the order of files and rows."""
+        ...
+
+
+class Ranged(Protocol):
+    """What gives some rows of one file alone, too."""
+
     def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
         """Frames of ``rows.SAMPLES``, in row order, of the rows from ``first`` to before ``stop``."""
         ...
 
 
-def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Content) -> ShardReader:
-    """The reader of a shard, with texts as the recipe's first step leaves them.
+def open_shard(
+    shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Content, like: ShardReader | None = None
+) -> ShardReader:
+    """The reader of a shard of one file, with texts as the recipe's first step leaves them.
 
     Raises:
         ShardError: it cannot be read.
@@ -59,6 +70,31 @@ def open_shard(shard: Shard, recipe: Recipe, steps: Sequence[Step], content: Con
         content=content,
         rows=recipe.rows,
         schema=recipe.schema,
+        rewrite=partial(rewritten, steps=steps),
+        like=like,
+    )
+
+
+def opened(
+    shard: Shard, recipe: Recipe, steps: Sequence[Step], contents: Sequence[Content]
+) -> ShardReader | GatheredReader:
+    """The same of any shard.
+
+    Args:
+        shard: which.
+        recipe: for the columns.
+        steps: of the recipe.
+        contents: of each of its files.
+
+    Raises:
+        ShardError: it, or some of its files, cannot be read.
+    """
+    if not shard.further:
+        return open_shard(shard, recipe, steps, contents[0])
+    return GatheredReader(
+        shard,
+        contents,
+        open_one=lambda one, content, like: open_shard(one, recipe, steps, content, like),
         rewrite=partial(rewritten, steps=steps),
     )
 
@@ -85,6 +121,7 @@ class Bench:
         config_hash: of the engine, for the store's keys.
         recalled: called with the number of completions that the store knew.
         judge: a model for what the engine cannot decide; None has none.
+        patience: with that model.
     """
 
     engine: Engine
@@ -95,6 +132,7 @@ class Bench:
     config_hash: str = ""
     recalled: Callable[[int], None] = nobody
     judge: JudgeSpec | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 async def judge(reader: Readable, bench: Bench, wanted: Mask) -> pl.DataFrame:
@@ -140,7 +178,9 @@ async def _with_opinions(
         return found, found
     from curation.executors.second import second_opinions  # noqa: PLC0415 - few runs wait for its HTTP client
 
-    opinions = await second_opinions(reader.frames, found, spec=bench.judge, verify=bench.verify, store=bench.store)
+    opinions = await second_opinions(
+        reader.frames, found, spec=bench.judge, verify=bench.verify, store=bench.store, patience=bench.patience
+    )
     decided = {place: overruled(scored, opinions.get(place)) for place, scored in found.items()}
     told = {
         place: replace(decided[place], verdicts=(*scored.verdicts, opinions[place])) if place in opinions else scored
@@ -177,7 +217,7 @@ def write_account(
     verdicts: pl.DataFrame,
     *,
     key: str,
-    sha256: str,
+    sha256s: Sequence[str],
 ) -> ShardEntry:
     """Writes what became of the samples of a shard that were not kept, and puts it in place.
 
@@ -188,7 +228,7 @@ def write_account(
         fates: columns of ``ledger.FATES``.
         verdicts: columns of ``VERDICTS``.
         key: what all of it follows from.
-        sha256: of the input file.
+        sha256s: of the input files.
 
     Raises:
         AccountingError: a sample got lost; nothing is in place.
@@ -199,7 +239,7 @@ def write_account(
         .with_columns(
             pl.coalesce("drop_value", pl.when(_of_text()).then("text_value")).alias("drop_value"),
             pl.coalesce("drop_detail", pl.when(_of_text()).then("text_detail")).alias("drop_detail"),
-            pl.lit(shard.path).alias("input_file"),
+            file_names(facts["file"], shard.paths),
         )
     )
     dropped = samples.filter(pl.col("drop_step").is_not_null())
@@ -213,15 +253,8 @@ def write_account(
     rejected, failed = _counts(dropped)
     entry = ShardEntry(
         name=shard.name,
-        input_file=shard.path,
-        input_part=shard.part,
-        input_sha256=sha256,
         key=key,
-        rows=facts["input_row"].n_unique(),
-        samples=facts.height,
-        kept=facts.height - dropped.height,
-        rejected=sum(output.samples for kind, output in outputs.items() if kind == DROPPED_KINDS[0]),
-        failed=sum(output.samples for kind, output in outputs.items() if kind == DROPPED_KINDS[1]),
+        inputs=_inputs(shard, samples, sha256s),
         dropped=rejected,
         failures=failed,
         outputs=outputs,
@@ -229,17 +262,37 @@ def write_account(
     counted, missed = (
         sum(sum(reasons.values()) for reasons in ends.values()) for ends in (entry.dropped, entry.failures)
     )
+    written = {kind: output.samples for kind, output in outputs.items()}
     if (
-        entry.samples != entry.kept + entry.rejected + entry.failed
-        or counted != entry.rejected
-        or missed != entry.failed
+        facts.height != entry.samples
+        or entry.samples != entry.kept + entry.rejected + entry.failed
+        or not counted == entry.rejected == written.get(DROPPED_KINDS[0], 0)
+        or not missed == entry.failed == written.get(DROPPED_KINDS[1], 0)
     ):
         raise AccountingError(
-            f"{entry.name}: {entry.samples} samples in; {entry.kept} kept, {entry.rejected} rejected "
+            f"{entry.name}: {facts.height} samples in; {entry.kept} kept, {entry.rejected} rejected "
             f"({counted} by reason), {entry.failed} failed; this is a bug, please report it"
         )
     directory.publish(entry)
     return entry
+
+
+def _inputs(shard: Shard, samples: pl.DataFrame, sha256s: Sequence[str]) -> tuple[InputEntry, ...]:
+    """What became of the samples of each file."""
+    is_dropped, is_failed = pl.col("drop_step").is_not_null(), pl.col("is_failed")
+    counts = samples.group_by("file").agg(
+        pl.col("input_row").n_unique().alias("rows"),
+        pl.len().alias("samples"),
+        (~is_dropped).sum().alias("kept"),
+        (is_dropped & ~is_failed).sum().alias("rejected"),
+        (is_dropped & is_failed).sum().alias("failed"),
+    )
+    found = {number: counted for number, *counted in counts.iter_rows()}
+    names = counts.columns[1:]
+    return tuple(
+        InputEntry(path=path, part=shard.part, sha256=sha256, **dict(zip(names, found.get(number, ()), strict=False)))
+        for number, (path, sha256) in enumerate(zip(shard.paths, sha256s, strict=True))
+    )
 
 
 def _of_text() -> pl.Expr:
@@ -262,7 +315,6 @@ class Piece:
 
     Args:
         reader: of the shard.
-        path: of its input file.
         rows: number of the input row of each sample of the shard.
         verdicts: of each sample of the shard, columns of ``VERDICTS``.
         scores: that a judge gave to each sample of the shard; None where none was asked.
@@ -270,8 +322,7 @@ class Piece:
         packs: the pack of each; None where nothing is packed.
     """
 
-    reader: Readable
-    path: str
+    reader: Ranged | GatheredReader
     rows: npt.NDArray[np.int64]
     verdicts: pl.DataFrame
     scores: pl.Series | None = None
@@ -286,9 +337,13 @@ class Piece:
         """
         if not len(self.places):
             return
-        first, last = self.rows[self.places[0]], self.rows[self.places[-1]]
-        start = int(np.searchsorted(self.rows, first))
-        for frame in self.reader.frames(int(first), int(last) + 1):
+        if isinstance(self.reader, GatheredReader):
+            start, frames = 0, self.reader.frames()
+        else:
+            first, last = self.rows[self.places[0]], self.rows[self.places[-1]]
+            start = int(np.searchsorted(self.rows, first))
+            frames = self.reader.frames(int(first), int(last) + 1)
+        for frame in frames:
             stop = start + frame.height
             low, high = np.searchsorted(self.places, [start, stop])
             here = self.places[low:high]

@@ -146,7 +146,12 @@ def _candidates(kind: str, file: Path) -> list[tuple[str, str, str, int]]:
 
 def _place(shard: str, fields: Mapping[str, object]) -> Place:
     index = fields["completion_index"]
-    return Place(shard=shard, row=int(str(fields["input_row"])), index=index if isinstance(index, int) else None)
+    return Place(
+        shard=shard,
+        path=str(fields["input_file"]),
+        row=int(str(fields["input_row"])),
+        index=index if isinstance(index, int) else None,
+    )
 
 
 def _with_texts(

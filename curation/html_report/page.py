@@ -13,7 +13,7 @@ from curation.finished import Manifest
 from curation.html_report.charts import DROPPED, KEPT, QUIET, Bar, Chart, columns_chart, rows_chart
 from curation.html_report.examples import Examples
 from curation.html_report.survey import SCRIPTS, Reason, Survey, in_order
-from curation.manifest import DATA, DataEntry, ShardEntry, total_dropped, total_failures
+from curation.manifest import DATA, DataEntry, InputEntry, ShardEntry, total_dropped, total_failures
 from curation.steps.decontaminate import Decontaminate
 from curation.steps.language_mix import LanguageMix
 from curation.visible import cut, measured
@@ -184,26 +184,27 @@ def _yields(counts: Mapping[str, Counter[str]]) -> list[Yield]:
 
 def _inputs(manifest: Manifest) -> list[Yield]:
     """What became of each input file; a file of several shards has the first of their errors."""
-    found: dict[str, list[ShardEntry]] = {}
+    found: dict[str, list[tuple[InputEntry, str]]] = {}
     for shard in manifest.shards:
-        found.setdefault(shard.input_file, []).append(shard)
+        for item in shard.inputs:
+            found.setdefault(item.path, []).append((item, shard.error))
     return [
         Yield(
             name=name,
-            kept=sum(shard.kept for shard in shards),
-            rejected=sum(shard.rejected for shard in shards),
-            failed=sum(shard.failed for shard in shards),
-            error=next((shard.error for shard in shards if shard.error), ""),
+            kept=sum(item.kept for item, _ in parts),
+            rejected=sum(item.rejected for item, _ in parts),
+            failed=sum(item.failed for item, _ in parts),
+            error=next((error for _, error in parts if error), ""),
         )
-        for name, shards in found.items()
+        for name, parts in found.items()
     ]
 
 
 def _hashes(shards: Sequence[ShardEntry]) -> list[tuple[str, str, int, int]]:
     """File, sha256, rows and shards of each input."""
     found: dict[tuple[str, str], list[int]] = {}
-    for shard in shards:
-        found.setdefault((shard.input_file, shard.input_sha256), []).append(shard.rows)
+    for item in (item for shard in shards for item in shard.inputs):
+        found.setdefault((item.path, item.sha256), []).append(item.rows)
     return [(name, sha256, sum(rows), len(rows)) for (name, sha256), rows in found.items()]
 
 

@@ -144,7 +144,7 @@ def test_the_text_of_each_place_is_found_wherever_the_command_runs(tmp_path, mon
     if ending != "jsonl.gz":
         assert len(manifest.done) > 2
     dropped = {
-        Place(shard=file.stem, row=row["input_row"], index=row["completion_index"])
+        Place(shard=file.stem, path=row["input_file"], row=row["input_row"], index=row["completion_index"])
         for file in sorted((tmp_path / "sub/out/rejected").glob("*.parquet"))
         for row in pq.read_table(file).to_pylist()
     }
@@ -182,7 +182,7 @@ def test_a_lookup_reads_the_row_groups_that_are_needed_alone(tmp_path, monkeypat
         return frames(self, first, stop)
 
     monkeypatch.setattr(ShardReader, "frames", watched)
-    places = [Place(shard="a", row=row, index=0) for row in (71, 23, 29, 0)]
+    places = [Place(shard="a", path=str(tmp_path / "a.parquet"), row=row, index=0) for row in (71, 23, 29, 0)]
     found = dict(Lookup(tmp_path / "out", read_manifest(tmp_path / "out")).texts(places))
     assert {place.row: text.prompt for place, text in found.items()} == {0: "p0", 23: "p23", 29: "p29", 71: "p71"}
     assert asked_for == [(0, 1), (23, 30), (71, 72)]

@@ -108,6 +108,14 @@ def test_an_unknown_sandbox_or_a_dead_server_ends_before_any_work(folder):
     assert "run the same command again" in result.stderr
 
 
+def test_a_number_of_processes_is_refused_on_a_cluster(folder):
+    result = curate(folder, "--engine", "ray", "--processes", "2")
+    assert result.exit_code == 2
+    assert "--processes counts processes of this machine" in result.stderr
+    assert "leave one of them out" in result.stderr
+    assert not (folder / "out").exists()
+
+
 def test_the_engine_ray_says_how_to_get_it_where_it_is_not_there(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "curation.executors.ray_cluster", raising=False)

@@ -177,9 +177,9 @@ class ApartCrew(LocalCrew):
     helper: Helper
 
     async def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
-        for one in asked_of(jobs, advance):
+        for one in asked_of(jobs, advance, waits):
             yield await asyncio.to_thread(self.helper.ask, site, one.job, one.tell)
 
 

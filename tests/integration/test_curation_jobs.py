@@ -53,11 +53,11 @@ class Tries(LocalCrew):
             yield one
 
     async def ask(
-        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None]
+        self, site: Site, jobs: Sequence[AskShard], advance: Callable[[int], None], waits: Callable[[str], None]
     ) -> AsyncGenerator[Answered | Lost, None]:
-        async for first in super(Tries, self).ask(site, jobs, advance):
+        async for first in super(Tries, self).ask(site, jobs, advance, waits):
             yield first
-        async for _ in super(Tries, self).ask(site, jobs, lambda _: None):
+        async for _ in super(Tries, self).ask(site, jobs, lambda _: None, waits):
             pass
 
 
@@ -82,7 +82,7 @@ def test_jobs_that_are_done_twice_at_once_leave_the_tree_of_those_done_once(tmp_
     assert tree(tmp_path / "once") == tree(tmp_path / "twice")
     assert placement.crew is not None
     kinds = {type(job).__name__ for _, job in placement.crew.jobs}
-    assert {"ReadFile", "Annotate", "CheckFile", "WriteFile", "Account"} <= kinds
+    assert {"ReadFiles", "Annotate", "CheckFile", "WriteFile", "Account"} <= kinds
     assert ("Scatter" in kinds) == (recipe == ARRANGED)
 
 
@@ -94,7 +94,7 @@ def test_a_job_that_outlives_its_run_changes_nothing(tmp_path):
     run_fake([glob], tmp_path / "out", recipe=other)
     before = tree(tmp_path / "out")
     assert placement.crew is not None
-    late = [(site, job) for site, job in placement.crew.jobs if type(job).__name__ != "ReadFile"]
+    late = [(site, job) for site, job in placement.crew.jobs if type(job).__name__ != "ReadFiles"]
     for site, job in late:
         with pytest.raises(RunLockedError, match="no longer holds"):
             job.run(site)

@@ -18,10 +18,11 @@ from curation.cli import main
 from curation.errors import RecipeError
 from curation.plan import Level
 from curation.planning import PlanRequest, make_plan
+from curation.progress_file import Observers, progress_file
 from curation.recipe import parse_recipe
 from curation.steps import build_steps, facts_hash
 from tests.fakes_curation import FakeEngine, read_all, run_fake, think, tree, write_rows
-from tests.fakes_judge import Said, judge_server, score
+from tests.fakes_judge import Said, judge_server, score, verdict
 
 QUALITY = '[[steps]]\nname = "quality"\nby = "judge"\n'
 STEPS = f"""
@@ -275,6 +276,66 @@ def test_a_judge_that_nobody_can_ask_stops_the_run_and_fails_no_sample(tmp_path,
     assert "the judge model cannot be asked" in report.stopped
     assert reason in report.stopped
     assert ends == {}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("is_scored", [True, False])
+def test_a_judge_that_is_busy_for_ever_fails_what_it_was_asked_and_nothing_is_wrong_for_it(tmp_path, status, is_scored):
+    told: list[str] = []
+    statuses: list[str] = []
+
+    class Hears(Observers):
+        def waits(self, news):
+            super().waits(news)
+            told.append(news)
+            statuses.append(CliRunner().invoke(main, ["status", str(tmp_path / "out")]).stdout)
+
+    steps = STEPS if is_scored else '[[steps]]\nname = "verify"\n'
+    # The rules find all of them wrong, and leave that to the judge.
+    rows = [
+        {**general(*(f"worth {n}" for n in range(7, 10)), prompt=f"Poem {row}."), "answer": "a"} for row in range(3)
+    ]
+    for number, row in enumerate(rows):
+        write_rows(tmp_path / f"in/{number}.parquet", [row])
+    busy = Said(status=status, headers={"Retry-After": "0.2"})
+    with judge_server(lambda *_: busy) as server, progress_file(tmp_path / "out") as told_to:
+        judges = "" if is_scored else 'judges = ["math:not_equal"]\n'
+        recipe = table(server, f"busy_s = 0.5\n{judges}", steps=steps)
+        report = run_fake([str(tmp_path / "in/*")], tmp_path / "out", recipe=recipe, observer=Hears(told_to))
+        asked = len(server.requests)
+        server.script = by_content if is_scored else lambda *_: Said(reply=verdict("correct"))
+        assert not report.stopped
+        assert {row["drop_reason"] for row in read_all(tmp_path / "out", "failed")} == {f"judge_busy_{status}"}
+        assert len(read_all(tmp_path / "out", "failed")) == 9
+        assert read_all(tmp_path / "out", "rejected") == read_all(tmp_path / "out", "data") == []
+        # Patience ends once in a run: in the shards after the first, and at its end, each is asked about once.
+        assert asked <= 9 * 4 + 2 * 9
+        assert f"{server.url} answers HTTP {status} and asks to wait" in told[0]
+        assert f"waiting: {server.url} answers HTTP {status} and asks to wait" in statuses[0]
+        run_fake([str(tmp_path / "in/*")], tmp_path / "out", recipe=recipe, retries_failed=True)
+        assert len(read_all(tmp_path / "out", "data")) == 9
+
+
+def test_what_the_store_knows_of_scores_and_of_verdicts_is_told_apart(tmp_path):
+    write_rows(
+        tmp_path / "in.parquet", [general("worth 9", "worth 7", "worth 7 too"), general("worth 2", prompt="More")]
+    )
+    pairs = [{"prompt": "What is 4?", "domain": "math", "answer": "4", "completions": ["\\boxed{4}", "\\boxed{5}"]}]
+    write_rows(tmp_path / "math.parquet", pairs)
+
+    def curate(output, *inputs):
+        command = ["run", str(tmp_path / "recipe.toml"), "--output", str(tmp_path / output)]
+        command += [part for name in inputs for part in ("--input", str(tmp_path / name))]
+        done = CliRunner().invoke(main, [*command, "--store", str(tmp_path / "store.sqlite")])
+        assert done.exit_code == 0, done.output
+        return re.findall(r"(\d+) completions to be (\w+), (\d+) of them known to the verdict store\n", done.stdout)
+
+    with judge_server(by_content) as server:
+        (tmp_path / "recipe.toml").write_text(table(server, steps=MIXED))
+        assert curate("one", "in.parquet") == [("4", "scored", "0")]
+        assert curate("two", "*.parquet") == [("4", "scored", "4"), ("2", "judged", "0")]
+        assert curate("three", "*.parquet") == [("4", "scored", "4"), ("2", "judged", "2")]
+        assert len(server.requests) == 4
 
 
 def test_too_many_failures_stop_the_run(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import itertools
 import re
 import socket
 import time
@@ -18,6 +19,8 @@ from verifier.errors import InvalidRequestError, JudgeModelError, UnscorableErro
 from verifier.generative.chat import Connections
 from verifier.generative.judge import JudgeModel
 from verifier.generative.options import judge_options
+from verifier.generative.panel import check_model
+from verifier.generative.patience import Patience
 from verifier.settings import load_settings
 from verifier.types import CodeReference, Group, MathReference, Outcome
 from verifier.verifiers.judge import judge_verifier
@@ -28,8 +31,8 @@ INCORRECT = Said(reply=verdict("incorrect"))
 
 
 @asynccontextmanager
-async def judge_at(server, **options):
-    connections = Connections()
+async def judge_at(server, patience=None, **options):
+    connections = Connections(patience)
     try:
         yield JudgeModel(
             judge_options({"url": server.url, "model": "m", "retries": 1, "timeout_s": 5.0, **options}), connections
@@ -178,6 +181,94 @@ async def test_a_wait_that_says_nothing_is_no_wait_for_ever(value):
         lambda _, number: Said(status=429, headers={"Retry-After": value}) if number == 0 else CORRECT
     )
     assert found.reason == "judged_correct"
+
+
+def busy(status=429, pause="0.2"):
+    return Said(status=status, headers={"Retry-After": pause} if pause else {}, body=b"come back later")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_is_busy_for_ever_is_waited_for_so_long_and_no_longer(status):
+    error, server = await failure(lambda *_: busy(status), busy_s=0.7)
+    assert error.reason == f"judge_busy_{status}"
+    assert not error.is_lasting
+    assert f"HTTP {status}: come back later" in str(error)
+    assert 2 <= len(server.requests) <= 5
+    waits = [after - before for before, after in itertools.pairwise(server.times)]
+    # As long as it said, but for the last wait, which ends with patience.
+    assert all(wait >= 0.15 for wait in waits[:-1])
+    assert sum(waits) >= 0.65
+
+
+async def test_a_wait_that_is_longer_than_patience_ends_with_it_and_a_last_question():
+    error, server = await failure(lambda *_: busy(pause="86400"), busy_s=0.3)
+    assert error.reason == "judge_busy_429"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("pause", ["", "0"])
+async def test_a_server_that_does_not_say_how_long_is_asked_at_growing_distances(pause):
+    error, server = await failure(lambda *_: busy(pause=pause), busy_s=1.5)
+    assert error.reason == "judge_busy_429"
+    assert len(server.requests) <= 3
+
+
+async def test_where_patience_is_over_each_question_is_sent_once_until_one_is_answered():
+    answers = {"first": busy(), "second": busy(), "third": CORRECT, "fourth": busy()}
+
+    def script(request, _):
+        return next(said for word, said in answers.items() if word in request["messages"][0]["content"])
+
+    told: list[str] = []
+    patience = Patience(told.append)
+    with judge_server(script) as server:
+
+        async def asked(answer):
+            """What comes of it, and by how many requests."""
+            before = len(server.requests)
+            # Another judge, as another shard has, with the patience of the same run.
+            async with judge_at(server, patience, busy_s=0.5) as judge:
+                try:
+                    reason = (await judge.judge(**{**ASKED, "answer": answer})).reason
+                except JudgeModelError as error:
+                    reason = error.reason
+            return reason, len(server.requests) - before
+
+        reason, requests = await asked("first")
+        assert reason == "judge_busy_429"
+        assert requests > 1
+        assert await asked("second") == ("judge_busy_429", 1)
+        assert told[-1]
+        assert await asked("third") == ("judged_correct", 1)
+        assert told[-1] == ""
+        reason, requests = await asked("fourth")
+        assert reason == "judge_busy_429"
+        assert requests > 1
+    assert f"{server.url} answers HTTP 429 and asks to wait" in told[0]
+
+
+async def test_one_that_is_never_served_among_those_that_are_fails_too():
+    def script(request, _):
+        return busy(pause="0.1") if "unlucky" in request["messages"][0]["content"] else CORRECT
+
+    with judge_server(script) as server:
+        async with judge_at(server, busy_s=0.6) as judge:
+
+            async def ask(answer):
+                return (await judge.judge(**{**ASKED, "answer": answer})).reason
+
+            unlucky = asyncio.create_task(ask("unlucky"))
+            while not unlucky.done():
+                assert await ask("lucky") == "judged_correct"
+            with pytest.raises(JudgeModelError, match="HTTP 429"):
+                await unlucky
+
+
+async def test_a_check_of_a_busy_server_does_not_wait():
+    with judge_server(lambda *_: busy(pause="600")) as server:
+        with pytest.raises(JudgeModelError, match="HTTP 429"):
+            await check_model(judge_options({"url": server.url, "model": "m"}))
+        assert len(server.requests) == 1
 
 
 async def test_no_more_are_in_flight_than_allowed():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.card import card_of, licence_of
-from curation.manifest import DataEntry, Output, ShardEntry
+from curation.manifest import DataEntry, InputEntry, Output, ShardEntry
 from curation.recipe import parse_recipe
 
 RECIPE = """[[steps]]
@@ -20,14 +20,12 @@ def entry(path: str, kept: int, **dropped: int) -> ShardEntry:
     rejected = sum(dropped.values())
     return ShardEntry(
         name=Path(path).stem,
-        input_file=path,
-        input_part="0-None",
-        input_sha256="",
         key="",
-        rows=1,
-        samples=kept + rejected,
-        kept=kept,
-        rejected=rejected,
+        inputs=(
+            InputEntry(
+                path=path, part="0-None", sha256="", rows=1, samples=kept + rejected, kept=kept, rejected=rejected
+            ),
+        ),
         dropped={"length": dropped} if dropped else {},
     )
 

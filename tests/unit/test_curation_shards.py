@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from curation import shards as shards_module
 from curation.errors import InputError, ShardError
-from curation.shards import Shard, ShardReader, cut_into_shards
+from curation.rows import SAMPLES
+from curation.shards import GatheredReader, Shard, ShardReader, cut_into_shards
 from curation.sources import Source, find_sources, read_content
 
 
@@ -211,3 +212,105 @@ def test_a_source_tells_its_format_by_its_name():
     names = {"a.parquet": "parquet", "b.jsonl": "jsonl", "c.ndjson.zst": "jsonl", "d.json.gz": "jsonl", "e": "parquet"}
     assert {name: Source(path=name).format for name in names} == names
     assert [Source(path=str(Path("x") / name)).stem for name in names] == ["a", "b", "c", "d", "e"]
+
+
+def lines_file(path: Path, rows: int, size: int = 0) -> Source:
+    path.write_text("".join(line(number, "x" * size) + "\n" for number in range(rows)))
+    return Source(path=str(path))
+
+
+def test_from_sixty_four_small_files_on_neighbours_share_a_shard(tmp_path):
+    small = [lines_file(tmp_path / f"s{number:03}.jsonl", 1) for number in range(300)]
+    large = lines_file(tmp_path / "large.jsonl", 2, size=shards_module.SMALL_BYTES)
+    assert [shard.sources for shard in cut_into_shards(small[:63])] == [(source,) for source in small[:63]]
+    [together] = cut_into_shards(small[:64])
+    assert (together.name, together.sources) == ("s000-and-63-more", tuple(small[:64]))
+    files = [*small[:10], large, *small[10:]]
+    found = cut_into_shards(files)
+    assert [shard.name for shard in found] == [
+        *("s000-and-9-more", "large", "s010-and-127-more", "s138-and-127-more", "s266-and-33-more")
+    ]
+    assert [source for shard in found for source in shard.sources] == files
+
+
+def test_the_files_of_a_shard_have_a_bounded_size_in_all_and_its_name_is_its_own(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for number in range(40):
+            lines_file(tmp_path / f"{folder}/f{number:02}.jsonl", 1, size=shards_module.SMALL_BYTES - 100)
+    found = cut_into_shards(find_sources([str(tmp_path / "*/*.jsonl")]))
+    assert [len(shard.sources) for shard in found] == [16] * 5
+    assert len({shard.name for shard in found}) == 5
+    (tmp_path / "c").mkdir()
+    for number in range(16):
+        lines_file(tmp_path / f"c/f{number:02}.jsonl", 1, size=shards_module.SMALL_BYTES - 100)
+    names = [shard.name for shard in cut_into_shards(find_sources([str(tmp_path / "*/*.jsonl")]))]
+    assert len(set(names)) == 6
+    assert sum(name.startswith("f00-and-15-more-") for name in names) == 2
+
+
+FILES = st.lists(
+    st.tuples(st.sampled_from(["jsonl", "jsonl.gz", "parquet"]), st.integers(0, 5), st.sampled_from(["text", "list"])),
+    min_size=2,
+    max_size=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(files=FILES, batch_rows=st.integers(1, 12), bad=st.booleans())
+def test_files_that_share_a_shard_have_the_samples_that_they_have_alone(tmp_path, monkeypatch, files, batch_rows, bad):
+    sources = []
+    for number, (ending, rows, kind) in enumerate(files):
+        texts: list[dict[str, object]] = [{"prompt": f"p{number}", "completion": f"c{row}"} for row in range(rows)]
+        if kind == "list":
+            texts = [{"prompt": f"p{number}", "completions": [f"c{row}", "d"]} for row in range(rows)]
+        path = tmp_path / f"{number}.{ending}"
+        if ending == "parquet":
+            column = "completion" if kind == "text" else "completions"
+            typed = pa.string() if kind == "text" else pa.list_(pa.string())
+            pq.write_table(
+                pa.Table.from_pylist(texts, schema=pa.schema([("prompt", pa.string()), (column, typed)])), path
+            )
+        else:
+            raw = "".join(json.dumps(row) + "\n" for row in texts) + ("{\n" if bad else "")
+            path.write_bytes(gzip.compress(raw.encode()) if ending.endswith("gz") else raw.encode())
+        sources.append(Source(path=str(path)))
+    contents = [read_content(source, shards_module.CUT_BYTES) for source in sources]
+    shard = Shard(name="s", source=sources[0], further=tuple(sources[1:]))
+
+    def alone(one, content, like=None):
+        return ShardReader(one, {}, content=content, rewrite=lambda frame: frame, like=like)
+
+    readers = [alone(shard.of([source]), content) for source, content in zip(sources, contents, strict=True)]
+    wanted = [
+        frame.with_columns(pl.lit(number, pl.UInt32).alias("file"))
+        for number, reader in enumerate(readers)
+        for frame in reader.frames()
+    ]
+    monkeypatch.setattr(shards_module, "_BATCH_ROWS", batch_rows)
+    reader = GatheredReader(shard, contents, open_one=alone, rewrite=lambda frame: frame)
+    found = list(reader.frames())
+    nothing = pl.DataFrame(schema=SAMPLES)
+    assert pl.concat([nothing, *found]).equals(pl.concat([nothing, *wanted]))
+    assert all(frame.select("file", "input_row").n_unique() <= batch_rows for frame in found)
+    rows = [reader.rows for reader in readers]
+    assert reader.rows == (None if None in rows else sum(count or 0 for count in rows))
+
+
+def test_files_of_a_shard_that_cannot_be_read_are_named_all_at_once(tmp_path):
+    sources = [lines_file(tmp_path / f"{number}.jsonl", 1) for number in range(4)]
+    contents = [read_content(source, 100) for source in sources]
+    shard = Shard(name="s", source=sources[0], further=tuple(sources[1:]))
+    for number in (1, 3):
+        Path(sources[number].path).unlink()
+    with pytest.raises(ShardError) as caught:
+        GatheredReader(
+            shard,
+            contents,
+            open_one=lambda one, content, like: ShardReader(
+                one, {}, content=content, rewrite=lambda frame: frame, like=like
+            ),
+            rewrite=lambda frame: frame,
+        )
+    assert list(caught.value.files) == [sources[1].path, sources[3].path]
+    assert "cannot be read: No such file" in caught.value.files[sources[1].path]

@@ -286,7 +286,7 @@ def test_a_key_that_no_header_takes_is_refused(monkeypatch):
 
 
 def test_an_unknown_option_is_named():
-    with pytest.raises(UnknownNameError, match=r"unknown option 'vote'; known: body, in_flight"):
+    with pytest.raises(UnknownNameError, match=r"unknown option 'vote'; known: body, busy_s, in_flight"):
         judge_options({**GOOD, "vote": 1})
 
 

@@ -1,7 +1,8 @@
 """One OpenAI-compatible endpoint of chat completions (vLLM, SGLang, ...): bounded, patient, and plain about trouble.
 
 What passes is tried again: no connection, a timeout, a server's error, an answer that is none. A server that is busy
-(429, or 503 with ``Retry-After``) holds back all requests, for as long as it says, and that costs no try.
+(429, or 503 with ``Retry-After``) holds back all requests, for as long as it says, and that costs no try; but when it
+has said nothing else for ``busy_s``, requests fail that it answers so.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import httpx2
 import orjson
 
 from verifier.errors import JudgeModelError
+from verifier.generative.patience import Patience
 
 _CONNECT_S = 20.0
 _MAX_BODY_BYTES = 8 << 20
 _SHOWN_CHARS = 200
 _BACKOFF_S = 0.5
+_BUSY_PAUSE_S = 1.0
+"""Of the first wait for a server that does not say how long."""
 _MAX_PAUSE_S = 60.0
-_PATIENCE_S = 900.0
 _OK = 200
 _PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 522, 524, 529})
 _BUSY = 429
@@ -44,6 +47,7 @@ class Endpoint:
         timeout_s: for one request in all.
         in_flight: requests at once.
         retries: after trouble that may pass.
+        busy_s: for which it may say that it is busy.
     """
 
     url: str
@@ -52,12 +56,18 @@ class Endpoint:
     timeout_s: float = 300.0
     in_flight: int = 64
     retries: int = 3
+    busy_s: float = 900.0
 
 
 class Connections:
-    """The HTTP client of an event loop, opened when it is first needed."""
+    """The HTTP client of an event loop, opened when it is first needed.
 
-    def __init__(self) -> None:
+    Args:
+        patience: with endpoints that ask to wait; None for what these connections are used for alone.
+    """
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
         self._client: httpx2.AsyncClient | None = None
 
     @property
@@ -77,12 +87,17 @@ class Connections:
 
 
 class _PassingError(Exception):
-    """Trouble that may pass; ``error`` is what it comes to if it does not."""
+    """Trouble that may pass; ``error`` is what it comes to if it does not.
 
-    def __init__(self, error: JudgeModelError, *, is_busy: bool = False, pause_s: float | None = None) -> None:
+    Args:
+        pause_s: for which the server asks to wait; None where it does not.
+        busy: status by which the server says that it is busy; 0 where it does not.
+    """
+
+    def __init__(self, error: JudgeModelError, *, pause_s: float | None = None, busy: int = 0) -> None:
         self.error = error
-        self.is_busy = is_busy
         self.pause_s = pause_s
+        self.busy = busy
         super().__init__(str(error))
 
 
@@ -112,23 +127,45 @@ class ChatModel:
         """
         content = orjson.dumps({**body, "messages": [dict(message) for message in messages], "n": 1, "stream": False})
         async with self._slots:
-            tries, waited_s = 0, 0.0
+            tries = 0
+            busy: list[float] = []
             while True:
                 await self._wait_for_room()
                 try:
                     return await self._ask(content)
                 except _PassingError as trouble:
-                    pause_s = _BACKOFF_S * 2**tries if trouble.pause_s is None else trouble.pause_s
-                    pause_s = min(pause_s, _MAX_PAUSE_S)
-                    if trouble.is_busy:
-                        self._resume_at = max(self._resume_at, time.monotonic() + pause_s)
-                        waited_s += pause_s
-                    else:
-                        tries += 1
-                    if tries > self._endpoint.retries or waited_s > _PATIENCE_S:
+                    if trouble.busy:
+                        busy.append(time.monotonic())
+                        self._hold_back(trouble, busy)
+                        continue
+                    tries += 1
+                    if tries > self._endpoint.retries:
                         raise trouble.error from trouble
-                    if not trouble.is_busy:
-                        await asyncio.sleep(pause_s)
+                    pause_s = _BACKOFF_S * 2 ** (tries - 1) if trouble.pause_s is None else trouble.pause_s
+                    await asyncio.sleep(min(pause_s, _MAX_PAUSE_S))
+
+    def _hold_back(self, trouble: _PassingError, busy: Sequence[float]) -> None:
+        """Has all requests wait for a busy server.
+
+        Args:
+            trouble: what it says.
+            busy: when it said so to this request, each time.
+
+        Raises:
+            JudgeModelError: it has said nothing else for too long, or nothing else to this request.
+        """
+        now, endpoint, patience = busy[-1], self._endpoint, self._connections.patience
+        left_s = min(patience.since(endpoint.url, now), busy[0]) + endpoint.busy_s - now
+        if left_s <= 0:
+            raise trouble.error from trouble
+        # What asks to be asked again at once would be asked without a pause.
+        pause_s = trouble.pause_s or min(_BUSY_PAUSE_S * 2 ** (len(busy) - 1), _MAX_PAUSE_S)
+        # The last time is when patience ends, also where the server asks for more.
+        self._resume_at = max(self._resume_at, now + min(pause_s, left_s))
+        patience.told(
+            f"{endpoint.url} answers HTTP {trouble.busy} and asks to wait; what it still does not answer in "
+            f"{left_s:.0f} s is FAILED"
+        )
 
     async def _wait_for_room(self) -> None:
         # The moment may be put off while this waits for it.
@@ -156,6 +193,8 @@ class ChatModel:
         except httpx2.HTTPError as error:
             detail = f"the connection was lost: {error or type(error).__name__}"
             raise _PassingError(JudgeModelError("judge_connection_lost", detail)) from error
+        if not _is_busy(response):
+            self._connections.patience.answered(self._endpoint.url)
         if response.status_code != _OK:
             shown = answer.decode("utf-8", "replace")[:_SHOWN_CHARS]
             _raise_for(response, shown.replace(key, "...") if key else shown, self._endpoint.key_env)
@@ -171,14 +210,17 @@ async def _bounded(response: httpx2.Response) -> bytes:
     return bytes(answer)
 
 
+def _is_busy(response: httpx2.Response) -> bool:
+    status, has_pause = response.status_code, _retry_after(response.headers.get("retry-after")) is not None
+    return status == _BUSY or (status == _UNAVAILABLE and has_pause)
+
+
 def _raise_for(response: httpx2.Response, shown: str, key_env: str) -> None:
     status = response.status_code
     detail = f"HTTP {status}: {shown}"
     pause_s = _retry_after(response.headers.get("retry-after"))
-    if status == _BUSY or (status == _UNAVAILABLE and pause_s is not None):
-        raise _PassingError(
-            JudgeModelError("judge_busy", detail), is_busy=True, pause_s=1.0 if pause_s is None else pause_s
-        )
+    if _is_busy(response):
+        raise _PassingError(JudgeModelError(f"judge_busy_{status}", detail), pause_s=pause_s, busy=status)
     if status in _PASSING:
         raise _PassingError(JudgeModelError("judge_error", detail), pause_s=pause_s)
     if status in _REFUSED_KEY:

@@ -33,6 +33,7 @@ class JudgeOptions:
         timeout_s: for one request.
         in_flight: requests at once.
         retries: after trouble that may pass, and after a reply that cannot be read.
+        busy_s: for which the server may say nothing but that it is busy, before requests fail for that.
         max_answer_chars: longest final answer that is read.
         body: further fields of the request, such as ``chat_template_kwargs``.
     """
@@ -48,6 +49,7 @@ class JudgeOptions:
     timeout_s: float = 300.0
     in_flight: int = 64
     retries: int = 3
+    busy_s: float = 900.0
     max_answer_chars: int = 20_000
     body: Mapping[str, object] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "timeout_s": (0.001, 86_400.0),
     "in_flight": (1, 100_000),
     "retries": (0, 100),
+    "busy_s": (0.0, 86_400.0),
     "max_answer_chars": (1, 1_000_000),
 }
 _EXPECTED: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number"}

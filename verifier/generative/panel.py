@@ -71,6 +71,7 @@ class Panel:
             timeout_s=options.timeout_s,
             in_flight=options.in_flight,
             retries=options.retries,
+            busy_s=options.busy_s,
         )
         self._chat = ChatModel(endpoint, connections)
         bound = {"max_tokens": options.max_tokens} if options.max_tokens else {}
@@ -136,6 +137,6 @@ async def check_model(options: JudgeOptions) -> None:
         InvalidRequestError: the key is not there.
         JudgeModelError: it does not answer.
     """
-    soon = replace(options, timeout_s=min(options.timeout_s, _CHECK_S), retries=0)
+    soon = replace(options, timeout_s=min(options.timeout_s, _CHECK_S), retries=0, busy_s=0.0)
     async with aclosing(Connections()) as connections:
         await Panel(soon, connections).check()
