@@ -471,7 +471,7 @@ class _ParquetPart:
     def _read(self, columns: Sequence[str], groups: Sequence[int]) -> Iterator[pa.RecordBatch | pl.DataFrame]:
         """Neighbouring row groups: by polars, which takes two thirds of pyarrow's time, as far as it takes them."""
         done = 0
-        if (scan := self._scan(columns)) is not None:
+        if groups and (scan := self._scan(columns)) is not None:
             for count in self._together(groups):
                 frame = _collected(scan, self._firsts[groups[done]], self._firsts[groups[done + count - 1] + 1])
                 if frame is None:
@@ -482,6 +482,8 @@ class _ParquetPart:
             yield from self._read_by_arrow(columns, groups[done:])
 
     def _read_by_arrow(self, columns: Sequence[str], groups: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        if not groups:
+            return
         # Without these two pyarrow holds all that it has read of the file, or a whole row group.
         options = {"pre_buffer": False, "buffer_size": _BUFFER_BYTES, "metadata": self._footer}
         with self._source.open() as stream, pq.ParquetFile(stream, **options) as file:
