@@ -21,14 +21,15 @@ from curation.html_report import write_report
 from curation.manifest import Directory
 from tests.fakes_curation import RECIPE, FakeEngine, Silence, read_all, run_fake, think, tree, write_rows
 
-FILES = 300
+FILES, SHARED = 60, 24
+"""Few, as the same is tried with each in a shard of its own; ``shards`` shares more."""
 KEY = ("input_file", "input_row", "completion_index")
 
 
 def rows_of(number: int) -> list[dict[str, object]]:
     """None in some files; prompts that stand in two far files; right, wrong, equal and badly formed completions."""
-    texts = [think(number % 150), think("none"), think(number % 150), "no tags", think(number % 150, f"other {number}")]
-    row = {"prompt": f"What is {number % 150}?", "answer": str(number % 150)}
+    texts = [think(number % 30), think("none"), think(number % 30), "no tags", think(number % 30, f"other {number}")]
+    row = {"prompt": f"What is {number % 30}?", "answer": str(number % 30)}
     return [{**row, "completion": text} for text in texts[: number % 6]]
 
 
@@ -40,6 +41,12 @@ def small_files(folder: Path, numbers: Sequence[int] = range(FILES)) -> None:
             write_rows(folder / f"f{number:03}.parquet", rows)
         else:
             (folder / f"f{number:03}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(autouse=True)
+def _few_share_a_shard(monkeypatch):
+    monkeypatch.setattr(shards, "FEW_FILES", SHARED)
+    monkeypatch.setattr(shards, "GATHERED_FILES", SHARED)
 
 
 @pytest.fixture
@@ -79,9 +86,9 @@ def test_what_is_asked_about_a_sample_finds_it_among_many_files(folder, monkeypa
     run_fake(["in/*"], folder / "gathered")
     monkeypatch.setattr(shards, "FEW_FILES", FILES + 1)
     run_fake(["in/*"], folder / "alone")
-    names = [str(row["id"]) for row in dropped(folder / "alone")[::97]]
-    names += [str(row["id"]) for row in read_all(folder / "alone", "data")[::97]]
-    names += [str(row["group_id"]) for row in dropped(folder / "alone")[::211]]
+    names = [str(row["id"]) for row in dropped(folder / "alone")[::19]]
+    names += [str(row["id"]) for row in read_all(folder / "alone", "data")[::19]]
+    names += [str(row["group_id"]) for row in dropped(folder / "alone")[::43]]
     for name in names:
         told = [CliRunner().invoke(main, ["explain", name, output]).stdout for output in ("gathered", "alone")]
         assert told[0] == told[1]
@@ -89,7 +96,7 @@ def test_what_is_asked_about_a_sample_finds_it_among_many_files(folder, monkeypa
         assert "not to be had" not in told[0]
     assert CliRunner().invoke(main, ["diff", "gathered", "alone"]).stdout == "no sample came to another end\n"
     pages = [write_report(folder / name).read_text() for name in ("gathered", "alone")]
-    for part in ("in/f004.parquet, row 2", "in/f299.parquet"):
+    for part in ("in/f004.parquet, row 2", "in/f059.parquet"):
         assert part in pages[0]
         assert part in pages[1]
     # A text is known again by its file: another one of the same shard and row is none.
@@ -100,11 +107,11 @@ def test_what_is_asked_about_a_sample_finds_it_among_many_files(folder, monkeypa
 
 def test_a_file_that_cannot_be_read_fails_alone_until_it_is_mended(folder):
     run_fake(["in/*"], folder / "whole")
-    whole = {name: (folder / "in" / name).read_bytes() for name in ("f001.parquet", "f100.parquet", "f200.parquet")}
+    whole = {name: (folder / "in" / name).read_bytes() for name in ("f001.parquet", "f028.parquet", "f050.parquet")}
     (folder / "in/f001.parquet").write_bytes(whole["f001.parquet"][:-6])
-    (folder / "in/f200.parquet").write_bytes(b"")
+    (folder / "in/f050.parquet").write_bytes(b"")
     # Its footer can be read, and its pages cannot.
-    (folder / "in/f100.parquet").write_bytes(b"PAR1" + b"\xff" * 60 + whole["f100.parquet"][64:])
+    (folder / "in/f028.parquet").write_bytes(b"PAR1" + b"\xff" * 60 + whole["f028.parquet"][64:])
     report = run_fake(["in/*"], folder / "out")
     assert sorted(entry.where for entry in report.entries if entry.error) == [f"in/{name}" for name in whole]
     found, wanted = by_file(folder / "out"), by_file(folder / "whole")
@@ -125,14 +132,14 @@ def test_a_file_that_cannot_be_read_fails_alone_until_it_is_mended(folder):
 
 def test_where_no_file_of_a_shard_can_be_read_each_of_them_is_named(tmp_path):
     small_files(tmp_path / "in")
-    for number in range(128):
+    for number in range(SHARED):
         for file in (tmp_path / "in").glob(f"f{number:03}.*"):
             file.unlink()
         (tmp_path / f"in/f{number:03}.parquet").write_bytes(b"PAR1 and no more")
     report = run_fake([str(tmp_path / "in/*")], tmp_path / "out")
     bad = [entry.where for entry in report.entries if entry.error]
-    assert [Path(path).name for path in bad] == [f"f{number:03}.parquet" for number in range(128)]
-    small_files(tmp_path / "other", range(128, FILES))
+    assert [Path(path).name for path in bad] == [f"f{number:03}.parquet" for number in range(SHARED)]
+    small_files(tmp_path / "other", range(SHARED, FILES))
     run_fake([str(tmp_path / "other/*")], tmp_path / "others")
     assert dropped(tmp_path / "out")[-1]["id"] == dropped(tmp_path / "others")[-1]["id"]
 
@@ -143,13 +150,13 @@ def test_a_file_that_changes_while_the_run_is_at_work_decides_nothing_and_the_ot
         def stage_started(self, stage_: str, total: int) -> None:
             super().stage_started(stage_, total)
             if stage_ == stage:
-                write_rows(Path("in/f100.parquet"), [{"prompt": "p", "completion": "c", "answer": "a"}] * 400)
+                write_rows(Path("in/f028.parquet"), [{"prompt": "p", "completion": "c", "answer": "a"}] * 400)
 
     report = run_fake(["in/*"], folder / "out", observer=Meddler())
     assert [(entry.where, "changed" in entry.error) for entry in report.entries if entry.error] == [
-        ("in/f100.parquet", True)
+        ("in/f028.parquet", True)
     ]
-    (folder / "in/f100.parquet").unlink()
+    (folder / "in/f028.parquet").unlink()
     run_fake(["in/*"], folder / "others")
     kept = {name: hashed for name, hashed in tree(folder / "others").items() if name.startswith("data/")}
     assert kept.items() <= tree(folder / "out").items()
@@ -157,28 +164,28 @@ def test_a_file_that_changes_while_the_run_is_at_work_decides_nothing_and_the_ot
 
 
 def test_failed_verdicts_of_one_file_are_kept_apart(folder):
-    write_rows(folder / "in/f100.parquet", [{"prompt": "p", "answer": "1", "completion": think("1", "broken")}])
+    write_rows(folder / "in/f028.parquet", [{"prompt": "p", "answer": "1", "completion": think("1", "broken")}])
     run_fake(["in/*"], folder / "out")
-    assert [row["input_file"] for row in read_all(folder / "out", "failed")] == ["in/f100.parquet"]
-    assert by_file(folder / "out")["in/f100.parquet"][1:] == (1, 1, 0, 0, 1, "")
-    (folder / "in/f100.parquet").write_bytes((folder / "in/f101.parquet").read_bytes())
+    assert [row["input_file"] for row in read_all(folder / "out", "failed")] == ["in/f028.parquet"]
+    assert by_file(folder / "out")["in/f028.parquet"][1:] == (1, 1, 0, 0, 1, "")
+    (folder / "in/f028.parquet").write_bytes((folder / "in/f029.parquet").read_bytes())
     run_fake(["in/*"], folder / "out", retries_failed=True)
     assert read_all(folder / "out", "failed") == []
 
 
 def test_one_more_file_leaves_the_shards_before_it_and_one_less_is_refused(folder):
     run_fake(["in/*"], folder / "out")
-    (folder / "in/f300.jsonl").write_text((folder / "in/f003.jsonl").read_text())
+    (folder / "in/f060.jsonl").write_text((folder / "in/f003.jsonl").read_text())
     grown = Silence()
     run_fake(["in/*"], folder / "out", observer=grown)
-    assert grown.fresh == ["f256-and-44-more"]
+    assert grown.fresh == ["f048-and-12-more"]
     assert {file.name.partition(".")[0] for file in (folder / "out/state").iterdir()} == {
-        *("f000-and-127-more", "f128-and-127-more", "f256-and-44-more")
+        *("f000-and-23-more", "f024-and-23-more", "f048-and-12-more")
     }
     run_fake(["in/*"], folder / "fresh")
     assert tree(folder / "out") == tree(folder / "fresh")
-    (folder / "in/f300.jsonl").unlink()
-    with pytest.raises(OutputError, match=r"results of 1 file\(s\) that are not in this input: in/f300\.jsonl"):
+    (folder / "in/f060.jsonl").unlink()
+    with pytest.raises(OutputError, match=r"results of 1 file\(s\) that are not in this input: in/f060\.jsonl"):
         run_fake(["in/*"], folder / "out")
 
 
@@ -189,11 +196,11 @@ class _KilledError(Exception):
 @pytest.mark.parametrize("instant", range(6))
 def test_killed_while_a_shard_makes_room_for_another_the_rest_is_taken_away_the_next_time(folder, monkeypatch, instant):
     run_fake(["in/*"], folder / "out")
-    (folder / "in/f300.jsonl").write_text((folder / "in/f003.jsonl").read_text())
+    (folder / "in/f060.jsonl").write_text((folder / "in/f003.jsonl").read_text())
     unlink, left = Path.unlink, [instant]
 
     def until_killed(self: Path, *, missing_ok: bool = False) -> None:
-        if self.name.startswith("f256-and-43-more"):
+        if self.name.startswith("f048-and-11-more"):
             if not left[0]:
                 raise _KilledError
             left[0] -= 1
@@ -213,7 +220,7 @@ def test_killed_while_a_shard_makes_room_for_another_the_rest_is_taken_away_the_
 def test_state_that_is_torn_is_never_taken_for_whole(folder, kind, torn):
     run_fake(["in/*"], folder / "out")
     before = tree(folder / "out")
-    file = folder / f"out/state/f128-and-127-more.{kind}.parquet"
+    file = folder / f"out/state/f024-and-23-more.{kind}.parquet"
     content = file.read_bytes()
     file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "zeros": bytes(len(content))}[torn])
     engine = FakeEngine()
@@ -242,12 +249,14 @@ def test_plan_and_status_count_shards_as_a_run_does(folder):
     run_fake(["in/*"], folder / "out")
     assert "3 shard(s)" in planned.stdout
     assert "done: 3 of 3 shards" in CliRunner().invoke(main, ["status", "out"]).stdout
-    assert Directory(folder / "out").entry("f000-and-127-more") is not None
+    assert Directory(folder / "out").entry("f000-and-23-more") is not None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [[], ["processes"]], ids=["threads", "processes"])
 def test_killed_at_random_instants_and_rerun_the_tree_is_that_of_an_undisturbed_run(folder, place):
+    # The command that is killed knows nothing of this process.
+    small_files(folder / "in", range(FILES, 300))
     # A file that fails stands among those that are killed upon.
     (folder / "in/f130.parquet").write_bytes(b"PAR1 and no more")
     (folder / "recipe.toml").write_text(RECIPE + "[verify]\nin_flight = 16\n")
