@@ -226,8 +226,11 @@ def _bands_for(threshold_percent: int, permutations: int) -> int:
 def _first_equal(signatures: Values) -> Labels:
     """For each text the first with the same signature; itself where it is null."""
     keys = np.empty((len(signatures), 2), np.uint64)
-    for row, values in enumerate(signatures):
-        keys[row] = np.frombuffer(xxhash.xxh3_128_digest(values), np.uint64)
+    for first in range(0, len(signatures), _PAIRS):
+        part = signatures[first : first + _PAIRS]
+        keys[first : first + len(part)] = np.frombuffer(b"".join(map(xxhash.xxh3_128_digest, part)), "<u8").reshape(
+            -1, 2
+        )
     order = np.lexsort(keys.T)
     is_new = np.concatenate((np.ones(min(1, len(keys)), np.bool_), (np.diff(keys[order], axis=0) != 0).any(axis=1)))
     starts = np.flatnonzero(is_new)

@@ -9,7 +9,7 @@ whole groups, and a step looks at one part after the other, so that memory does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -55,11 +55,11 @@ def columns_needed(steps: Sequence[Step]) -> list[str]:
 class _Parts:
     """What comes to a step; see ``steps.base.Parts``."""
 
-    frames: Callable[[], Iterator[pl.DataFrame]]
+    seen: Callable[[Collection[str]], Iterator[pl.DataFrame]]
     folder: Path | None
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        return self.frames()
+    def read(self, *columns: str) -> Iterator[pl.DataFrame]:
+        return self.seen(columns)
 
     def table(self, rows: int, columns: int) -> npt.NDArray[np.uint32]:
         return mapped(rows, columns, self.folder)
@@ -223,13 +223,13 @@ class Corpus:
         for number in range(self._done, stop):
             step = self._steps[number]
             if isinstance(step, GroupStep):
-                for part, fates in step.over(_Parts(partial(self._seen, number, step.reads()), self._folder)):
+                for part, fates in step.over(_Parts(partial(self._seen, number), self._folder)):
                     self.ledger.drop(number, part["place"].to_numpy(), fates)
             elif isinstance(step, AskStep) and self._answered.get(number, 0) != len(self.bounds) - 1:
                 raise AccountingError(f"step {step.name} has answers of {self._answered.get(number, 0)} shards")
         self._done = stop
 
-    def _seen(self, number: int, reads: Iterable[str]) -> Iterator[pl.DataFrame]:
+    def _seen(self, number: int, reads: Collection[str]) -> Iterator[pl.DataFrame]:
         """What comes to a step, or is left by all: the facts of samples of whole groups, part by part.
 
         Args:

@@ -33,7 +33,8 @@ def mapped(rows: int, columns: int, folder: Path | None) -> npt.NDArray[np.uint3
     if 4 * rows * columns <= _IN_MEMORY:
         return np.empty((rows, columns), np.uint32)
     with TemporaryFile(dir=folder) as file:
-        return np.memmap(file, np.uint32, "w+", shape=(rows, columns))
+        # As a plain array: each look at a row of the other kind makes an object.
+        return np.memmap(file, np.uint32, "w+", shape=(rows, columns)).view(np.ndarray)
 
 
 class Spool:

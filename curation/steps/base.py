@@ -146,12 +146,15 @@ class Fates:
 class Parts(Protocol):
     """The facts of the samples of a corpus that come to a step, in parts as ``GroupStep.fates`` takes them.
 
-    Each iteration begins at the first part. A group stands in one part. Where a step takes groups in a random order
-    (``Quota``), the parts come in it.
+    A group stands in one part. Where a step takes groups in a random order (``Quota``), the parts come in it.
     """
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
-        """The parts, one after the other."""
+    def read(self, *columns: str) -> Iterator[pl.DataFrame]:
+        """The parts, one after the other, from the first.
+
+        Args:
+            columns: of those that the step asks for (``GroupStep.reads``), the ones that are looked at now.
+        """
         ...
 
     def table(self, rows: int, columns: int) -> npt.NDArray[np.uint32]:
@@ -165,7 +168,7 @@ class _OnePart:
 
     alive: pl.DataFrame
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
+    def read(self, *columns: str) -> Iterator[pl.DataFrame]:  # noqa: ARG002 - they are all there
         yield self.alive
 
     def table(self, rows: int, columns: int) -> npt.NDArray[np.uint32]:
@@ -196,7 +199,7 @@ class GroupStep(Step, ABC):
 
     def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
         """Each part with what becomes of its samples."""
-        return ((part, self.fates(part)) for part in parts)
+        return ((part, self.fates(part)) for part in parts.read(*self.reads()))
 
 
 @dataclass(frozen=True)

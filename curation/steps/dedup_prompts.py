@@ -50,7 +50,7 @@ class DedupPrompts(CorpusStep):
     def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
         """Group by group: by the hash of the prompt, then by clusters of signatures."""
         dropped = self._dropped(parts)
-        for part in parts:
+        for part in parts.read():
             found = part.select("group").join(dropped, on="group", how="left", maintain_order="left")
             yield (
                 part,
@@ -63,7 +63,9 @@ class DedupPrompts(CorpusStep):
         Returns:
             ``group``, ``reason``, ``percent``, and the place of the first sample of the prompt that stays, ``first``.
         """
-        groups = pl.concat([_firsts(part).select("place", "group", "prompt") for part in parts]).sort("place")
+        groups = pl.concat([_firsts(part).select("place", "group", "prompt") for part in parts.read("prompt")]).sort(
+            "place"
+        )
         places = groups["place"].to_numpy()
         numbers = np.arange(len(places))
         # Of each group the one that stays, by number: the first with its prompt, or the first of that one's cluster.
@@ -92,11 +94,12 @@ class DedupPrompts(CorpusStep):
         """
         signatures = parts.table(len(places), BINS)
         is_signed = np.zeros(len(places), np.bool_)
-        for part in parts:
+        for part in parts.read("prompt_near"):
             signed = _firsts(part).filter(pl.col("prompt_near").is_not_null())
-            signed = signed.filter(pl.Series(np.isin(signed["place"].to_numpy(), places, kind="sort")))
-            rows = np.searchsorted(places, signed["place"].to_numpy())
-            signatures[rows] = from_bytes(signed["prompt_near"], np.uint32).reshape(len(rows), BINS)
+            numbers = np.searchsorted(places, signed["place"].to_numpy())
+            is_here = signed["place"].to_numpy() == places[np.minimum(numbers, len(places) - 1)]
+            rows, found = numbers[is_here], signed["prompt_near"].filter(pl.Series(is_here))
+            signatures[rows] = from_bytes(found, np.uint32).reshape(len(rows), BINS)
             is_signed[rows] = True
         signatures[~is_signed] = NO_TEXT
         labels = clusters(signatures, threshold_percent=self.similarity_percent)

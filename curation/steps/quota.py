@@ -78,12 +78,12 @@ class Quota(CorpusStep):
         quotas = self.quotas()
         if self.when_short == "scale":
             had: Counter[str] = Counter()
-            for part in parts:
+            for part in parts.read():
                 had.update(_counts(_names(part["domain"], quotas)))
             quotas = _scaled(quotas, had)
         before: Counter[str] = Counter()
         last = -1
-        for part in parts:
+        for part in parts.read():
             names = _names(part["domain"], quotas)
             order = shuffled(part["group"], self.seed).to_numpy()
             if len(order):
