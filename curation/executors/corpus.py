@@ -102,7 +102,8 @@ class Corpus:
         self._domains: dict[str, int] = {}
         # Parts are taken in the order in which a quota takes groups, so that it can count from one to the next.
         self._seed = next((step.seed for step in steps if isinstance(step, Quota)), 0)
-        self._right: npt.NDArray[np.int8] | None = None
+        judged = samples if any(isinstance(step, Verify) for step in steps) else 0
+        self._right: npt.NDArray[np.int8] = np.full(judged, _UNKNOWN, np.int8)
         self._done = 0
         self._answered: dict[int, int] = {}
         self._put_aside(facts)
@@ -137,8 +138,6 @@ class Corpus:
         number = self._steps.index(step)
         self.ledger.drop(number, np.arange(first, stop), step.fates_by(answers))
         if isinstance(step, Verify):
-            if self._right is None:
-                self._right = np.full(len(self.ledger), _UNKNOWN, np.int8)
             self._right[first:stop] = answers["is_right"].cast(pl.Int8).fill_null(_UNKNOWN).to_numpy()
         self._answered[number] = self._answered.get(number, 0) + 1
 
@@ -178,7 +177,9 @@ class Corpus:
                 made |= step.marks(part)
             at = np.searchsorted(places, part["place"].to_numpy())
             for name, values in made.items():
-                columns.setdefault(name, np.empty(len(places), values.dtype))[at] = values
+                if name not in columns:
+                    columns[name] = np.empty(len(places), values.dtype)
+                columns[name][at] = values
         # Half the room, but for more samples than 32 bits can number.
         small = places.astype(np.uint32) if len(self.ledger) <= _MOST_OF_32_BITS else places
         return pl.DataFrame({"place": small, **columns}).with_columns(pl.col("domain").cat.to(self._domain_type()))
@@ -246,7 +247,7 @@ class Corpus:
             if covered is not None:
                 among &= covered[part["domain"].to_numpy()]
             seen = part.with_columns(pl.col("domain").cat.to(domain_type))
-            if isinstance(step, GroupStep) and step.needs_verdicts and self._right is not None:
+            if isinstance(step, GroupStep) and step.needs_verdicts:
                 seen = seen.with_columns(_by_group(part["group"].to_numpy(), self._right[places]))
             seen = seen.filter(pl.Series(among))
             yield _signed(part, seen) if _SIGNATURE in reads else seen

@@ -214,6 +214,15 @@ def test_decisions_are_the_same_in_however_many_parts_they_are_made(recipe, seed
     assert decided(corpus_made, part_bytes=part_bytes)[1] == decided(corpus_made, part_bytes=WHOLE)[1]
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_corpus_without_shards_is_decided_on(recipe):
+    corpus, _ = decided(
+        Made(build_steps(parse_recipe(recipe)), made(1, 1, recipe).facts[:0], [0], []), part_bytes=WHOLE
+    )
+    assert corpus.bounds == [0]
+    assert not corpus.kept().height
+
+
 def test_the_parts_of_a_corpus_decide_on_something():
     fates = pl.concat(decided(made(3, 400, recipe), part_bytes=2_000)[0].ledger.fates(0, 400) for recipe in RECIPES)
     reasons = set(fates["drop_reason"])
