@@ -37,6 +37,8 @@ Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
 Marks: TypeAlias = npt.NDArray[np.uint8]
 
+BINS = 128
+"""Of a signature, where nothing else is said."""
 NO_TEXT = np.uint32(0xFFFFFFFF)
 """Every value of the signature of null, which is like nothing, itself included."""
 
@@ -58,7 +60,7 @@ class Signatures:
     """How signatures are made; kept ones fit new ones as long as the three options are the same."""
 
     @staticmethod
-    def of(texts: pl.Series, *, permutations: int = 128, shingle: int = 5, seed: int = 1) -> Values:
+    def of(texts: pl.Series, *, permutations: int = BINS, shingle: int = 5, seed: int = 1) -> Values:
         """The signature of each text, from that text alone.
 
         Args:
@@ -109,11 +111,17 @@ def as_bytes(signatures: Values | Marks) -> pl.Series:
 
 def from_bytes(column: pl.Series, kind: type[np.uint8 | np.uint32]) -> npt.NDArray[Any]:
     """The signatures that were written as bytes; zeros for null."""
-    rows = column.to_list()
-    size = next((len(row) for row in rows if row is not None), 0)
-    nothing = bytes(size)
-    joined = b"".join(nothing if row is None else row for row in rows)
-    return np.frombuffer(joined, kind).reshape(len(rows), size // np.dtype(kind).itemsize)
+    there = column.is_not_null()
+    # As one buffer: an object for each would take more room than all of them.
+    held = column.filter(there).to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = held.buffers()
+    first, last = np.frombuffer(offsets, np.int64, len(held) + 1, held.offset * 8)[[0, -1]]
+    size = int(last - first) // max(1, len(held))
+    found = np.zeros((column.len(), size // np.dtype(kind).itemsize), kind)
+    found[there.to_numpy()] = (
+        np.frombuffer(data, kind, (last - first) // found.itemsize, first).reshape(len(held), -1) if size else 0
+    )
+    return found
 
 
 def clusters(
@@ -246,10 +254,17 @@ def _bands_for(threshold_percent: int, permutations: int) -> int:
 
 def _first_equal(signatures: Values) -> Labels:
     """For each text the first with the same signature; itself where it is null."""
-    first: dict[bytes, int] = {}
-    rows = np.arange(len(signatures), dtype=np.int64)
-    for row, values in enumerate(signatures):
-        rows[row] = first.setdefault(xxhash.xxh3_128_digest(values), row)
+    keys = np.empty((len(signatures), 2), np.uint64)
+    for first in range(0, len(signatures), _PAIRS):
+        part = signatures[first : first + _PAIRS]
+        keys[first : first + len(part)] = np.frombuffer(b"".join(map(xxhash.xxh3_128_digest, part)), "<u8").reshape(
+            -1, 2
+        )
+    order = np.lexsort(keys.T)
+    is_new = np.concatenate((np.ones(min(1, len(keys)), np.bool_), (np.diff(keys[order], axis=0) != 0).any(axis=1)))
+    starts = np.flatnonzero(is_new)
+    rows = np.empty(len(signatures), np.int64)
+    rows[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
     return np.where((signatures[:, 0] == NO_TEXT), np.arange(len(signatures)), rows)
 
 
@@ -257,7 +272,9 @@ def _candidates(columns: Values, rows: Labels, parents: Labels) -> Iterator[tupl
     """Pairs of these texts with one key in a band, not in one cluster yet; ``parents`` changes between the yields."""
     keys = np.zeros(len(rows), np.uint64)
     for column in columns.T:
-        keys = spread(keys + _GOLDEN + column[rows])
+        keys += _GOLDEN
+        keys += column[rows]
+        keys = spread(keys)
     order = np.argsort(keys, kind="stable")
     rows, keys = rows[order], keys[order]
     distance = 1
@@ -274,11 +291,15 @@ def _candidates(columns: Values, rows: Labels, parents: Labels) -> Iterator[tupl
 
 def _unsettled(rows: Labels, keys: Hashes, distance: int, parents: Labels) -> tuple[Labels, Hashes]:
     """The texts of those keys that have pairs so far apart, and texts of two clusters."""
+    # Most keys are those of one text alone, and nothing else is asked of it.
+    _, sizes = runs_of(keys)
+    kept = np.repeat(sizes > distance, sizes)
+    rows, keys = rows[kept], keys[kept]
     if not len(rows):
         return rows, keys
     starts, sizes = runs_of(keys)
     roots = _roots(parents, rows)
-    is_open = (sizes > distance) & (np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts))
+    is_open = np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts)
     kept = np.repeat(is_open, sizes)
     return rows[kept], keys[kept]
 

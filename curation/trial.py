@@ -21,7 +21,7 @@ import pyarrow as pa
 from curation.costs import cpu_s
 from curation.executors.annotate import facts_of
 from curation.executors.arrange import TRAIN
-from curation.executors.corpus import Corpus, columns_needed, held
+from curation.executors.corpus import Corpus, columns_needed
 from curation.executors.judging import VERDICTS, Bounds, Mask, verdict_frame
 from curation.executors.state import State
 from curation.executors.tasks import Bench, Piece, annotate, asked_again, judge, write_account, write_data
@@ -131,7 +131,7 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
     facts_of(sample.samples.head(_WARMING), steps)
     with clock.stage("filter", sample.samples.height):
         facts = annotate(sample, steps)
-    corpus = Corpus([facts.select(columns_needed(steps))], steps)
+    corpus = Corpus([facts.select(columns_needed(steps))], steps, samples=facts.height)
     judgements = None
     asked = {step.name: np.zeros(facts.height, np.bool_) for step in (Verify, JudgedQuality)}
     for step in steps:
@@ -143,9 +143,9 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
             bounds = Bounds(completions=recipe.verify.in_flight, bytes=recipe.verify.in_flight_bytes)
             bench = Bench(engine=engine, verify=step, bounds=bounds, advance=lambda _: None)
             judgements = await _judged(sample, bench, wanted, clock)
-            corpus.decide_by(step, [held(judgements.select(list(DECISIONS)))])
+            corpus.decide_by(step, 0, judgements.select(list(DECISIONS)))
         else:
-            corpus.decide_by(step, [held(_unanswered(step, facts.height))])
+            corpus.decide_by(step, 0, _unanswered(step, facts.height))
     corpus.decide_rest()
     corpus.name_twins(lambda _, column: facts[column])
     fates = corpus.ledger.fates(0, facts.height)

@@ -1,17 +1,22 @@
-"""What has become of each sample so far: alive, dropped by a step, or failed; in some bytes a sample."""
+"""What has become of each sample so far: alive, dropped by a step, or failed; in four bytes a sample.
+
+What was measured and found is needed once, when a shard is accounted for, so it is put aside.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from curation.errors import AccountingError
+from curation.executors.spool import Spool
 from curation.steps import READ
-from curation.steps.base import Step
+from curation.steps.base import Fates, Step
 
 FATES = pl.Schema(
     {
@@ -24,113 +29,128 @@ FATES = pl.Schema(
 )
 """One row a sample; ``drop_step`` is null while it is alive."""
 
-_ALIVE = -2
+Places = npt.NDArray[np.int64]
+
 _READ = -1
+_ALIVE = 127
+"""In the place of the number of a step; after all of them."""
+_ALIVE_IN_DIGESTS = -2
+_STRETCH = 1 << 19
+"""Places whose values and details are read at once."""
+
+_TOLD = pl.Schema({"place": pl.Int64, "value": pl.Float64, "detail": pl.String})
+_TWINS = pl.Schema({"place": pl.Int64, "twin": pl.Int64, "named_by": pl.String})
 
 
 class Ledger:
-    """The fates of samples, in the order of shards and rows. A fate is final: the first to drop a sample names it."""
+    """The fates of samples, in the order of shards and rows.
 
-    def __init__(self, samples: int, steps: Sequence[Step]) -> None:
+    What text steps make of a sample is known from the start, and holds unless a step before drops it. A fate is
+    final: the first step to drop a sample names it.
+
+    Args:
+        samples: how many.
+        steps: of the recipe.
+        folder: for what is put aside.
+    """
+
+    def __init__(self, samples: int, steps: Sequence[Step], *, folder: Path | None = None) -> None:
         self._names = {_READ: READ} | {number: step.name for number, step in enumerate(steps)}
-        self._steps: npt.NDArray[np.int16] = np.full(samples, _ALIVE, np.int16)
-        self._reasons: npt.NDArray[np.int32] = np.zeros(samples, np.int32)
-        self._values: npt.NDArray[np.float64] = np.full(samples, np.nan)
+        self._steps: npt.NDArray[np.int8] = np.full(samples, _ALIVE, np.int8)
+        self._reasons: npt.NDArray[np.unsignedinteger] = np.zeros(samples, np.uint16)
         self._failed: npt.NDArray[np.bool_] = np.zeros(samples, np.bool_)
-        self._details: dict[int, str] = {}
-        self._twins: list[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        stretches = samples // _STRETCH + 1
+        self._told = Spool(_TOLD, stretches, folder)
+        self._twins = Spool(_TWINS, stretches, folder)
+        self._at_hand: dict[int, pl.DataFrame] = {}
         self._codes: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._steps)
 
-    def alive(self) -> npt.NDArray[np.bool_]:
-        """Which samples no step has dropped."""
-        return np.equal(self._steps, _ALIVE)
-
-    def drop(
-        self,
-        step: int | pl.Series,
-        reasons: pl.Series,
-        *,
-        among: npt.NDArray[np.bool_] | None = None,
-        values: pl.Series | None = None,
-        details: pl.Series | None = None,
-        twins: pl.Series | None = None,
-        named_by: str = "",
-        is_failed: pl.Series | None = None,
-    ) -> None:
-        """Drops the live samples that have a reason.
+    def alive(self, before: int, among: Places | slice = slice(None)) -> npt.NDArray[np.bool_]:
+        """Which samples come to a step: those that no step before it drops.
 
         Args:
-            step: number of the step in the recipe; or one a sample.
-            reasons: null for those that stay.
-            among: to which samples the series belong, in order; None for all.
-            values: what was measured.
-            details: what was found.
-            twins: the place of the sample that each one is like; its name becomes the detail, see ``twins``.
-            named_by: the column of facts that names it.
-            is_failed: which of them failed rather than were rejected; None for none.
+            before: number of the step; that of all steps for what is left by all.
+            among: places of the samples that are asked about.
+        """
+        return np.greater_equal(self._steps[among], before)
+
+    def foresee(self, first: int, steps: pl.Series, reasons: pl.Series) -> None:
+        """What text steps make of some samples.
+
+        Args:
+            first: place of the first of them.
+            steps: number in the recipe of the first that drops each; null where none does.
+            reasons: null likewise.
+        """
+        part = slice(first, first + steps.len())
+        self._steps[part] = steps.fill_null(_ALIVE).to_numpy()
+        falls = steps.is_not_null()
+        codes = self._coded(reasons.filter(falls))
+        self._reasons[first + np.flatnonzero(falls.to_numpy())] = codes
+
+    def drop(self, step: int, places: Places, fates: Fates) -> None:
+        """Drops the samples that come to a step and have a reason.
+
+        Args:
+            step: its number in the recipe.
+            places: of the samples that the step looked at.
+            fates: what it makes of them.
 
         Raises:
-            AccountingError: the reasons are not one a sample.
+            AccountingError: the fates are not one a sample.
         """
-        places = np.arange(len(self)) if among is None else np.flatnonzero(among)
+        reasons = fates.reasons
         if reasons.len() != len(places):
-            name = self._names[step] if isinstance(step, int) else "of texts"
-            raise AccountingError(f"step {name} gave {reasons.len()} reasons for {len(places)} samples")
-        falls = reasons.is_not_null().to_numpy() & (self._steps[places] == _ALIVE)
+            raise AccountingError(f"step {self._names[step]} gave {reasons.len()} reasons for {len(places)} samples")
+        falls = reasons.is_not_null().to_numpy() & self.alive(step, places)
         if not falls.any():
             return
         fallen, mask = places[falls], pl.Series(falls)
-        self._steps[fallen] = step if isinstance(step, int) else step.filter(mask).to_numpy()
-        self._reasons[fallen] = self._coded(reasons.filter(mask).cast(pl.String))
-        if values is not None:
-            self._values[fallen] = values.filter(mask).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        if details is not None:
-            found = details.filter(mask)
-            here = found.is_not_null()
-            self._details.update(zip(fallen[here.to_numpy()].tolist(), found.filter(here).to_list(), strict=True))
-        if twins is not None:
-            like = twins.filter(mask)
-            is_like = like.is_not_null().to_numpy()
-            self._twins.append((named_by, fallen[is_like], like.drop_nulls().cast(pl.Int64).to_numpy()))
-        if is_failed is not None:
-            self._failed[fallen] = is_failed.filter(mask).to_numpy()
+        codes = self._coded(reasons.filter(mask).cast(pl.String))
+        self._steps[fallen] = step
+        self._reasons[fallen] = codes
+        if fates.is_failed is not None:
+            self._failed[fallen] = fates.is_failed.filter(mask).to_numpy()
+        if fates.values is not None or fates.details is not None:
+            self._tell(
+                fallen, *(None if found is None else found.filter(mask) for found in (fates.values, fates.details))
+            )
+        if fates.twins is not None:
+            like = pl.DataFrame({"place": fallen, "twin": fates.twins.filter(mask)}).drop_nulls("twin")
+            like = like.with_columns(named_by=pl.lit(fates.named_by))
+            self._twins.add(like, like["twin"].to_numpy() // _STRETCH)
 
-    def twins(self) -> Mapping[str, npt.NDArray[np.int64]]:
-        """Column of facts -> places whose value in it is still to be told by ``name_twins``, ascending."""
-        columns = {name for name, _, _ in self._twins}
-        return {
-            column: np.unique(np.concatenate([twins for name, _, twins in self._twins if name == column]))
-            for column in sorted(columns)
-        }
+    def twins(self) -> Iterator[pl.DataFrame]:
+        """Samples that are to be named after another; those together whose twins stand together.
 
-    def name_twins(self, column: str, places: npt.NDArray[np.int64], names: Sequence[str]) -> None:
-        """Makes a detail of each name.
-
-        Args:
-            column: of facts, that the names come from.
-            places: those that ``twins`` gave for it.
-            names: one each.
+        Yields:
+            ``place``, that of the other (``twin``), and the column of facts that tells its name (``named_by``).
         """
-        for _, fallen, twins in (one for one in self._twins if one[0] == column):
-            found = np.searchsorted(places, twins).tolist()
-            self._details.update((place, names[at]) for place, at in zip(fallen.tolist(), found, strict=True))
-        self._twins = [one for one in self._twins if one[0] != column]
+        for stretch in range(self._twins.parts):
+            yield self._twins.read(stretch)
+
+    def name_twins(self, places: Places, names: pl.Series) -> None:
+        """Makes a detail of the name of each one's twin."""
+        self._tell(places, None, names)
 
     def fates(self, first: int, count: int) -> pl.DataFrame:
         """The fates of some samples; columns of ``FATES``. What text steps measured stands in the facts."""
         part = slice(first, first + count)
-        steps, reasons, values = self._steps[part], self._reasons[part], self._values[part]
-        names = ["", *self._codes]
-        details: list[str | None] = [self._details.get(place) for place in range(first, first + count)]
+        values, details = self._found(first, count)
+        reasons = pl.Series([None, *self._codes], dtype=pl.String).gather(self._reasons[part])
         return pl.DataFrame(
             {
-                "drop_step": pl.Series(steps).replace_strict(self._names, default=None, return_dtype=pl.String),
-                "drop_reason": pl.Series([names[code] or None for code in reasons.tolist()], dtype=pl.String),
+                "drop_step": pl.Series(self._steps[part]).replace_strict(
+                    self._names, default=None, return_dtype=pl.String
+                ),
+                "drop_reason": reasons,
                 "drop_value": pl.Series(values).fill_nan(None),
-                "drop_detail": pl.Series(details, dtype=pl.String),
+                "drop_detail": pl.Series([None], dtype=pl.String)
+                .new_from_index(0, count)
+                .scatter(details["place"] - first, details["detail"]),
                 "is_failed": self._failed[part],
             },
             schema=FATES,
@@ -145,16 +165,41 @@ class Ledger:
         ranks = np.empty(len(used), np.int32)
         ranks[ordered] = np.arange(len(used), dtype=np.int32)
         digest = hashlib.sha256("\0".join(names[used[index]] for index in ordered).encode())
-        for array in (ranks[codes], self._steps[part], self._values[part], self._failed[part]):
+        values, details = self._found(first, count)
+        # Of the same types whatever the arrays are held in, so that what is done stays done.
+        steps = np.where(self._steps[part] == _ALIVE, _ALIVE_IN_DIGESTS, self._steps[part]).astype(np.int16)
+        for array in (ranks[codes], steps, values, self._failed[part]):
             digest.update(np.ascontiguousarray(array).tobytes())
-        details = [
-            (place - first, self._details[place]) for place in range(first, first + count) if place in self._details
-        ]
-        digest.update(repr(details).encode())
+        told = [(place - first, detail) for place, detail in details.iter_rows()]
+        digest.update(repr(told).encode())
         return digest.hexdigest()
 
-    def _coded(self, reasons: pl.Series) -> npt.NDArray[np.int32]:
+    def _tell(self, places: Places, values: pl.Series | None, details: pl.Series | None) -> None:
+        told = pl.DataFrame({"place": places}).with_columns(
+            value=pl.lit(None, pl.Float64) if values is None else values.cast(pl.Float64),
+            detail=pl.lit(None, pl.String) if details is None else details,
+        )
+        told = told.filter(pl.col("value").is_not_null() | pl.col("detail").is_not_null())
+        self._told.add(told, told["place"].to_numpy() // _STRETCH)
+        self._at_hand.clear()
+
+    def _found(self, first: int, count: int) -> tuple[npt.NDArray[np.float64], pl.DataFrame]:
+        """What was measured of each sample, NaN where nothing was; and what was found: ``place``, ``detail``."""
+        stretches = range(first // _STRETCH, (first + max(0, count - 1)) // _STRETCH + 1)
+        # Shards come one after the other, so what is read for one is there for the next.
+        self._at_hand = {
+            number: self._at_hand[number] if number in self._at_hand else self._told.read(number)
+            for number in stretches
+        }
+        told = pl.concat(self._at_hand.values()).filter(pl.col("place").is_between(first, first + count - 1))
+        values = np.full(count, np.nan)
+        measured = told.drop_nulls("value")
+        values[measured["place"].to_numpy() - first] = measured["value"].to_numpy()
+        return values, told.drop_nulls("detail").select("place", "detail").sort("place")
+
+    def _coded(self, reasons: pl.Series) -> npt.NDArray[np.unsignedinteger]:
         for reason in reasons.unique(maintain_order=True):
             self._codes.setdefault(reason, len(self._codes) + 1)
-        coded = reasons.replace_strict(self._codes, return_dtype=pl.Int32)
-        return coded.to_numpy()
+        if len(self._codes) > np.iinfo(self._reasons.dtype).max:
+            self._reasons = self._reasons.astype(np.uint32)
+        return reasons.replace_strict(self._codes, return_dtype=pl.UInt32).to_numpy()

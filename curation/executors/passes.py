@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.card import card_of
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.arrange import FilePlan, plan_files
-from curation.executors.corpus import Corpus, columns_needed, held
+from curation.executors.corpus import Corpus, columns_needed
 from curation.executors.jobs import (
     Account,
     Annotate,
@@ -279,99 +280,115 @@ class _Passes:
         Raises:
             _LostShardError: one of them can no longer be read.
         """
-        corpus = Corpus((self._site.facts(known, self._columns) for known in shards), self._plan.steps)
+        corpus = Corpus(
+            (self._site.facts(known, self._columns) for known in shards),
+            self._plan.steps,
+            samples=sum(known.samples or 0 for known in shards),
+            folder=self._directory.path / STATE,
+        )
         for inquiry in inquiries(self._plan.steps):
-            wanted = corpus.decide_before(inquiry.step)
-            corpus.decide_by(inquiry.step, await self._ask(shards, wanted, inquiry))
+            await self._ask(shards, corpus, inquiry)
         corpus.decide_rest()
         corpus.name_twins(lambda number, column: self._site.facts(shards[number], [column])[column])
         return corpus
 
-    async def _ask(self, shards: list[Known], wanted: list[Mask], inquiry: Inquiry) -> list[pl.DataFrame]:
-        """What is decided on, for all shards: the columns of the step's ``answers``, ``held``.
+    async def _ask(self, shards: list[Known], corpus: Corpus, inquiry: Inquiry) -> None:
+        """Does a step that asks, for all shards.
 
         Raises:
             EngineStoppedError: who is asked went away, or fails too often.
             _LostShardError: a shard can no longer be read.
         """
+        wanted = corpus.decide_before(inquiry.step)
         self._observer.stage_started(inquiry.stage, sum(int(mask.sum()) for mask in wanted))
-        context, columns = inquiry.context(self._site), inquiry.step.answers
-        standing: list[pl.DataFrame | None] = []
-        for known, mask in zip(shards, wanted, strict=True):
+        context = inquiry.context(self._site)
+        missing: list[int] = []
+        for number, (known, mask) in enumerate(zip(shards, wanted, strict=True)):
             digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
-            key = known.answer_keys[inquiry.kind] = _key(known.facts_key, context, digest)
-            found = self._site.state.read(inquiry.kind, known.name, key, inquiry.schema, list(columns))
-            is_anew = found is not None and self._plan.retries_failed and found["is_failed"].any()
-            standing.append(None if is_anew else found)
-        missing = [place for place, found in enumerate(standing) if found is None]
+            known.answer_keys[inquiry.kind] = _key(known.facts_key, context, digest)
+            failed = self._standing(known, inquiry, ["is_failed"])
+            if failed is None or (self._plan.retries_failed and failed["is_failed"].any()):
+                missing.append(number)
         tally = self._tallies.setdefault(inquiry.stage, Tally())
-        tally.asked += sum(int(wanted[place].sum()) for place in missing)
+        tally.asked += sum(int(wanted[number].sum()) for number in missing)
         jobs = [
             AskShard(
-                known=shards[place],
+                known=shards[number],
                 inquiry=inquiry,
-                wanted=wanted[place],
-                first_key=_first_key(shards[place], inquiry),
+                wanted=wanted[number],
+                first_key=_first_key(shards[number], inquiry),
             )
-            for place in missing
+            for number in missing
         ]
-        answers: list[pl.DataFrame] = []
-        asked, failures = 0, pl.DataFrame(schema=columns)
+        waited_for = set(missing)
+        again: dict[int, Mask] = {}
+        asked, failures = 0, Counter[str]()
         async with aclosing(
             self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
         ) as outcomes:
-            for known, mask, found in zip(shards, wanted, standing, strict=True):
-                if found is None:
+            for number, (known, mask) in enumerate(zip(shards, wanted, strict=True)):
+                is_anew = number in waited_for
+                if is_anew:
                     outcome = await anext(outcomes)
-                    found = self._answered(known, outcome, columns)  # noqa: PLW2901 - what was missing
+                    found = self._answered(known, outcome)
                     tally.recalled += outcome.recalled if isinstance(outcome, Answered) else 0
                 else:
+                    found = self._standing(known, inquiry, list(inquiry.step.answers))
+                    if found is None:
+                        raise self._site.gone(inquiry.kind, known)
                     self._observer.advanced(int(mask.sum()))
-                answers.append(held(found))
                 asked += int(mask.sum())
-                failures = failures.vstack(found.filter("is_failed"))
+                if found is None:
+                    continue
+                failed = found.filter("is_failed")
+                if is_anew and failed.height:
+                    again[number] = found["is_failed"].to_numpy()
+                else:
+                    corpus.decide_by(inquiry.step, number, found)
+                failures.update(inquiry.step.fates_by(failed).reasons.cast(pl.String).to_list())
                 self._refuse_failures(asked, failures, inquiry)
-        await self._ask_failed(
-            shards, answers, [place for place in missing if answers[place]["is_failed"].any()], inquiry
-        )
+        await self._ask_failed(shards, corpus, again, inquiry)
         if any(known.error for known in shards):
             raise _LostShardError
-        return answers
+
+    def _standing(self, known: Known, inquiry: Inquiry, columns: list[str]) -> pl.DataFrame | None:
+        """What was answered about a shard before; None where it is still to be asked about."""
+        return self._site.state.read(inquiry.kind, known.name, known.answer_keys[inquiry.kind], inquiry.schema, columns)
 
     async def _ask_failed(
-        self, shards: list[Known], answers: list[pl.DataFrame], places: list[int], inquiry: Inquiry
+        self, shards: list[Known], corpus: Corpus, again: Mapping[int, Mask], inquiry: Inquiry
     ) -> None:
         """Asks once more for what failed, when all shards have been asked about: much of that is a passing trouble."""
         jobs = [
             AskShard(
-                known=shards[place],
+                known=shards[number],
                 inquiry=inquiry,
-                wanted=answers[place]["is_failed"].to_numpy(),
-                first_key=_first_key(shards[place], inquiry),
+                wanted=failed,
+                first_key=_first_key(shards[number], inquiry),
                 is_last=True,
             )
-            for place in places
+            for number, failed in again.items()
         ]
         async with aclosing(
             self._crew.ask(self._site, jobs, self._observer.advanced, self._observer.waits)
         ) as outcomes:
-            for place in places:
-                answers[place] = held(self._answered(shards[place], await anext(outcomes), inquiry.step.answers))
+            for number in again:
+                if (found := self._answered(shards[number], await anext(outcomes))) is not None:
+                    corpus.decide_by(inquiry.step, number, found)
 
-    def _answered(self, known: Known, outcome: Answered | Lost, columns: pl.Schema) -> pl.DataFrame:
-        """The answers about a shard; none where it is lost, and that is kept in mind."""
+    def _answered(self, known: Known, outcome: Answered | Lost) -> pl.DataFrame | None:
+        """The answers about a shard; None where it is lost, and that is kept in mind."""
         if isinstance(outcome, Lost):
             self._lose(known, outcome)
-            return pl.DataFrame(schema=columns)
+            return None
         return outcome.answers
 
-    def _refuse_failures(self, asked: int, failures: pl.DataFrame, inquiry: Inquiry) -> None:
+    def _refuse_failures(self, asked: int, failures: Counter[str], inquiry: Inquiry) -> None:
         name, most = inquiry.failure_bound(self._plan.recipe)
-        if asked >= _LEAST_JUDGED and 100 * failures.height > most * asked:
-            reasons = inquiry.step.fates_by(failures).reasons.alias("reason").value_counts(name="len")
-            worst, count = reasons.sort(-pl.col("len").cast(pl.Int64), "reason").row(0)
+        if asked >= _LEAST_JUDGED and 100 * failures.total() > most * asked:
+            worst, count = min(failures.items(), key=lambda item: (-item[1], item[0]))
             raise EngineStoppedError(
-                f"{failures.height} of {asked} completions could not be judged, which is over {name} = {most:g}; most "
+                f"{failures.total()} of {asked} completions could not be judged, which is over {name} = {most:g}; most "
                 f"of them ({count}) for {worst}: mend that, or raise the bound"
             )
 
@@ -385,18 +402,17 @@ class _Passes:
         layout = _Layout(shards, corpus.bounds, files, self._identity)
         self._observer.stage_started("writing", len(files))
         entries = [layout.entry(file) for file in files]
-        done = await self._standing(entries)
+        done = await self._files_standing(entries)
         self._directory.forget_data([file.name for file in files if file.name in done])
         self._observer.advanced(len(done))
         missing = [number for number, file in enumerate(files) if file.name not in done]
         scattered = [number for number in missing if not files[number].is_in_order]
-        batches: dict[int, dict[str, list[int]]] = {}
+        owners: dict[str, npt.NDArray[np.uint32]] = {}
         async with aclosing(self._crew.each(self._site, layout.scatter_jobs(scattered))) as spilled:
             async for scattered_shard in spilled:
-                shard, owners = self._unless_lost(scattered_shard)
-                for batch, number in enumerate(owners):
-                    batches.setdefault(number, {}).setdefault(shard, []).append(batch)
-        jobs = (layout.write_job(number, entries[number], batches.get(number, {})) for number in missing)
+                shard, of_batches = self._unless_lost(scattered_shard)
+                owners[shard] = np.array(of_batches, np.uint32)
+        jobs = (layout.write_job(number, entries[number], owners) for number in missing)
         async with aclosing(self._crew.each(self._site, jobs)) as written:
             async for outcome in written:
                 entry = self._unless_lost(outcome)
@@ -405,7 +421,7 @@ class _Passes:
         self._site.spill(packs=layout.packs).clear()
         return [done[file.name] for file in files]
 
-    async def _standing(self, entries: Sequence[DataEntry]) -> dict[str, DataEntry]:
+    async def _files_standing(self, entries: Sequence[DataEntry]) -> dict[str, DataEntry]:
         """Name -> entry of the files that stand already."""
         found: dict[str, DataEntry] = {}
         async with aclosing(self._crew.each(self._site, [CheckFile(name=entry.name) for entry in entries])) as outcomes:
@@ -505,7 +521,7 @@ class _Layout:
         for number, indices in self._parts(file):
             known = self._shards[number]
             digest.update(json.dumps([known.shard.paths, *known.key]).encode())
-            digest.update((file.places[indices] - self._bounds[number]).tobytes())
+            digest.update((file.places[indices] - self._bounds[number]).astype(np.int64).tobytes())
             digest.update(indices.tobytes())
             if file.packs is not None:
                 digest.update(file.packs[indices].tobytes())
@@ -513,14 +529,21 @@ class _Layout:
             name=file.name, split=file.split, key=digest.hexdigest(), domains=file.domains, chars=file.chars
         )
 
-    def write_job(self, number: int, entry: DataEntry, scattered: Mapping[str, Sequence[int]]) -> WriteFile:
-        """Writes a file; one whose order is not that of the input from its batches in the spill."""
+    def write_job(self, number: int, entry: DataEntry, owners: Mapping[str, npt.NDArray[np.uint32]]) -> WriteFile:
+        """Writes a file; one whose order is not that of the input from its batches in the spill.
+
+        Args:
+            number: of the file.
+            entry: of it.
+            owners: of each shard in the spill the number of the file that each batch goes to.
+        """
         file = self._files[number]
+        batches = {} if file.is_in_order else {name: np.flatnonzero(of == number) for name, of in owners.items()}
         return WriteFile(
             entry=entry,
             samples=len(file.places),
             packs=self.packs,
-            scattered=scattered,
+            scattered={name: places.tolist() for name, places in batches.items() if len(places)},
             parts=tuple(self._file_parts(file)) if file.is_in_order else (),
         )
 
@@ -528,7 +551,7 @@ class _Layout:
         for owner, indices in self._parts(file):
             yield Part(
                 known=self._shards[owner],
-                places=file.places[indices] - self._bounds[owner],
+                places=(file.places[indices] - self._bounds[owner]).astype(np.int64),
                 packs=None if file.packs is None else file.packs[indices],
             )
 
@@ -537,9 +560,10 @@ class _Layout:
         if not numbers:
             return
         files = [self._files[number] for number in numbers]
+        # In 32 bits, as there may be tens of millions; jobs and keys are given their few in 64.
         places = np.concatenate([file.places for file in files])
-        owners = np.repeat(np.array(numbers), [len(file.places) for file in files])
-        positions = np.concatenate([np.arange(len(file.places)) for file in files])
+        owners = np.repeat(np.array(numbers, np.uint32), [len(file.places) for file in files])
+        positions = np.concatenate([np.arange(len(file.places), dtype=np.uint32) for file in files])
         packs = [part for file in files if (part := file.packs) is not None]
         packed = np.concatenate(packs) if self.packs else None
         order = np.argsort(places, kind="stable")
@@ -548,16 +572,17 @@ class _Layout:
             here = order[starts[number] : starts[number + 1]]
             if not len(here):
                 continue
-            digest = hashlib.sha256(b"".join(part[here].tobytes() for part in (places, owners, positions))).hexdigest()
+            placed = [array[here].astype(np.int64) for array in (places, owners, positions)]
+            digest = hashlib.sha256(b"".join(part.tobytes() for part in placed)).hexdigest()
             yield Scatter(
                 part=Part(
                     known=known,
-                    places=places[here] - self._bounds[number],
+                    places=placed[0] - self._bounds[number],
                     packs=None if packed is None else packed[here],
                 ),
                 key=_key(self._identity_key, *known.key, digest),
-                owners=owners[here],
-                positions=positions[here],
+                owners=placed[1],
+                positions=placed[2],
                 packs=self.packs,
             )
 

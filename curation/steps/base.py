@@ -10,7 +10,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -129,8 +129,8 @@ class Fates:
         reasons: null for those that stay.
         values: what was measured; None where nothing was.
         details: what was found; None where nothing was.
-        twins: instead of a detail the number, among those given, of the sample that each one is like; its name is
-            looked up when all is decided, as the names of all samples would take more room than all else.
+        twins: instead of a detail the ``place`` of the sample that each one is like; its name is looked up when all
+            is decided, as the names of all samples would take more room than all else.
         named_by: the column of ``facts.FACTS`` that names a twin.
         is_failed: which of those with a reason failed rather than were rejected; None for none.
     """
@@ -141,6 +141,38 @@ class Fates:
     twins: pl.Series | None = None
     named_by: str = "id"
     is_failed: pl.Series | None = None
+
+
+class Parts(Protocol):
+    """The facts of the samples of a corpus that come to a step, in parts as ``GroupStep.fates`` takes them.
+
+    A group stands in one part. Where a step takes groups in a random order (``Quota``), the parts come in it.
+    """
+
+    def read(self, *columns: str) -> Iterator[pl.DataFrame]:
+        """The parts, one after the other, from the first.
+
+        Args:
+            columns: of those that the step asks for (``GroupStep.reads``), the ones that are looked at now.
+        """
+        ...
+
+    def table(self, rows: int, columns: int) -> npt.NDArray[np.uint32]:
+        """Room for what does not have to be in memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _OnePart:
+    """Samples that are all there are."""
+
+    alive: pl.DataFrame
+
+    def read(self, *columns: str) -> Iterator[pl.DataFrame]:  # noqa: ARG002 - they are all there
+        yield self.alive
+
+    def table(self, rows: int, columns: int) -> npt.NDArray[np.uint32]:
+        return np.empty((rows, columns), np.uint32)
 
 
 @dataclass(frozen=True)
@@ -158,12 +190,30 @@ class GroupStep(Step, ABC):
 
     @abstractmethod
     def fates(self, alive: pl.DataFrame) -> Fates:
-        """What becomes of the samples.
+        """What becomes of the samples of whole groups.
 
         Args:
-            alive: the facts of the samples that no earlier step dropped, in the order of shards and rows: a sample's
-                place in it is the last tie-break.
+            alive: the facts of the samples that no earlier step dropped, with their ``place`` among all, in the order
+                of shards and rows: the place is the last tie-break.
         """
+
+    def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
+        """Each part with what becomes of its samples."""
+        return ((part, self.fates(part)) for part in parts.read(*self.reads()))
+
+
+@dataclass(frozen=True)
+class CorpusStep(GroupStep, ABC):
+    """A group step that decides on the groups of all parts at once."""
+
+    @abstractmethod
+    def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
+        """Each part with what becomes of its samples."""
+
+    def fates(self, alive: pl.DataFrame) -> Fates:
+        """What becomes of the samples where these are all."""
+        [(_, fates)] = self.over(_OnePart(alive))
+        return fates
 
 
 @dataclass(frozen=True)
@@ -190,13 +240,27 @@ class ArrangeStep(Step, ABC):
         return ()
 
     @abstractmethod
+    def marks(self, kept: pl.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
+        """What it arranges by: one number a sample, by name.
+
+        Args:
+            kept: the facts of the kept samples of whole groups, with their ``place`` among all, in the order of the
+                input.
+        """
+
+    @abstractmethod
     def arranged(self, kept: pl.DataFrame) -> pl.DataFrame:
         """The samples in the order of the output, with columns changed.
 
         Args:
-            kept: the facts of the kept samples, ``place`` (their order in the input), ``split`` (its name) and
-                ``pack`` (null, or the number of the sequence that a sample shares), in the order of the step before.
+            kept: of all kept samples ``place`` (their order in the input), ``domain``, ``chars`` (of prompt and
+                completion), ``split`` (of ``SPLITS``), ``pack`` where they are packed (the number of the sequence that
+                a sample shares), and the marks; in the order of the step before.
         """
+
+
+SPLITS = pl.Enum(["train", "test", "validation"])
+"""The parts that kept samples can be in; all of them in the first where no step splits."""
 
 
 def domain_name(domain: pl.Expr) -> pl.Expr:

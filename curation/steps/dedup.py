@@ -54,13 +54,13 @@ class Dedup(GroupStep):
         )
         if self.similarity_percent < _ALL:
             near = _near_twins(alive, found["reason"].is_null(), self.similarity_percent)
-            found = found.with_row_index("place").join(near, on="place", how="left", maintain_order="left")
+            found = found.with_row_index("number").join(near, on="number", how="left", maintain_order="left")
             found = found.select(
                 pl.coalesce("reason", pl.when(pl.col("like").is_not_null()).then(pl.lit("near_duplicate"))),
                 pl.coalesce("value", "percent"),
                 pl.coalesce("twin", "like"),
             )
-        return Fates(reasons=found["reason"], values=found["value"], twins=found["twin"])
+        return Fates(reasons=found["reason"], values=found["value"], twins=alive["place"].gather(found["twin"]))
 
 
 def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
@@ -74,21 +74,25 @@ def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def _near_twins(alive: pl.DataFrame, stays: pl.Series, percent: int) -> pl.DataFrame:
-    """The samples that are like an earlier one that stays: ``place``, ``percent``, and the place of that, ``like``."""
+    """The samples that are like an earlier one that stays.
+
+    Returns:
+        Their ``number`` among those given, ``percent``, and the number of the one that stays, ``like``.
+    """
     marks = from_bytes(alive["near"], np.uint8)
     # One without a signature is dropped by a text step that comes later.
     is_open = (stays & alive["near"].is_not_null()).to_numpy()
     bins = marks.shape[1]
     least = -(-percent * bins // _ALL)
     twins: list[tuple[int, float, int]] = []
-    for _, places in groups_of(alive["group"]):
+    for _, numbers in groups_of(alive["group"]):
         kept: list[int] = []
-        for place in places[is_open[places]].tolist():
-            agree = np.count_nonzero(marks[kept] == marks[place], axis=1) if kept else np.zeros(0, np.int64)
+        for number in numbers[is_open[numbers]].tolist():
+            agree = np.count_nonzero(marks[kept] == marks[number], axis=1) if kept else np.zeros(0, np.int64)
             if len(agree) and agree.max() >= least:
                 nearest = int(agree.argmax())
-                twins.append((place, float(_ALL * agree[nearest] / bins), kept[nearest]))
+                twins.append((number, float(_ALL * agree[nearest] / bins), kept[nearest]))
             else:
-                kept.append(place)
-    schema = {"place": pl.UInt32, "percent": pl.Float64, "like": pl.Int64}
+                kept.append(number)
+    schema = {"number": pl.UInt32, "percent": pl.Float64, "like": pl.Int64}
     return pl.DataFrame(twins, schema=schema, orient="row")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from curation.minhash import clusters, from_bytes
-from curation.steps.base import Fates, GroupStep, option
+from curation.minhash import BINS, NO_TEXT, clusters, from_bytes
+from curation.steps.base import CorpusStep, Fates, Parts, option
+from curation.words import runs_of
 
 _ALL = 100
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
-class DedupPrompts(GroupStep):
+class DedupPrompts(CorpusStep):
     """Drops all completions of prompts that repeat an earlier prompt; the first by shard and row stays.
 
     Reasons: ``equal_prompt``: the text is that of another group, which has another id or reference. ``near_prompt``:
@@ -45,44 +48,79 @@ class DedupPrompts(GroupStep):
         """Hashes of prompts, and signatures where near ones count."""
         return ("prompt",) if self.similarity_percent == _ALL else ("prompt", "prompt_near")
 
-    def fates(self, alive: pl.DataFrame) -> Fates:
+    def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
         """Group by group: by the hash of the prompt, then by clusters of signatures."""
-        placed = alive.select("group", "prompt").with_row_index("place")
-        groups = placed.group_by("group", maintain_order=True).first()
-        first = groups.select(pl.col("group").first().over("prompt").alias("twin")).to_series()
-        groups = groups.with_columns(twin=first, percent=pl.lit(100.0), reason=pl.lit("equal_prompt"))
-        if self.similarity_percent < _ALL:
-            groups = self._with_near(groups, alive)
-        firsts = groups.select(twin="group", first="place")
-        groups = groups.filter(pl.col("twin") != pl.col("group")).join(firsts, on="twin", how="left")
-        found = placed.select("group").join(
-            groups.select("group", "reason", "percent", "first"), on="group", how="left", maintain_order="left"
-        )
-        return Fates(reasons=found["reason"], values=found["percent"], twins=found["first"], named_by="group_id")
+        dropped = self._dropped(parts)
+        for part in parts.read():
+            found = part.select("group").join(dropped, on="group", how="left", maintain_order="left")
+            yield (
+                part,
+                Fates(reasons=found["reason"], values=found["percent"], twins=found["first"], named_by="group_id"),
+            )
 
-    def _with_near(self, groups: pl.DataFrame, alive: pl.DataFrame) -> pl.DataFrame:
-        signed = alive.select("group", "prompt_near").filter(pl.col("prompt_near").is_not_null())
-        signed = signed.unique("group", keep="first", maintain_order=True)
-        signed = (
-            groups.filter(pl.col("twin") == pl.col("group"))
-            .select("group")
-            .join(signed, on="group", how="inner", maintain_order="left")
+    def _dropped(self, parts: Parts) -> pl.DataFrame:
+        """The groups that are dropped.
+
+        Returns:
+            ``group``, ``reason``, ``percent``, and the place of the first sample of the prompt that stays, ``first``.
+        """
+        groups = pl.concat([_firsts(part).select("place", "group", "prompt") for part in parts.read("prompt")]).sort(
+            "place"
         )
-        signatures = from_bytes(signed["prompt_near"], np.uint32)
+        places = groups["place"].to_numpy()
+        numbers = np.arange(len(places))
+        # Of each group the one that stays, by number: the first with its prompt, or the first of that one's cluster.
+        leaders = _first_equal(groups["prompt"].fill_null(0).to_numpy())
+        groups = groups.drop("prompt")
+        is_equal = pl.Series(leaders != numbers)
+        percent = np.full(len(places), float(_ALL))
+        if self.similarity_percent < _ALL:
+            stay = np.flatnonzero(leaders == numbers)
+            labels, agreed = self._clusters(parts, places[stay])
+            rows = np.searchsorted(stay, leaders)
+            is_near = stay[labels[rows]] != leaders
+            percent[is_near] = agreed[rows[is_near]]
+            leaders = stay[labels[rows]]
+        reason = pl.when(is_equal).then(pl.lit("equal_prompt")).otherwise(pl.lit("near_prompt"))
+        found = groups.select("group", reason.alias("reason"), percent=percent, first=places[leaders])
+        return found.filter(pl.Series(leaders != numbers))
+
+    def _clusters(
+        self, parts: Parts, places: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Of each of these prompts the first of its cluster, by number, and the estimate to it in percent.
+
+        Args:
+            parts: of the corpus.
+            places: of the first sample of each prompt, ascending.
+        """
+        signatures = parts.table(len(places), BINS)
+        is_signed = np.zeros(len(places), np.bool_)
+        for part in parts.read("prompt_near"):
+            signed = _firsts(part).filter(pl.col("prompt_near").is_not_null())
+            numbers = np.searchsorted(places, signed["place"].to_numpy())
+            is_here = signed["place"].to_numpy() == places[np.minimum(numbers, len(places) - 1)]
+            rows, found = numbers[is_here], signed["prompt_near"].filter(pl.Series(is_here))
+            signatures[rows] = from_bytes(found, np.uint32).reshape(len(rows), BINS)
+            is_signed[rows] = True
+        signatures[~is_signed] = NO_TEXT
         labels = clusters(signatures, threshold_percent=self.similarity_percent)
-        agree = np.count_nonzero(signatures == signatures[labels], axis=1)
-        near = pl.DataFrame(
-            {
-                "group": signed["group"],
-                "leader": signed["group"].gather(labels),
-                "near_percent": _ALL * agree / signatures.shape[1],
-            }
-        )
-        joined = groups.join(near, left_on="twin", right_on="group", how="left", maintain_order="left")
-        is_near = pl.col("leader").is_not_null() & (pl.col("leader") != pl.col("twin"))
-        is_equal = pl.col("twin") != pl.col("group")
-        return joined.with_columns(
-            pl.when(is_near).then("leader").otherwise("twin").alias("twin"),
-            pl.when(is_near).then("near_percent").otherwise("percent").alias("percent"),
-            pl.when(is_equal).then(pl.lit("equal_prompt")).otherwise(pl.lit("near_prompt")).alias("reason"),
-        )
+        agree = np.empty(len(places), np.float64)
+        for first in range(0, len(places), _AT_ONCE):
+            here = slice(first, first + _AT_ONCE)
+            agree[here] = np.count_nonzero(signatures[here] == signatures[labels[here]], axis=1)
+        return labels, _ALL * agree / BINS
+
+
+def _firsts(part: pl.DataFrame) -> pl.DataFrame:
+    """The first sample of each group."""
+    return part.filter(pl.col("group").is_first_distinct())
+
+
+def _first_equal(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """For each value the number of the first that equals it."""
+    order = np.argsort(values, kind="stable")
+    starts, sizes = runs_of(values[order])
+    first = np.empty(len(values), np.int64)
+    first[order] = np.repeat(order[starts], sizes)
+    return first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from curation.steps.base import ArrangeStep, option
 from curation.steps.tokens import check_tokenizer
 
 _CHARS_PER_TOKEN = 4
+_SIZE = "pack_size"
 
 
 @dataclass(frozen=True)
@@ -59,37 +60,45 @@ class Pack(ArrangeStep):
         """Tokens, where there is a tokenizer."""
         return ("tokens",) if self.tokenizer else ()
 
+    def marks(self, kept: pl.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
+        """The length."""
+        if self.tokenizer:
+            return {_SIZE: kept["tokens"].to_numpy()}
+        chars = kept.select(pl.col("chars").cast(pl.Int64) + pl.col("prompt_chars")).to_series()
+        return {_SIZE: (-(-chars // _CHARS_PER_TOKEN)).cast(pl.UInt32).to_numpy()}
+
     def arranged(self, kept: pl.DataFrame) -> pl.DataFrame:
         """Split by split."""
-        chars = kept.select(pl.col("chars").cast(pl.Int64) + pl.col("prompt_chars")).to_series()
-        sizes = kept["tokens"].cast(pl.Int64) if self.tokenizer else -(-chars // _CHARS_PER_TOKEN)
-        placed = kept.with_columns(size_=sizes).with_row_index("order_")
-        parts = []
+        packed = kept.with_columns(pack=pl.lit(None, pl.Int64)).drop(_SIZE)
+        parts = [packed.clear()]
         first = 0
-        for part in placed.partition_by("split", maintain_order=True):
-            packs = _packed(part["size_"].to_list(), self.max_tokens)
-            numbered = part.with_columns(pl.Series("pack", packs + first, dtype=pl.Int64))
-            parts.append(numbered.sort("pack", "order_"))
+        for split in kept["split"].unique(maintain_order=True):
+            is_here = kept["split"] == split
+            packs = _packed(kept[_SIZE].filter(is_here).to_numpy(), self.max_tokens)
+            numbered = packed.filter(is_here).with_columns(pl.Series("pack", packs + first))
+            parts.append(numbered[np.argsort(packs, kind="stable")])
             first += int(packs.max(initial=-1)) + 1
-        return pl.concat([placed.clear(), *parts]).drop("size_", "order_")
+        return pl.concat(parts)
 
 
-def _packed(sizes: list[int], most: int) -> npt.NDArray[np.int64]:
+def _packed(lengths: npt.NDArray[Any], most: int) -> npt.NDArray[np.int64]:
     """The pack of each sample; numbered by their first sample."""
+    sizes = lengths.astype(np.int64)
     packs = np.empty(len(sizes), np.int64)
     # Room left -> packs with so much, in ascending order of both.
     rooms: list[tuple[int, int]] = []
     opened = 0
-    for index in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
-        found = bisect.bisect_left(rooms, (sizes[index], -1))
+    for index in map(int, np.argsort(-sizes, kind="stable")):
+        size = int(sizes[index])
+        found = bisect.bisect_left(rooms, (size, -1))
         if found < len(rooms):
             room, pack = rooms.pop(found)
         else:
             room, pack = most, opened
             opened += 1
         packs[index] = pack
-        if room > sizes[index]:
-            bisect.insort(rooms, (room - sizes[index], pack))
+        if room > size:
+            bisect.insort(rooms, (room - size, pack))
     _, first = np.unique(packs, return_index=True)
     ranks = np.empty(opened, np.int64)
     ranks[np.argsort(first, kind="stable")] = np.arange(opened)

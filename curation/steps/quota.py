@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.errors import RecipeError
-from curation.steps.base import Fates, GroupStep, domain_head, domain_name, option
+from curation.errors import AccountingError, RecipeError
+from curation.steps.base import CorpusStep, Fates, Parts, domain_head, domain_name, option
 from curation.steps.order import shuffled
-from curation.words import runs_of
+from curation.words import Hashes, runs_of
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "r1": {"math": 395_285, "code": 211_129, "stem": 10_124, "logic": 10_395, "general": 177_812}
@@ -25,7 +26,7 @@ _PART = re.compile(r"\s*([^=,]+?)\s*=\s*([0-9][0-9_]*)\s*")
 
 
 @dataclass(frozen=True)
-class Quota(GroupStep):
+class Quota(CorpusStep):
     """Keeps so many samples of each domain; ``over_quota``, and ``no_quota`` for domains that have none.
 
     Formula: prompts of a domain in a random order that follows from ``seed`` and their content, the samples of a prompt
@@ -72,16 +73,29 @@ class Quota(GroupStep):
             found[read[1].casefold()] = int(read[2])
         return found
 
-    def fates(self, alive: pl.DataFrame) -> Fates:
+    def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
         """By the rank of each sample in its domain, from 1, which is the value."""
         quotas = self.quotas()
-        whole = domain_name(pl.col("domain"))
-        domain = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(domain_head(whole))
-        names = alive.select(domain.alias("domain"))["domain"].fill_null("")
-        had = dict(names.value_counts().iter_rows())
         if self.when_short == "scale":
+            had: Counter[str] = Counter()
+            for part in parts.read():
+                had.update(_counts(_names(part["domain"], quotas)))
             quotas = _scaled(quotas, had)
-        ranks = self._ranks(names, alive["group"])
+        before: Counter[str] = Counter()
+        last = -1
+        for part in parts.read():
+            names = _names(part["domain"], quotas)
+            order = shuffled(part["group"], self.seed).to_numpy()
+            if len(order):
+                if int(order.min()) <= last:
+                    raise AccountingError("groups came to the step quota out of its order; please report this bug")
+                last = int(order.max())
+            yield part, self._ranked(names, order, quotas, before)
+            before.update(_counts(names))
+
+    def _ranked(self, names: pl.Series, order: Hashes, quotas: Mapping[str, int], before: Mapping[str, int]) -> Fates:
+        """What becomes of the samples of a part, where ``before`` it there were so many of each domain."""
+        ranks = _ranks(names, order) + names.replace_strict(before, default=0, return_dtype=pl.Int64).to_numpy()
         limits = names.replace_strict(quotas, default=None, return_dtype=pl.Int64)
         limit, rank = pl.col("limit"), pl.col("rank")
         reason = pl.when(limit.is_null()).then(pl.lit("no_quota")).when(rank > limit).then(pl.lit("over_quota"))
@@ -89,15 +103,30 @@ class Quota(GroupStep):
         found = pl.DataFrame({"limit": limits, "rank": ranks}).select(reason.alias("reason"), value.alias("value"))
         return Fates(reasons=found["reason"], values=found["value"])
 
-    def _ranks(self, names: pl.Series, group: pl.Series) -> npt.NDArray[np.int64]:
-        """The rank of each sample in its domain, from 1: whole groups in a random order."""
-        # Sorted by numpy: millions of samples, of which each column takes room.
-        domains = names.cast(pl.Categorical).to_physical().to_numpy()
-        order = np.lexsort((group.to_numpy(), shuffled(group, self.seed).to_numpy(), domains))
-        starts, sizes = runs_of(domains[order])
-        ranks = np.empty(len(order), np.int64)
-        ranks[order] = np.arange(1, len(order) + 1) - np.repeat(starts, sizes)
-        return ranks
+
+def _names(domains: pl.Series, quotas: Mapping[str, int]) -> pl.Series:
+    """The domain of each sample as quotas name it."""
+    # There are few domains, and each is looked at once.
+    there = domains.cast(pl.String)
+    distinct = there.unique()
+    whole = domain_name(pl.col("domain"))
+    name = pl.when(whole.is_in(list(quotas))).then(whole).otherwise(domain_head(whole)).fill_null("")
+    names = pl.DataFrame({"domain": distinct}).select(name.alias("domain"))["domain"]
+    return there.replace_strict(distinct, names)
+
+
+def _counts(names: pl.Series) -> dict[str, int]:
+    return dict(names.value_counts().iter_rows())
+
+
+def _ranks(names: pl.Series, groups: Hashes) -> npt.NDArray[np.int64]:
+    """The rank of each sample in its domain, from 1: by the numbers of the groups, then by place."""
+    domains = names.cast(pl.Categorical).to_physical().to_numpy()
+    order = np.lexsort((groups, domains))
+    starts, sizes = runs_of(domains[order])
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(1, len(order) + 1) - np.repeat(starts, sizes)
+    return ranks
 
 
 def _scaled(quotas: Mapping[str, int], had: Mapping[str, int]) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Select(GroupStep):
         """By rank in the group; the rank, from 1, is the value."""
         if self.policy == "all":
             return Fates(reasons=pl.Series("reason", [None] * alive.height, dtype=pl.String))
-        placed = alive.select("group", "chars").with_row_index("place")
+        placed = alive.select("group", "chars", "place")
         if self.policy == "diverse":
             placed = placed.with_columns(rank_by=_farthest_first(alive, self.count))
         elif self.policy == "random":

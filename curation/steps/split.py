@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from curation.errors import RecipeError
-from curation.steps.base import ArrangeStep, option
+from curation.steps.base import SPLITS, ArrangeStep, option
 from curation.steps.order import shuffled
 
 _WHOLE = 10_000
+_DRAWN = "split_drawn"
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,19 @@ class Split(ArrangeStep):
         """The hash of the prompt."""
         return ("prompt",)
 
+    def marks(self, kept: pl.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
+        """The hash of the prompt."""
+        return {_DRAWN: (shuffled(kept["prompt"], self.seed).to_numpy() % np.uint64(_WHOLE)).astype(np.uint16)}
+
     def arranged(self, kept: pl.DataFrame) -> pl.DataFrame:
-        """By the hash of the prompt."""
-        number = (shuffled(kept["prompt"], self.seed).to_numpy() % np.uint64(_WHOLE)).astype(np.int64)
+        """By the hash."""
         test, validation = (round(100 * share) for share in (self.test_percent, self.validation_percent))
-        drawn = pl.Series(number)
+        drawn = pl.col(_DRAWN)
         split = (
             pl.when(drawn < test)
-            .then(pl.lit("test"))
+            .then(pl.lit("test", SPLITS))
             .when(drawn < test + validation)
-            .then(pl.lit("validation"))
+            .then(pl.lit("validation", SPLITS))
             .otherwise("split")
         )
-        return kept.with_columns(split.alias("split"))
+        return kept.with_columns(split.alias("split")).drop(_DRAWN)

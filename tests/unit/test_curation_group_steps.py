@@ -13,6 +13,7 @@ from curation.facts import FACTS, JUDGED
 from curation.minhash import Signatures, as_bytes, small
 from curation.recipe import parse_recipe
 from curation.steps import build_steps
+from curation.steps.base import SPLITS, ArrangeStep
 from curation.steps.dedup import Dedup
 from curation.steps.dedup_prompts import DedupPrompts
 from curation.steps.order import shuffled
@@ -25,9 +26,10 @@ from curation.steps.split import Split
 
 
 def facts(*rows: Mapping[str, object]) -> pl.DataFrame:
-    schema = pl.Schema({**FACTS, **JUDGED})
+    schema = pl.Schema({"place": pl.Int64(), **FACTS, **JUDGED})
     return pl.DataFrame(
-        [dict.fromkeys(schema) | {"input_row": at} | dict(row) for at, row in enumerate(rows)], schema=schema
+        [dict.fromkeys(schema) | {"place": at, "input_row": at} | dict(row) for at, row in enumerate(rows)],
+        schema=schema,
     )
 
 
@@ -229,28 +231,31 @@ def kept_facts(count: int) -> pl.DataFrame:
         {"group": group(at // 4), "prompt": hash_of(str(at // 4)), "chars": 10 + at % 7, "prompt_chars": 2}
         for at in range(count)
     ]
-    return facts(*rows).with_columns(
-        place=pl.int_range(pl.len(), dtype=pl.Int64), split=pl.lit("train"), pack=pl.lit(None, pl.Int64)
-    )
+    return facts(*rows)
+
+
+def arranged(step: ArrangeStep, kept: pl.DataFrame) -> pl.DataFrame:
+    marked = kept.with_columns(pl.Series(name, values) for name, values in step.marks(kept).items())
+    return step.arranged(marked.with_columns(split=pl.lit("train", SPLITS)))
 
 
 def test_shuffle_follows_from_seed_and_content():
     kept = kept_facts(400)
-    one = Shuffle(seed=1).arranged(kept)
+    one = arranged(Shuffle(seed=1), kept)
     assert one["place"].to_list() != kept["place"].to_list()
     assert sorted(one["place"]) == kept["place"].to_list()
-    assert Shuffle(seed=2).arranged(kept)["place"].to_list() != one["place"].to_list()
-    turned = Shuffle(seed=1).arranged(kept.reverse().with_columns(place=kept["place"]))
+    assert arranged(Shuffle(seed=2), kept)["place"].to_list() != one["place"].to_list()
+    turned = arranged(Shuffle(seed=1), kept.reverse().with_columns(place=kept["place"]))
     assert turned["group"].to_list() == one["group"].to_list()
 
 
 def test_split_sends_whole_prompts_and_about_the_share():
-    found = Split(test_percent=10, validation_percent=5.5, seed=3).arranged(kept_facts(8_000))
+    found = arranged(Split(test_percent=10, validation_percent=5.5, seed=3), kept_facts(8_000))
     assert found.group_by("prompt").agg(pl.col("split").n_unique())["split"].max() == 1
     counts = dict(found.group_by("split").len().iter_rows())
     assert 600 < counts["test"] < 900
     assert 350 < counts["validation"] < 530
-    alone = Split(test_percent=10, validation_percent=5.5, seed=3).arranged(kept_facts(400))
+    alone = arranged(Split(test_percent=10, validation_percent=5.5, seed=3), kept_facts(400))
     assert alone["split"].to_list() == found["split"].to_list()[:400]
 
 
@@ -267,7 +272,7 @@ def test_pack_fills_sequences_without_overflow_and_better_than_a_pack_each(sizes
     frame = kept_facts(len(sizes)).with_columns(
         chars=pl.Series([4 * size for size in sizes], dtype=pl.UInt32), prompt_chars=pl.lit(0, pl.UInt32)
     )
-    found = Pack(max_tokens=most).arranged(frame)
+    found = arranged(Pack(max_tokens=most), frame)
     assert sorted(found["place"]) == list(range(len(sizes)))
     assert found["pack"].to_list() == sorted(found["pack"])
     for part in found.partition_by("pack", maintain_order=True):
@@ -280,7 +285,7 @@ def test_pack_fills_sequences_without_overflow_and_better_than_a_pack_each(sizes
 
 def test_pack_fits_best():
     frame = kept_facts(4).with_columns(chars=pl.Series([28, 24, 16, 12], dtype=pl.UInt32), prompt_chars=pl.lit(0))
-    assert Pack(max_tokens=10).arranged(frame).select("place", "pack").rows() == [(0, 0), (3, 0), (1, 1), (2, 1)]
+    assert arranged(Pack(max_tokens=10), frame).select("place", "pack").rows() == [(0, 0), (3, 0), (1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize(

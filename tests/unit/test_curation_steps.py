@@ -15,7 +15,7 @@ from curation.executors.ledger import Ledger
 from curation.recipe import parse_recipe
 from curation.rows import SAMPLES
 from curation.steps import STEPS, build_steps, language_mix
-from curation.steps.base import GroupStep, TextStep, step_from_options
+from curation.steps.base import Fates, GroupStep, TextStep, step_from_options
 from curation.steps.dedup import Dedup
 from curation.steps.language_mix import LanguageMix
 from curation.steps.long_paragraph import LongParagraph, prose_chars
@@ -175,7 +175,7 @@ def test_normalise_leaves_one_kind_of_line_break_and_no_outer_space():
 
 
 def reasons(step: GroupStep, frame: pl.DataFrame) -> list[str | None]:
-    facts = facts_of(frame, [step])
+    facts = facts_of(frame, [step]).with_row_index("place")
     return step.fates(facts).reasons.to_list()
 
 
@@ -242,24 +242,40 @@ def test_the_first_step_that_drops_a_sample_names_it():
 def test_a_fate_is_final():
     steps = build_steps(parse_recipe('[[steps]]\nname="length"\n[[steps]]\nname="verify"'))
     ledger = Ledger(3, steps)
-    ledger.drop(0, pl.Series(["x", None, None], dtype=pl.String), values=pl.Series([7, 8, 9]))
-    ledger.drop(1, pl.Series(["y", "y", None], dtype=pl.String), is_failed=pl.Series([True, True, False]))
+    places = np.arange(3)
+    ledger.drop(0, places, Fates(reasons=pl.Series(["x", None, None]), values=pl.Series([7, 8, 9])))
+    ledger.drop(1, places, Fates(reasons=pl.Series(["y", "y", None]), is_failed=pl.Series([True, True, False])))
     assert ledger.fates(0, 3).rows() == [
         ("length", "x", 7.0, None, False),
         ("verify", "y", None, None, True),
         (None, None, None, None, False),
     ]
-    assert ledger.alive().tolist() == [False, False, True]
+    assert ledger.alive(1).tolist() == [False, True, True]
+    assert ledger.alive(2).tolist() == [False, False, True]
+
+
+def test_what_a_text_step_makes_of_a_sample_holds_unless_a_step_before_drops_it():
+    steps = build_steps(parse_recipe('[[steps]]\nname="dedup"\n[[steps]]\nname="length"\n[[steps]]\nname="verify"'))
+    ledger = Ledger(4, steps)
+    ledger.foresee(0, pl.Series([1, 1, -1, None], dtype=pl.Int8), pl.Series(["too_long", "too_long", "bad", None]))
+    assert ledger.alive(0).tolist() == [True, True, False, True]
+    ledger.drop(0, np.array([0, 2]), Fates(reasons=pl.Series(["duplicate", "duplicate"])))
+    ledger.drop(2, np.arange(4), Fates(reasons=pl.Series(["wrong"] * 4)))
+    assert ledger.fates(0, 4).select("drop_step", "drop_reason").rows() == [
+        ("dedup", "duplicate"),
+        ("length", "too_long"),
+        ("read", "bad"),
+        ("verify", "wrong"),
+    ]
 
 
 def test_values_of_some_return_to_their_places_and_the_digest_of_a_part_does_not_know_the_others():
     steps = build_steps(parse_recipe('[[steps]]\nname="length"'))
     ledgers = [Ledger(3, steps), Ledger(3, steps)]
-    ledgers[1].drop(0, pl.Series(["earlier", None, None], dtype=pl.String))
+    ledgers[1].drop(0, np.array([0]), Fates(reasons=pl.Series(["earlier"])))
     for ledger in ledgers:
-        among = np.array([False, True, True])
-        details = pl.Series(["of x", None], dtype=pl.String)
-        ledger.drop(0, pl.Series(["x", None], dtype=pl.String), among=among, details=details)
+        fates = Fates(reasons=pl.Series(["x", None]), details=pl.Series(["of x", None]))
+        ledger.drop(0, np.array([1, 2]), fates)
     assert ledgers[0].fates(0, 3)["drop_reason"].to_list() == [None, "x", None]
     assert ledgers[0].fates(0, 3)["drop_detail"].to_list() == [None, "of x", None]
     assert ledgers[0].digest(1, 2) == ledgers[1].digest(1, 2)
