@@ -42,6 +42,7 @@ bench: $(STAMP)  ## Runs every benchmark in its small form
 	$(BIN)/python benchmarks/curate_shards.py --small
 	$(BIN)/python benchmarks/curate_peers.py --rows 4000
 	$(BIN)/python benchmarks/curate_growth.py --sizes 2000 4000
+	$(BIN)/python benchmarks/curate_decisions.py --samples 200000
 	$(BIN)/python benchmarks/language.py --small
 
 proto: $(STAMP)  ## Writes the generated code anew

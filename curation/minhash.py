@@ -232,7 +232,10 @@ def _first_equal(signatures: Values) -> Labels:
             -1, 2
         )
     order = np.lexsort(keys.T)
-    is_new = np.concatenate((np.ones(min(1, len(keys)), np.bool_), (np.diff(keys[order], axis=0) != 0).any(axis=1)))
+    is_new = np.arange(len(keys)) == 0
+    for half in keys.T:
+        ordered = half[order]
+        is_new[1:] |= ordered[1:] != ordered[:-1]
     starts = np.flatnonzero(is_new)
     rows = np.empty(len(signatures), np.int64)
     rows[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
@@ -243,7 +246,9 @@ def _candidates(columns: Values, rows: Labels, parents: Labels) -> Iterator[tupl
     """Pairs of these texts with one key in a band, not in one cluster yet; ``parents`` changes between the yields."""
     keys = np.zeros(len(rows), np.uint64)
     for column in columns.T:
-        keys = spread(keys + _GOLDEN + column[rows])
+        keys += _GOLDEN
+        keys += column[rows]
+        keys = spread(keys)
     order = np.argsort(keys, kind="stable")
     rows, keys = rows[order], keys[order]
     distance = 1
@@ -260,11 +265,15 @@ def _candidates(columns: Values, rows: Labels, parents: Labels) -> Iterator[tupl
 
 def _unsettled(rows: Labels, keys: Hashes, distance: int, parents: Labels) -> tuple[Labels, Hashes]:
     """The texts of those keys that have pairs so far apart, and texts of two clusters."""
+    # Most keys are those of one text alone, and nothing else is asked of it.
+    _, sizes = runs_of(keys)
+    kept = np.repeat(sizes > distance, sizes)
+    rows, keys = rows[kept], keys[kept]
     if not len(rows):
         return rows, keys
     starts, sizes = runs_of(keys)
     roots = _roots(parents, rows)
-    is_open = (sizes > distance) & (np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts))
+    is_open = np.minimum.reduceat(roots, starts) != np.maximum.reduceat(roots, starts)
     kept = np.repeat(is_open, sizes)
     return rows[kept], keys[kept]
 

@@ -70,6 +70,7 @@ class DedupPrompts(CorpusStep):
         numbers = np.arange(len(places))
         # Of each group the one that stays, by number: the first with its prompt, or the first of that one's cluster.
         leaders = _first_equal(groups["prompt"].fill_null(0).to_numpy())
+        groups = groups.drop("prompt")
         is_equal = pl.Series(leaders != numbers)
         percent = np.full(len(places), float(_ALL))
         if self.similarity_percent < _ALL:
