@@ -261,7 +261,10 @@ def _first_equal(signatures: Values) -> Labels:
             -1, 2
         )
     order = np.lexsort(keys.T)
-    is_new = np.concatenate((np.ones(min(1, len(keys)), np.bool_), (np.diff(keys[order], axis=0) != 0).any(axis=1)))
+    is_new = np.arange(len(keys)) == 0
+    for half in keys.T:
+        ordered = half[order]
+        is_new[1:] |= ordered[1:] != ordered[:-1]
     starts = np.flatnonzero(is_new)
     rows = np.empty(len(signatures), np.int64)
     rows[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
