@@ -42,12 +42,13 @@ _CJK, _OTHER = 1, 2
 
 _LANGUAGE = (
     r"(?:chinese|mandarin|cantonese|japanese|korean|russian|ukrainian|bulgarian|serbian|arabic|persian|farsi|urdu|hebrew"
-    r"|hindi|bengali|tamil|telugu|thai|georgian|armenian|foreign|another|other|original|native)"
+    r"|hindi|bengali|tamil|telugu|thai|georgian|armenian)"
 )
 _ABOUT = (
     r"(?i)transliterat|romaniz|"
     r"\btranslate (?:the |this |these |each )?(?:following )?(?:sentence|text|phrase|word|passage|paragraph|poem|line)|"
-    rf"\b(?:in|into|to|from|speaks?|says?|write|of|read) (?:simplified |traditional |modern |classical )?{_LANGUAGE}\b"
+    rf"\b(?:in|into|to|from|speaks?|says?|write|read) (?:simplified |traditional |modern |classical )?{_LANGUAGE}\b"
+    r"|\b(?:foreign|another|other|original|native) (?:language|tongue|alphabet)"
     rf"|\b{_LANGUAGE} (?:characters?|letters?|words?|names?|idioms?|phrases?|poems?|sentences?|texts?"
     r"|language|script|verbs?|writing|pronunciation|translation|grammar|proverbs?|particles?)\b"
     r"|\b(?:kanji|hiragana|katakana|hangul|hanzi|pinyin|haiku|cyrillic|devanagari)\b"
