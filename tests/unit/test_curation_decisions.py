@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import AccountingError
+from curation.executors import corpus as corpus_module
 from curation.executors import ledger as ledger_module
 from curation.executors import spool as spool_module
 from curation.executors.arrange import plan_files
@@ -383,3 +384,13 @@ def test_a_sample_without_any_text_at_the_end_has_a_file():
         files = plan_files(kept, (), file_bytes=file_bytes)
         assert [place for file in files for place in file.places.tolist()] == [3, 5]
         assert sum(file.chars for file in files) == 10
+
+
+def test_the_signature_of_a_prompt_passes_to_its_first_sample_that_is_left():
+    part = pl.DataFrame(
+        {"group": [1, 1, 1, 2, 2, 3], "prompt_near": [b"one", None, None, b"two", None, None]},
+        schema={"group": pl.UInt64, "prompt_near": pl.Binary},
+    )
+    left = part.with_row_index("place").filter(pl.col("place") != 0)
+    signed = corpus_module._signed(part, left)
+    assert signed.select("place", "prompt_near").rows() == [(1, b"one"), (2, None), (3, b"two"), (4, None), (5, None)]
