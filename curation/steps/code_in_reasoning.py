@@ -11,7 +11,7 @@ import polars as pl
 from curation.steps.base import Rule, TextStep
 from curation.steps.parts import FENCE
 
-_TILDES, _PAIR = "~~~", 2
+_PAIR = 2
 _TILDE_LINE = r"(?m)^ {0,3}~{3,}[^\n~]*$"
 _FENCE_LINE = rf"{FENCE}[^\n]*|{_TILDE_LINE}"
 
@@ -36,7 +36,7 @@ class CodeInReasoning(TextStep):
     def rules(self) -> Sequence[Rule]:
         """One rule."""
         reasoning = pl.col("reasoning")
-        few = pl.when(reasoning.str.contains(_TILDES, literal=True)).then(reasoning)
+        few = pl.when(pl.col("tildes") > 0).then(reasoning)
         return [
             Rule(
                 reason="code_in_reasoning",

@@ -13,17 +13,18 @@ import polars as pl
 from curation.steps.views import Flags, Numbers, Views, find
 from verifier.text.think import CLOSE_TAG, OPEN_TAG
 
-FENCE = "```"
+FENCE, TILDES = "```", "~~~"
 
-PARTS = ("is_opened", "opens", "closes", "fences", "tail_fences", "before", "reasoning", "tail")
-"""Whether the prompt ends with the opening tag; counts of both tags, and of the fences in the reasoning and in what
-follows it; text before the first opening tag; the reasoning, null where there is none; what follows the reasoning, null
-where it never ends."""
+PARTS = ("is_opened", "opens", "closes", "fences", "tail_fences", "tildes", "before", "reasoning", "tail")
+"""Whether the prompt ends with the opening tag; counts of both tags, of the fences in the reasoning and in what follows
+it, and of three tildes anywhere; text before the first opening tag; the reasoning, null where there is none; what
+follows the reasoning, null where it never ends."""
 
 _OPENS = pl.col("prompt").str.strip_chars_end().str.ends_with(OPEN_TAG).fill_null(value=False)
+_MARKS = (CLOSE_TAG, OPEN_TAG, FENCE, TILDES)
 _NEVER = 1 << 62
 _KIND_AT = 1
-"""The byte that tells the marks apart: ``/``, ``t`` or a backtick."""
+"""The byte that tells the marks apart: ``/``, ``t``, a backtick or a tilde."""
 
 
 def with_parts(samples: pl.DataFrame) -> pl.DataFrame:
@@ -31,10 +32,10 @@ def with_parts(samples: pl.DataFrame) -> pl.DataFrame:
     texts = samples["completion"]
     views = Views(texts)
     # No mark is the start or a part of another, so one search for all finds what three would.
-    counts, places = find(texts, (CLOSE_TAG, OPEN_TAG, FENCE))
+    counts, places = find(texts, _MARKS)
     rows: Numbers = np.repeat(np.arange(len(counts)), counts)
     kinds = views.bytes_at(rows, places + _KIND_AT, 1)[:, 0]
-    is_close, is_open, is_fence = (kinds == ord(mark[_KIND_AT]) for mark in (CLOSE_TAG, OPEN_TAG, FENCE))
+    is_close, is_open, is_fence, is_tilde = (kinds == ord(mark[_KIND_AT]) for mark in _MARKS)
     closes, opens = (np.bincount(rows[which], minlength=len(counts)) for which in (is_close, is_open))
     # Of several marks of a row the one that is written last stays.
     first, last, end = np.full(len(counts), _NEVER), np.full(len(counts), -1), np.full(len(counts), _NEVER)
@@ -57,6 +58,7 @@ def with_parts(samples: pl.DataFrame) -> pl.DataFrame:
         pl.Series("closes", closes.astype(np.uint32)),
         pl.Series("fences", np.bincount(fenced[is_inner], minlength=len(counts)).astype(np.uint32)),
         pl.Series("tail_fences", np.bincount(fenced[is_outer], minlength=len(counts)).astype(np.uint32)),
+        pl.Series("tildes", np.bincount(rows[is_tilde], minlength=len(counts)).astype(np.uint32)),
         views.cut(np.zeros_like(start), np.where(has_tag, first, 0), views.is_there).alias("before"),
         views.cut(start, stop, has_reasoning).alias("reasoning"),
         views.cut(tail_start, views.sizes, has_tail).alias("tail"),
