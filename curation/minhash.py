@@ -31,7 +31,7 @@ import numpy.typing as npt
 import polars as pl
 import xxhash
 
-from curation.words import Hashes, Words, batches, grams, runs_of, spread, words_of
+from curation.words import Hashes, Words, batches, first_of_runs, grams, runs_of, spread, words_of
 
 Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -265,10 +265,8 @@ def _first_equal(signatures: Values) -> Labels:
     for half in keys.T:
         ordered = half[order]
         is_new[1:] |= ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(is_new)
-    rows = np.empty(len(signatures), np.int64)
-    rows[order] = np.repeat(order[starts], np.diff(np.append(starts, len(keys))))
-    return np.where((signatures[:, 0] == NO_TEXT), np.arange(len(signatures)), rows)
+    firsts = first_of_runs(order, np.flatnonzero(is_new))
+    return np.where((signatures[:, 0] == NO_TEXT), np.arange(len(signatures)), firsts)
 
 
 def _candidates(columns: Values, rows: Labels, parents: Labels) -> Iterator[tuple[Labels, Labels]]:

@@ -60,6 +60,8 @@ LAYOUT = frozenset(
 )
 r"""LaTeX commands, without ``\``, that say where and in what type things stand and not what they are."""
 
+UNSEEN = "\u00ad\u200b-\u200f\u2060\ufeff"
+"""Signs that nobody sees, as what stands in the brackets of a pattern."""
 _HEADED = (b"dfrac", b"tfrac", b"dbinom", b"tbinom")
 _ENDED = (b"leq", b"geq", b"neq")
 """Other names of commands: those with a letter before the name, and those with one after it."""
@@ -74,7 +76,7 @@ _CLASSES = bytes(
     for byte in range(256)
 )
 _FOREIGN = re.compile(r"[^\x00-\x7f\w]+")
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 
 _STEP = 8
 _MARGIN = 2 * _STEP
@@ -217,6 +219,24 @@ def runs_of(values: npt.NDArray[Any]) -> tuple[Places, Places]:
     """Where each new value begins, as ``starts_of`` says, and how often it stands there."""
     starts = starts_of(values)
     return starts, np.diff(np.append(starts, len(values)))
+
+
+def first_equal(values: npt.NDArray[Any]) -> Places:
+    """For each value the number of the first that equals it."""
+    order = np.argsort(values, kind="stable")
+    return first_of_runs(order, starts_of(values[order]))
+
+
+def first_of_runs(order: Places, starts: Places) -> Places:
+    """For each of some values, put in ``order`` with equal ones in runs that begin at ``starts``, the first of its run.
+
+    Args:
+        order: numbers of the values.
+        starts: places in it.
+    """
+    found = np.empty(len(order), np.int64)
+    found[order] = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
+    return found
 
 
 def spread(hashes: Hashes) -> Hashes:

@@ -283,7 +283,7 @@ class _Passes:
         corpus = Corpus(
             (self._site.facts(known, self._columns) for known in shards),
             self._plan.steps,
-            samples=sum(known.samples or 0 for known in shards),
+            samples=sum(known.size for known in shards),
             folder=self._directory.path / STATE,
         )
         for inquiry in inquiries(self._plan.steps):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from curation.steps.language_mix import CJK_PROMPT_PERCENT
+from curation.steps.language_mix import CJK, CJK_PROMPT_PERCENT, OTHER, characters
 from curation.steps.long_paragraph import BLANK_LINES, prose_chars
 from curation.visible import cut, visible
 from verifier.text.answers import find_answer
@@ -22,14 +22,6 @@ Span = tuple[int, int]
 
 EXCERPT_CHARS = 600
 
-_CJK = (
-    "\u1100-\u11ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_CJK_CHAR = re.compile(f"[{_CJK}]")
-_CJK_RUN = re.compile(f"[{_CJK}](?:[ ,.、，。：:]{{0,2}}[{_CJK}])*")
-_OTHER = r"\u0400-\u0dff\u0e00-\u0fff\u1000-\u109f\u10a0-\u10ff\u1200-\u137f\u1780-\u18af"
-_OTHER_CHAR = re.compile(f"[{_OTHER}]")
-_OTHER_RUN = re.compile(f"[{_CJK}{_OTHER}](?:[ ,.、，。：:]{{0,2}}[{_CJK}{_OTHER}])*")
 _BLANK_LINES = re.compile(BLANK_LINES)
 _LATIN_WORD = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\b(?: [A-Za-z]{2,}\b)*")
 _LETTER = re.compile("[A-Za-z]")
@@ -182,10 +174,10 @@ def _paragraph(sample: Dropped) -> list[Span]:
 
 
 def _other_script(sample: Dropped) -> list[Span]:
-    cjk, letters = len(_CJK_CHAR.findall(sample.prompt)), len(_LETTER.findall(sample.prompt))
+    cjk, letters = len(re.findall(characters(CJK), sample.prompt)), len(_LETTER.findall(sample.prompt))
     is_asked_in_cjk = cjk > 0 and 100 * cjk >= CJK_PROMPT_PERCENT * (cjk + letters)
-    foreign = _CJK_RUN if _OTHER_CHAR.search(sample.prompt) else _OTHER_RUN
-    pattern = _LATIN_WORD if is_asked_in_cjk else foreign
+    foreign = characters(CJK) if re.search(characters(OTHER), sample.prompt) else characters(CJK, OTHER)
+    pattern = _LATIN_WORD if is_asked_in_cjk else re.compile(f"{foreign}(?:[ ,.、，。：:]{{0,2}}{foreign})*")
     return [found.span() for found in pattern.finditer(sample.completion, *_reasoning(sample.completion))]
 
 
@@ -223,6 +215,8 @@ def _repeated(sample: Dropped) -> list[Span]:
     """All that is equal to the most frequent line, sentence or passage."""
     # A tag is no part of the line that it stands in.
     completion = sample.completion.replace(OPEN_TAG, "\n" * len(OPEN_TAG))
+    if sample.reason == "counted_loop":
+        return _literal(sample)
     if sample.reason in _PIECES:
         found = [match.span() for match in _PIECES[sample.reason].finditer(completion)]
         texts = Counter(completion[start:stop] for start, stop in found)

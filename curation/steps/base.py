@@ -18,7 +18,7 @@ import polars as pl
 
 from curation.errors import RecipeError, near
 from curation.recipe import Option
-from curation.words import starts_of
+from curation.words import UNSEEN, starts_of
 
 LOOKED_AT = ("group_key", "domain", "language", "score", "prompt", "answers", "tests", "completion")
 """Columns of ``rows.SAMPLES`` that text steps see."""
@@ -296,7 +296,7 @@ def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], 
 
 def is_blank(text: pl.Expr) -> pl.Expr:
     """Whether a text is empty, white space or what nobody sees; looks no further than its first other character."""
-    return ~text.str.contains(r"[^\s\u{ad}\u{200b}-\u{200f}\u{2060}\u{feff}]")
+    return ~text.str.contains(rf"[^\s{UNSEEN}]")
 
 
 StepT = TypeVar("StepT", bound=Step)

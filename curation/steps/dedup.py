@@ -13,7 +13,7 @@ import polars as pl
 from curation.minhash import from_bytes
 from curation.steps.base import Fates, GroupStep, groups_of, option
 from curation.steps.order import mixed
-from curation.words import runs_of
+from curation.words import first_equal
 
 _ALL = 100
 
@@ -66,11 +66,7 @@ class Dedup(GroupStep):
 def _first_equal(alive: pl.DataFrame) -> npt.NDArray[np.int64]:
     """For each sample the first that equals it in its group: itself where there is none before, or it has no digest."""
     keys = mixed(mixed(alive["group"].to_numpy()) ^ alive["digest"].fill_null(0).to_numpy())
-    order = np.argsort(keys, kind="stable")
-    starts, sizes = runs_of(keys[order])
-    first = np.empty(len(keys), np.int64)
-    first[order] = np.repeat(order[starts], sizes)
-    return np.where(alive["digest"].is_null().to_numpy(), np.arange(len(keys)), first)
+    return np.where(alive["digest"].is_null().to_numpy(), np.arange(len(keys)), first_equal(keys))
 
 
 def _near_twins(alive: pl.DataFrame, stays: pl.Series, percent: int) -> pl.DataFrame:

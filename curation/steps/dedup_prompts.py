@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.minhash import BINS, NO_TEXT, clusters, from_bytes
 from curation.steps.base import CorpusStep, Fates, Parts, option
-from curation.words import runs_of
+from curation.words import first_equal
 
 _ALL = 100
 _AT_ONCE = 1 << 16
@@ -70,7 +70,7 @@ class DedupPrompts(CorpusStep):
         places = groups["place"].to_numpy()
         numbers = np.arange(len(places))
         # Of each group the one that stays, by number: the first with its prompt, or the first of that one's cluster.
-        leaders = _first_equal(groups["prompt"].fill_null(0).to_numpy())
+        leaders = first_equal(groups["prompt"].fill_null(0).to_numpy())
         groups = groups.drop("prompt")
         is_equal = pl.Series(leaders != numbers)
         percent = np.full(len(places), float(_ALL))
@@ -115,12 +115,3 @@ class DedupPrompts(CorpusStep):
 def _firsts(part: pl.DataFrame) -> pl.DataFrame:
     """The first sample of each group."""
     return part.filter(pl.col("group").is_first_distinct())
-
-
-def _first_equal(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """For each value the number of the first that equals it."""
-    order = np.argsort(values, kind="stable")
-    starts, sizes = runs_of(values[order])
-    first = np.empty(len(values), np.int64)
-    first[order] = np.repeat(order[starts], sizes)
-    return first

@@ -39,6 +39,7 @@ _TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = 0xD0, 0xE0, 0xF0
 _SIGN, _AFTER_SIGNS = 0xE2, 0xB4
 """First byte of U+2000 to U+2FFF, and the second from U+2D00 on, before which no script stands that is looked for."""
 _CJK, _OTHER = 1, 2
+_MARKS = {OTHER: _OTHER, CJK: _CJK}
 
 _LANGUAGE = (
     r"(?:chinese|mandarin|cantonese|japanese|korean|russian|ukrainian|bulgarian|serbian|arabic|persian|farsi|urdu|hebrew"
@@ -153,7 +154,9 @@ class LanguageMix(TextStep):
         )
         is_unnamed = pl.col("language").fill_null("") == ""
         holds_cjk = ~is_asked & is_unnamed & (pl.col("asked_cjk_") > 0).fill_null(value=False)
-        is_about = pl.col("prompt").str.contains(_ABOUT) | holds_cjk
+        # Few samples are in doubt, and each prompt is looked at for a dozen expressions.
+        asked = pl.when(drops).then("prompt")
+        is_about = asked.str.contains(_ABOUT).fill_null(value=False) | holds_cjk
         share = pl.when(is_asked).then(100 * words / (cjk + words)).otherwise(100 * odd / (odd + letters))
         beside = pl.when(is_asked).then(pl.format(", {} Latin words", words)).otherwise(pl.lit(""))
         all_cjk = _count(pl.col("text_"), _cjk, where=pl.lit(value=True))
@@ -223,10 +226,20 @@ def _script_table() -> Bytes:
     every = np.arange(sys.maxunicode + 1, dtype="<u4")
     text = every[(every < _SURROGATES[0]) | (every > _SURROGATES[1])].tobytes().decode("utf-32-le")
     table = np.zeros(len(every), np.uint8)
-    for script, pattern in ((_OTHER, OTHER), (_CJK, CJK)):
+    for pattern, mark in _MARKS.items():
         found = "".join(pl.Series([text]).str.extract_all(f"{pattern}+")[0])
-        table[np.frombuffer(found.encode("utf-32-le"), "<u4")] = script
+        table[np.frombuffer(found.encode("utf-32-le"), "<u4")] = mark
     return table
+
+
+@cache
+def characters(*scripts: str) -> str:
+    """The characters of ``CJK``, of ``OTHER``, or of both, as a class of ``re``, which knows no scripts."""
+    marks = [_MARKS[script] for script in scripts]
+    codes = np.flatnonzero(np.isin(_script_table(), marks))
+    starts = np.flatnonzero(np.diff(codes, prepend=-1) > 1)
+    runs = zip(codes[starts].tolist(), codes[np.append(starts[1:], len(codes)) - 1].tolist(), strict=True)
+    return "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in runs) + "]"
 
 
 def _words(text: Bytes) -> Flags:

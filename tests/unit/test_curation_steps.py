@@ -288,3 +288,13 @@ def test_no_script_that_is_looked_for_begins_with_a_byte_that_is_passed_over():
     assert not table[0x2000:0x2D00].any()
     assert table[ord("我")] == table[ord("ㄱ")] == language_mix._CJK
     assert table[ord("я")] == table[0x2D00] == language_mix._OTHER
+
+
+@pytest.mark.parametrize(
+    "scripts", [(language_mix.CJK,), (language_mix.OTHER,), (language_mix.CJK, language_mix.OTHER)]
+)
+def test_the_class_of_characters_holds_those_that_are_counted(scripts):
+    table = language_mix._script_table()
+    counted = {code for script in scripts for code in np.flatnonzero(table == language_mix._MARKS[script]).tolist()}
+    every = "".join(chr(code) for code in range(len(table)))
+    assert {ord(char) for char in re.findall(language_mix.characters(*scripts), every)} == counted

@@ -421,6 +421,13 @@ def test_the_part_that_a_reason_is_about_is_marked(completion, step, reason, exp
     assert marked(completion, step, reason) == expected
 
 
+def test_of_a_loop_in_which_a_counter_changes_what_stands_between_is_marked():
+    between = " is tried and does not fit, so we go on to number "
+    text = "<think>" + "".join(f"{number}{between}" for number in range(60)) + "</think> 4"
+    # An excerpt shows the first of many.
+    assert marked(text, "repetition", "counted_loop", detail=between)[:3] == [between.strip()] * 3
+
+
 def test_of_a_loop_each_round_is_marked():
     line = "and so on we go round and round this one small loop until nothing is left of it."
     tail = f"<think>Well. {line * 5}</think> 4"
