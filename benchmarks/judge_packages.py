@@ -30,7 +30,9 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.errors import InfrastructureError, UnscorableError
-from verifier.judging import LANGUAGES, Bounds, ProgramJudge
+from verifier.judging.judge import ProgramJudge
+from verifier.judging.languages import LANGUAGES
+from verifier.judging.limits import Bounds
 from verifier.sandbox import SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.types import CodeReference, Comparison, JudgeProgram, SourceFile, StdioTest, Tolerance
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from verifier.errors import SandboxError
-from verifier.judging import LANGUAGES, Language
+from verifier.judging.languages import LANGUAGES, Language
 from verifier.sandbox import SANDBOXES, SandboxConfig, StartableSandbox
 from verifier.sandbox.base import Job, Limits, StdioRun
 

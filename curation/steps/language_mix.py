@@ -6,7 +6,6 @@ A cheap prefilter by scripts; the language verifier judges by words and knows mo
 from __future__ import annotations
 
 import string
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +37,8 @@ _TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = 0xD0, 0xE0, 0xF0
 """First bytes of characters of two, three and four bytes; what is less begins Latin or Greek letters, or none."""
 _SIGN, _AFTER_SIGNS = 0xE2, 0xB4
 """First byte of U+2000 to U+2FFF, and the second from U+2D00 on, before which no script stands that is looked for."""
+_BEYOND = 0x40000
+"""From here on Unicode has no letters of any script."""
 _CJK, _OTHER = 1, 2
 _MARKS = {OTHER: _OTHER, CJK: _CJK}
 
@@ -216,14 +217,14 @@ def _scripts(text: Bytes) -> Bytes:
         codes = text[own].astype(np.int32) & (0xFF >> (size + 1))
         for place in range(1, size):
             codes = codes << 6 | (text[own + place] & 0x3F)
-        found[own] = _script_table()[codes]
+        found[own] = _script_table()[np.minimum(codes, _BEYOND)]
     return found
 
 
 @cache
 def _script_table() -> Bytes:
-    """The script of each code point, as the regexes say."""
-    every = np.arange(sys.maxunicode + 1, dtype="<u4")
+    """The script of each code point before ``_BEYOND``, as the regexes say, and none of that."""
+    every = np.arange(_BEYOND + 1, dtype="<u4")
     text = every[(every < _SURROGATES[0]) | (every > _SURROGATES[1])].tobytes().decode("utf-32-le")
     table = np.zeros(len(every), np.uint8)
     for pattern, mark in _MARKS.items():

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.sandboxes import BACKENDS, BY_A_TESTER, is_gvisor, opened, runner_seen_of
 from verifier.errors import SandboxError
-from verifier.judging import LANGUAGES
+from verifier.judging.languages import LANGUAGES
 from verifier.sandbox.base import CallRun, Job, Limits, Program, RunResult, RunStatus, ScriptRun, StdioRun
 from verifier.sandbox.local import LocalSandbox
 from verifier.sandbox.runner import plain

@@ -12,8 +12,9 @@ import pytest_asyncio
 
 from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging import LANGUAGES, bridges
+from verifier.judging import bridges
 from verifier.judging.bridges import BRIDGES
+from verifier.judging.languages import LANGUAGES
 from verifier.sandbox.base import Job, Limits, PairRun, RunStatus
 from verifier.types import CodeReference
 

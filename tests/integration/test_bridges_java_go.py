@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from tests.sandboxes import opened
 from verifier.errors import InfrastructureError, SandboxError, UnscorableError
-from verifier.judging import LANGUAGES
 from verifier.judging.bridges import BRIDGES
+from verifier.judging.languages import LANGUAGES
 from verifier.sandbox.base import Job, Limits, PairRun, RunStatus
 from verifier.types import CodeReference
 from verifier.verifiers.base import Tools

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging import Bounds, Judged, ProgramJudge
+from verifier.judging.judge import Judged, ProgramJudge
+from verifier.judging.limits import Bounds
 from verifier.sandbox import StartableSandbox
 from verifier.types import (
     CallTest,

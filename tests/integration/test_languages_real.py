@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from tests.sandboxes import BUSY_BACKENDS, opened
 from verifier.errors import SandboxError
-from verifier.judging import LANGUAGES, ProgramJudge
+from verifier.judging.judge import ProgramJudge
+from verifier.judging.languages import LANGUAGES
 from verifier.judging.limits import Bounds
 from verifier.types import CodeReference, StdioTest
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.judging import LANGUAGES
+from verifier.judging.languages import LANGUAGES
 from verifier.text.code_blocks import code_blocks, find_program
 
 CASES = [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -298,3 +299,11 @@ def test_the_class_of_characters_holds_those_that_are_counted(scripts):
     counted = {code for script in scripts for code in np.flatnonzero(table == language_mix._MARKS[script]).tolist()}
     every = "".join(chr(code) for code in range(len(table)))
     assert {ord(char) for char in re.findall(language_mix.characters(*scripts), every)} == counted
+
+
+def test_no_script_that_is_looked_for_lies_beyond_the_table_of_scripts():
+    every = (chr(code) for code in range(language_mix._BEYOND, sys.maxunicode + 1))
+    rest = pl.Series(["".join(every)])
+    for pattern in (language_mix.CJK, language_mix.OTHER):
+        assert rest.str.count_matches(pattern).to_list() == [0]
+    assert list(language_mix._counted(pl.Series(["a\U0010ffff\U000e0100", "\U000323af"]), language_mix._cjk)) == [0, 1]

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging import Bounds, ProgramJudge
 from verifier.judging.bridges import BRIDGES
+from verifier.judging.judge import ProgramJudge
+from verifier.judging.limits import Bounds
 from verifier.sandbox.base import (
     InteractiveRun,
     Job,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.judging import LANGUAGES
 from verifier.judging.java_source import java_names
+from verifier.judging.languages import LANGUAGES
 from verifier.sandbox.images import TOOLCHAINS
 
 CASES = Path(__file__).parents[1] / "cases"

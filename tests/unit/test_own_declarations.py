@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import FakeSandbox
-from verifier.judging import LANGUAGES
+from verifier.judging.languages import LANGUAGES
 from verifier.judging.testing import Bridging
 from verifier.sandbox.base import Limits
 from verifier.types import CodeReference

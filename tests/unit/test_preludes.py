@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.judging import LANGUAGES
+from verifier.judging.languages import LANGUAGES
 from verifier.judging.preludes import with_prelude
 
 

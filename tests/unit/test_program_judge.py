@@ -8,7 +8,9 @@ import signal
 import pytest
 
 from verifier.errors import SandboxError, UnscorableError
-from verifier.judging import LANGUAGES, Bounds, ProgramJudge
+from verifier.judging.judge import ProgramJudge
+from verifier.judging.languages import LANGUAGES
+from verifier.judging.limits import Bounds
 from verifier.sandbox.base import CallRun, Job, JobResult, RunResult, RunStatus, SandboxReport, ScriptRun, StdioRun
 from verifier.types import CallTest, CodeReference, StdioTest
 

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError, UnscorableError
-from verifier.judging import Bounds, Judged, ProgramJudge
+from verifier.judging.judge import Judged, ProgramJudge
 from verifier.judging.limits import (
     MAX_MEMORY_BYTES,
     MAX_OUTPUT_BYTES,
@@ -21,6 +21,7 @@ from verifier.judging.limits import (
     MAX_WALL_FACTOR,
     MIN_MEMORY_BYTES,
     MIN_OUTPUT_BYTES,
+    Bounds,
 )
 from verifier.text.code_blocks import find_program
 from verifier.text.think import opens_reasoning, split_reasoning
