@@ -233,6 +233,14 @@ def test_a_file_without_details_is_taken_on_with_what_it_holds(tmp_path):
             store.add([(b"l", SOME)])
 
 
+def test_the_keys_of_texts_that_came_as_utf_8_are_those_of_the_texts():
+    texts = ("right", "", "wörks – 好", "a" * 9_000)
+    group = replace(MATH_GROUP, completions=texts)
+    views = tuple(memoryview(text.encode()) for text in texts)
+    assert group_keys("c", group) == group_keys("c", group, encoded=views)
+    assert len(set(group_keys("c", group))) == len(texts)
+
+
 def test_a_key_of_texts_stays_what_it_was():
     # What a judge model said was paid for, and is found by it in older files.
     expected = "6619d0b2618df7c2d5c880ff0e35841646441fc5215a1956ab36d1273ea992c5"

@@ -39,7 +39,10 @@ Record: TypeAlias = tuple[str, bytes | None]
 
 _LAYOUT = 1
 """Number of the layout of the file: 0 had no details."""
-_PENDING = 256
+_PENDING, _PENDING_S = 4_096, 1.0
+"""Verdicts that are written together, and how long they may wait for that: each writing syncs, and holds up others."""
+_CHECKPOINT_PAGES = 10_000
+"""Of 4 KB that are written ahead before they are moved to their places, which are spread over the file."""
 _ASKED = 500
 _WAIT_S = 60.0
 _PAUSE_S = 0.02
@@ -71,10 +74,14 @@ def content_key(context: str, parts: Sequence[str]) -> bytes:
         context: what many keys share.
         parts: the texts.
     """
-    return _digest(context, *parts).digest()
+    digest = hashlib.blake2b(digest_size=32)
+    _add(digest, context, *parts)
+    return digest.digest()
 
 
-def group_keys(config_hash: str, group: Group, *, default_recipe: str = "") -> tuple[bytes, ...]:
+def group_keys(
+    config_hash: str, group: Group, *, default_recipe: str = "", encoded: Sequence[memoryview] = ()
+) -> tuple[bytes, ...]:
     """The key of each completion of a group.
 
     Texts count as they are judged, which is well formed; a group's id does not count.
@@ -83,24 +90,25 @@ def group_keys(config_hash: str, group: Group, *, default_recipe: str = "") -> t
         config_hash: of the engine that judges; see ``EngineInfo``.
         group: with the completions.
         default_recipe: of the engine, which a group that names none comes to.
+        encoded: the completions in UTF-8 where they are at hand, as to encode them takes as long as to hash them.
     """
     reference = _REFERENCE.encode(group.reference)
-    head = _digest(config_hash, group.recipe or default_recipe, group.prompt, group.language, reference)
+    # Processors have instructions for this one, and there are very many.
+    head = hashlib.sha256()
+    _add(head, config_hash, group.recipe or default_recipe, group.prompt, group.language, reference)
     keys = []
-    for completion in group.completions:
+    for completion in encoded or map(_bytes, group.completions):
         digest = head.copy()
-        digest.update(_bytes(completion))
+        digest.update(completion)
         keys.append(digest.digest())
     return tuple(keys)
 
 
-def _digest(*parts: str) -> hashlib.blake2b:
-    digest = hashlib.blake2b(digest_size=32)
+def _add(digest: hashlib._Hash | hashlib.blake2b, *parts: str) -> None:
     for part in parts:
         encoded = _bytes(part)
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    return digest
 
 
 def _bytes(text: str) -> bytes:
@@ -155,6 +163,7 @@ class VerdictStore:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
         self._pending: dict[bytes, Record] = {}
+        self._written_at = time.monotonic()
         try:
             self._settle()
         except sqlite3.Error as error:
@@ -214,7 +223,7 @@ class VerdictStore:
     def add_records(self, entries: Mapping[bytes, Record]) -> None:
         """Keeps them as they come from elsewhere."""
         self._pending.update(entries)
-        if len(self._pending) >= _PENDING:
+        if len(self._pending) >= _PENDING or time.monotonic() > self._written_at + _PENDING_S:
             self.flush()
 
     def flush(self) -> None:
@@ -232,6 +241,7 @@ class VerdictStore:
         except sqlite3.Error as error:
             raise self._lost(error) from error
         self._pending.clear()
+        self._written_at = time.monotonic()
 
     def _select(self, columns: str, keys: Sequence[bytes]) -> list[Any]:
         rows: list[Any] = []
@@ -256,6 +266,7 @@ class VerdictStore:
             raise self._unusable("a newer version of this package wrote it")
         self._write_ahead()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if self._layout() == _LAYOUT:
             return
         with self._transaction():
