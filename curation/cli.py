@@ -355,7 +355,7 @@ def _placement(engine: str, address: str, processes: int | None, opener: Setting
     if engine == _LOCAL:
         # A server, and containers, serve one client as well as several, and are not to be started for each.
         judges_apart = not settings.server and settings.sandbox == "local"
-        return LocalPlacement(opener, processes=processes, judges_apart=judges_apart)
+        return LocalPlacement(opener, processes=processes, judges_apart=judges_apart, judges_here=not settings.server)
     if processes is not None:
         raise UsageError(
             "--processes counts processes of this machine, and with --engine ray the cluster says how many there are; "

@@ -125,7 +125,7 @@ class FakeEngine:
             ),
         )
 
-    def at_once(self, group: Group) -> GroupResult | None:
+    def at_once(self, group: Group, *, is_well_formed: bool = False) -> GroupResult | None:
         return None
 
     async def info(self) -> EngineInfo:

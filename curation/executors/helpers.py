@@ -21,10 +21,10 @@ from typing import Any, TypeVar, cast
 
 from curation.collector import collect_rarely
 from curation.errors import AccountingError
-from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
+from curation.executors.early import AtHand
+from curation.executors.jobs import RETRIES, Annotate, Answered, AskShard, Job, Lost, Means, Site, done, given_up
 from curation.executors.judging import nobody
 from curation.executors.placement import EngineOpener
-from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
 from verifier.lifetime import end_with
 
@@ -48,14 +48,16 @@ class Equipment:
     Args:
         open_engine: opens what judges, when the first shard is to be judged; must be a value that can be sent.
         store: file of the verdicts that are known; None knows none.
+        judges: whether it may open the engine.
     """
 
     open_engine: EngineOpener
     store: Path | None
+    judges: bool = True
 
 
 class Helper:
-    """A process, for one thread at a time; begins with the first job."""
+    """A process, for one thread at a time; begins with the first job, or before."""
 
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
@@ -67,6 +69,11 @@ class Helper:
     def pid(self) -> int:
         """Of the process; 0 where there is none."""
         return 0 if self._process is None else self._process.pid
+
+    def begin(self) -> None:
+        """Starts the process, where there is none."""
+        if self._connection is None:
+            self._start()
 
     def do(self, site: Site, job: Job[T]) -> T | Lost:
         """Does a job; see ``Job.run``.
@@ -171,16 +178,24 @@ class _Asking:
         self._equipment = equipment
         self._connection = connection
         self._stack = stack
-        self._engine: Engine | None = None
-        self._store: VerdictStore | None = None
+        self._at_hand: AtHand | None = None
 
     async def ask(self, site: Site, job: AskShard) -> Answered | Lost:
-        if self._engine is None:
+        at_hand = await self._opened()
+        return await job.run(site, Means(engine=at_hand.engine, advance=self._tell, store=at_hand.store))
+
+    async def do(self, site: Site, job: Job[T]) -> T | Lost:
+        asks = isinstance(job, Annotate) and job.early is not None and self._equipment.judges
+        return done(job, site, await self._opened() if asks else None)
+
+    async def _opened(self) -> AtHand:
+        if self._at_hand is None:
             path = self._equipment.store
-            self._store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))
+            store = self._stack.enter_context(nullcontext() if path is None else VerdictStore(path))
             # The other processors have helpers of their own.
-            self._engine = await self._stack.enter_async_context(self._equipment.open_engine(1))
-        return await job.run(site, Means(engine=self._engine, advance=self._tell, store=self._store))
+            engine = await self._stack.enter_async_context(self._equipment.open_engine(1))
+            self._at_hand = AtHand(engine=engine, store=store)
+        return self._at_hand
 
     def _tell(self, count: int) -> None:
         self._connection.send((_JUDGED, count))
@@ -200,10 +215,10 @@ async def _serve(connection: Connection) -> None:
 
 async def _outcome(asking: _Asking, site: Site, job: Job[object] | AskShard) -> tuple[str, object]:
     try:
-        done = await asking.ask(site, job) if isinstance(job, AskShard) else job.run(site)
+        outcome = await (asking.ask(site, job) if isinstance(job, AskShard) else asking.do(site, job))
     except Exception as error:  # noqa: BLE001 - raised where the job came from
         return _RAISED, _sendable(error)
-    return _DONE, done
+    return _DONE, outcome
 
 
 def _sendable(error: Exception) -> Exception:

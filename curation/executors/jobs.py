@@ -7,12 +7,13 @@ does it, once, twice or twice at the same time, the same files come to stand: ea
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.errors import AccountingError, EngineStoppedError, RecipeError, ShardError
+from curation.executors.early import EARLY, AtHand, Early
 from curation.executors.judging import VERDICTS, Bounds, Mask, nobody, verdict_frame
 from curation.executors.spill import Spill
 from curation.executors.state import State
@@ -52,10 +54,12 @@ RETRIES = 3
 """Further tries of a job whose process is lost."""
 _SPILL = "spill"
 
+EARLY_KIND = "early"
 VERDICTS_KIND = "verdicts"
 SCORES_KIND = "scores"
 
 Numbers = npt.NDArray[np.int64]
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -212,6 +216,11 @@ class Site:
         return OSError(f"the {kind} of {known.name} went away from {self.path / STATE}")
 
 
+def key_of(*parts: str) -> str:
+    """A hash of all that something follows from."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def given_up(cause: str) -> str:
     """What is told of a job whose every try lost its process, of which the last for this cause."""
     return f"each of {1 + RETRIES} processes that worked on it was lost: {cause}"
@@ -261,9 +270,14 @@ class ReadFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotate:
-    """Finds the facts of a shard."""
+    """Finds the facts of a shard.
+
+    Args:
+        early: what to ask about it meanwhile, where that needs no waiting; None asks nothing.
+    """
 
     known: Known
+    early: AskVerdicts | None = None
 
     @property
     def name(self) -> str:
@@ -275,20 +289,42 @@ class Annotate:
         """The same."""
         return self.known.name
 
-    def run(self, site: Site) -> int | Lost:
-        """How many samples it holds."""
+    def run(self, site: Site, at_hand: AtHand | None = None) -> int | Lost:
+        """How many samples it holds.
+
+        Args:
+            site: of the run.
+            at_hand: with what to judge; None judges nothing.
+        """
         directory, known = site.directory(), self.known
         try:
             found = site.state.read("facts", known.name, known.facts_key, FACTS, ["file"])
             if found is None:
                 reader = site.reader(known)
-                found = annotate(reader, site.steps)
+                early = None if self.early is None or at_hand is None else self.early.early(site, at_hand)
+                found = annotate(reader, site.steps, None if early is None else early.look)
                 _account_rows(known, found.select("file", "input_row").n_unique(), reader.rows)
                 directory.check_held()
+                if early is not None and self.early is not None:
+                    # First, as nobody asks again for what is missing beside facts that are there.
+                    site.state.write(EARLY_KIND, known.name, self.early.early_key(site, known), early.answers())
                 site.state.write("facts", known.name, known.facts_key, found)
         except ShardError as error:
             return Lost.of(known, error)
         return found.height
+
+
+def done(job: Job[T], site: Site, at_hand: AtHand | None) -> T | Lost:
+    """Does a job in this process.
+
+    Args:
+        job: to do.
+        site: of the run.
+        at_hand: with what to judge, where something is there.
+    """
+    if isinstance(job, Annotate):
+        return cast("T | Lost", job.run(site, at_hand))
+    return job.run(site)
 
 
 def _account_rows(known: Known, rows: int, in_file: int | None) -> None:
@@ -354,6 +390,10 @@ class Inquiry(ABC):
     def failure_bound(self, recipe: Recipe) -> tuple[str, float]:
         """The option that says how many percent of the answers may be FAILED, and what it says."""
 
+    def told_early(self, site: Site, known: Known) -> pl.DataFrame | None:  # noqa: ARG002 - few have any
+        """What was found while the facts of a shard were, columns of ``early.EARLY``; None where nothing was."""
+        return None
+
     @abstractmethod
     async def answers(self, site: Site, means: Means, known: Known, wanted: Mask) -> pl.DataFrame:
         """The answers about some samples of a shard; columns of ``schema``, one row a sample.
@@ -400,6 +440,18 @@ class AskVerdicts(Inquiry):
             patience=means.patience,
         )
         return await judge(site.reader(known), bench, wanted)
+
+    def early(self, site: Site, at_hand: AtHand) -> Early:
+        """For what can be said of a shard while it is read for its facts."""
+        return Early(self.step, site.steps, at_hand, site.identity.engine_hash)
+
+    def told_early(self, site: Site, known: Known) -> pl.DataFrame | None:
+        """See ``early``."""
+        return site.state.read(EARLY_KIND, known.name, self.early_key(site, known), EARLY)
+
+    def early_key(self, site: Site, known: Known) -> str:
+        """What that follows from."""
+        return key_of(known.facts_key, self.context(site), EARLY_KIND)
 
     def _engine_context(self, site: Site) -> str:
         return json.dumps([site.identity.engine_hash, site.identity.versions["assay"], self.step.recipe])
@@ -504,7 +556,7 @@ class AskShard:
             else:
                 made = found
                 if made is None:
-                    made = await inquiry.answers(site, means, known, self.wanted)
+                    made = await self._asked(site, means)
         except ShardError as error:
             return Lost.of(known, error)
         if made is not found:
@@ -512,6 +564,20 @@ class AskShard:
             directory.check_held()
             state.write(kind, known.name, last_key if is_final else self.first_key, made)
         return Answered(answers=made.select(list(inquiry.step.answers)), recalled=sum(recalled))
+
+    async def _asked(self, site: Site, means: Means) -> pl.DataFrame:
+        """The answers, of which some may be known since the facts were found."""
+        inquiry, known = self.inquiry, self.known
+        early = inquiry.told_early(site, known)
+        if early is None:
+            return await inquiry.answers(site, means, known, self.wanted)
+        is_known = early["is_known"].to_numpy() & self.wanted
+        means.advance(int(is_known.sum()))
+        means.recalled(int((early["is_recalled"].to_numpy() & is_known).sum()))
+        told = early.select(pl.when(pl.Series(is_known)).then(name).alias(name) for name in inquiry.schema)
+        told = told.with_columns(pl.col("is_failed").fill_null(value=False)).match_to_schema(inquiry.schema)
+        left = self.wanted & ~is_known
+        return asked_again(told, await inquiry.answers(site, means, known, left), left) if left.any() else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +16,25 @@ import pyarrow as pa
 
 from curation.errors import AccountingError, EngineStoppedError
 from curation.rows import VERDICT, BadReference, reference_from_columns
+from curation.steps.views import Views
 from verifier.engines.base import Engine
 from verifier.engines.store import Verdicts, group_keys
 from verifier.errors import InvalidRequestError, OverloadedError, ServerUnavailableError
 from verifier.formats import Task, as_answer
-from verifier.types import Group, Outcome, Scored, Verdict
+from verifier.types import Group, MathReference, Outcome, Scored, Verdict
 
 VERDICTS = pl.Schema([("reward", pl.Float64()), ("verdicts", pl.List(VERDICT))])
 """One row a sample; both null where it was not judged."""
 
 Mask = npt.NDArray[np.bool_]
 
-_OF_REQUESTS = (
-    *("place", "group_key", "group_id", "domain", "language"),
-    *("prompt", "answers", "tests", "completion", "size"),
-)
+_OF_GROUPS = ("group_id", "domain", "language", "prompt", "answers", "tests")
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
 _LOOKED_UP = 512
 """Completions that the store is asked about at once."""
 _KEPT_VERDICTS = 4_096
+_NO_TEXT = memoryview(b"")
 _GONE = ("server_unavailable", "engine_closed")
 _PATIENCE_S = 600.0
 _RECONNECT_S = (0.5, 2.0)
@@ -56,13 +57,15 @@ class Request:
     """A group, or some completions of one, with the places of its completions in the shard.
 
     Args:
-        keys: of its completions in the store; empty without one.
         size: bytes of its completions.
+        encoded: its completions in UTF-8, where all its texts came as that; empty where some were made here.
+        keys: of its completions in the store; empty without one.
     """
 
     group: Group
     places: tuple[int, ...]
     size: int
+    encoded: tuple[memoryview, ...] = ()
     keys: tuple[bytes, ...] = ()
 
     def without(self, known: Container[bytes]) -> Request | None:
@@ -77,6 +80,7 @@ class Request:
             group=replace(self.group, completions=completions),
             places=tuple(self.places[number] for number in left),
             size=sum(len(text.encode()) for text in completions),
+            encoded=tuple(self.encoded[number] for number in left) if self.encoded else (),
             keys=tuple(self.keys[number] for number in left),
         )
 
@@ -121,49 +125,62 @@ def requests_of(samples: pl.DataFrame, *, first_place: int, recipe: str) -> Iter
         first_place: number of the frame's first sample in the shard.
         recipe: name of the verifier's recipe.
     """
-    pending: list[dict[str, object]] = []
-    size = 0
-    sized = samples.with_columns(size=pl.col("completion").str.len_bytes())
-    for row in sized.select(_OF_REQUESTS).iter_rows(named=True):
-        grown = size + row["size"]
-        is_full = len(pending) >= _GROUP_COMPLETIONS or grown > _GROUP_BYTES
-        if pending and (row["group_key"] != pending[0]["group_key"] or is_full):
-            yield from _request(pending, size, first_place=first_place, recipe=recipe)
-            grown -= size
-            pending = []
-        pending.append(row)
-        size = grown
-    if pending:
-        yield from _request(pending, size, first_place=first_place, recipe=recipe)
+    groups, texts, places = samples["group_key"].to_list(), samples["completion"].to_list(), samples["place"].to_list()
+    views = Views(samples["completion"])
+    encoded, sizes = list(views), views.sizes.tolist()
+    starts = list(_starts(groups, sizes))
+    heads = samples.select(pl.col(_OF_GROUPS).gather(starts)).rows()
+    for (start, stop), head in zip(pairwise([*starts, len(groups)]), heads, strict=True):
+        yield from _request(
+            head,
+            tuple(first_place + place for place in places[start:stop]),
+            tuple(text or "" for text in texts[start:stop]),
+            tuple(text or _NO_TEXT for text in encoded[start:stop]),
+            size=sum(sizes[start:stop]),
+            recipe=recipe,
+        )
+
+
+def _starts(groups: Sequence[str], sizes: Sequence[int]) -> Iterator[int]:
+    """Where each request begins."""
+    count = held = 0
+    for number, (group, size) in enumerate(zip(groups, sizes, strict=True)):
+        is_full = count >= _GROUP_COMPLETIONS or held + size > _GROUP_BYTES
+        if not count or group != groups[number - 1] or is_full:
+            yield number
+            count = held = 0
+        count, held = count + 1, held + size
 
 
 def _request(
-    rows: Sequence[dict[str, object]], size: int, *, first_place: int, recipe: str
+    head: tuple[Any, ...],
+    places: tuple[int, ...],
+    completions: tuple[str, ...],
+    encoded: tuple[memoryview, ...],
+    *,
+    size: int,
+    recipe: str,
 ) -> Iterator[Request | tuple[int, Scored]]:
-    head: dict[str, object] = rows[0]
-    places = tuple(first_place + _int(row["place"]) for row in rows)
-    answers = head["answers"]
-    tests = head["tests"]
-    reference = reference_from_columns(
-        answers if isinstance(answers, list) else None, tests if isinstance(tests, str) else None, _str(head["domain"])
-    )
+    group_id, domain, language, prompt, answers, tests = head
+    reference = reference_from_columns(answers, tests, domain or "")
     if isinstance(reference, BadReference):
         verdict = Verdict.unscorable("reference", reference.reason, reference.detail)
         yield from ((place, Scored(reward=None, verdicts=(verdict,))) for place in places)
         return
-    completions = tuple(_str(row["completion"]) for row in rows)
     if isinstance(reference, Task):
         stub, reference = reference.stub, reference.reference
         completions = tuple(as_answer(text, language=reference.language, stub=stub) for text in completions)
     group = Group(
-        id=_str(head["group_id"]),
-        prompt=_str(head["prompt"]),
+        id=group_id or "",
+        prompt=prompt or "",
         completions=completions,
         reference=reference,
-        language=_str(head["language"]),
+        language=language or "",
         recipe=recipe,
     )
-    yield Request(group=group, places=places, size=size)
+    # What was read from JSON may hold halves of UTF-16 pairs.
+    is_as_it_came = reference is None or (isinstance(reference, MathReference) and tests is None)
+    yield Request(group=group, places=places, size=size, encoded=encoded if is_as_it_came else ())
 
 
 def _batches(
@@ -182,27 +199,16 @@ def _batches(
         yield batch
 
 
-def _str(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _int(value: object) -> int:
-    if not isinstance(value, int):
-        raise AccountingError(f"a sample has the place {value!r}")
-    return value
-
-
-class Judge:
-    """Verdicts of one shard.
+class Instant:
+    """Verdicts that the store knows or that need no waiting.
 
     Args:
         engine: that judges.
         recipe: name of the verifier's recipe.
-        bounds: of what is in flight.
-        advance: called with the number of completions just judged.
         store: of verdicts that are known; None asks for all.
         config_hash: of the engine, for the store's keys.
-        recalled: called with the number of completions that the store knew.
+        recalled: called with the places of the completions that the store knew.
+        advance: called with the number of completions just judged.
     """
 
     def __init__(
@@ -210,19 +216,95 @@ class Judge:
         engine: Engine,
         *,
         recipe: str,
-        bounds: Bounds,
-        advance: Callable[[int], None],
         store: Verdicts | None = None,
         config_hash: str = "",
-        recalled: Callable[[int], None] = nobody,
+        recalled: Callable[[Sequence[int]], None] = nobody,
+        advance: Callable[[int], None] = nobody,
     ) -> None:
         self._engine = engine
         self._recipe = recipe
         self._store = store
         self._config_hash = config_hash
         self._recalled = recalled
-        self._gate = Gate(bounds)
         self._advance = advance
+
+    def at_once(self, samples: pl.DataFrame, wanted: Mask, *, first_place: int) -> dict[int, Scored]:
+        """Place in the shard -> verdicts, for those of the samples that are wanted of which there are any.
+
+        Args:
+            samples: a frame of the shard.
+            wanted: which of them to judge.
+            first_place: number of the frame's first sample in the shard.
+        """
+        found: dict[int, Scored] = {}
+        for request in self._requests(samples, wanted, first_place):
+            if isinstance(request, tuple):
+                found[request[0]] = request[1]
+            # What failed is asked about once more, when all else is done.
+            elif (scores := self._scores(request)) is not None and not any(map(_is_failed, scores)):
+                self._keep(request, scores, found)
+        return found
+
+    def _requests(
+        self, samples: pl.DataFrame, wanted: Mask, first_place: int
+    ) -> Iterator[Request | tuple[int, Scored]]:
+        live = samples.with_row_index("place").filter(pl.Series(wanted))
+        requests = requests_of(live, first_place=first_place, recipe=self._recipe)
+        return requests if self._store is None else self._unknown(requests, self._store)
+
+    def _unknown(
+        self, requests: Iterable[Request | tuple[int, Scored]], store: Verdicts
+    ) -> Iterator[Request | tuple[int, Scored]]:
+        """What the store knows in the place of the requests for it."""
+        for batch in _batches(requests, _LOOKED_UP):
+            keyed = [
+                one
+                if isinstance(one, tuple)
+                else replace(one, keys=group_keys(self._config_hash, one.group, encoded=one.encoded))
+                for one in batch
+            ]
+            known = store.find([key for one in keyed if isinstance(one, Request) for key in one.keys])
+            for one in keyed:
+                if isinstance(one, tuple):
+                    yield one
+                    continue
+                left = one.without(known)
+                if left is not one:
+                    pairs = zip(one.places, one.keys, strict=True)
+                    recalled = {place: known[key] for place, key in pairs if key in known}
+                    self._recalled(tuple(recalled))
+                    yield from recalled.items()
+                if left is not None:
+                    yield left
+
+    def _scores(self, request: Request) -> Sequence[Scored] | None:
+        """Those that need no waiting."""
+        result = self._engine.at_once(request.group, is_well_formed=bool(request.encoded))
+        return None if result is None else result.scores
+
+    def _keep(self, request: Request, scores: Sequence[Scored], found: dict[int, Scored]) -> None:
+        if len(scores) != len(request.places):
+            raise AccountingError(
+                f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
+            )
+        if self._store is not None:
+            self._store.add(zip(request.keys, scores, strict=True))
+        found.update(zip(request.places, map(_slim, scores), strict=True))
+        self._advance(len(scores))
+
+
+class Judge(Instant):
+    """Verdicts of one shard.
+
+    Args:
+        engine: that judges.
+        bounds: of what is in flight.
+        options: those of ``Instant``.
+    """
+
+    def __init__(self, engine: Engine, *, bounds: Bounds, **options: Any) -> None:  # noqa: ANN401 - see Instant
+        super().__init__(engine, **options)
+        self._gate = Gate(bounds)
 
     async def verdicts(self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask) -> dict[int, Scored]:
         """Place in the shard -> verdicts, for the samples that are wanted.
@@ -237,14 +319,14 @@ class Judge:
         found: dict[int, Scored] = {}
         try:
             async with asyncio.TaskGroup() as tasks:
-                async for request in self._requests(frames, wanted):
+                async for request in self._all_requests(frames, wanted):
                     if isinstance(request, tuple):
                         found[request[0]] = request[1]
                         self._advance(1)
                         continue
-                    at_once = self._engine.at_once(request.group)
-                    if at_once is not None:
-                        self._keep(request, at_once.scores, found)
+                    scores = self._scores(request)
+                    if scores is not None:
+                        self._keep(request, scores, found)
                         continue
                     await self._gate.enter(request)
                     tasks.create_task(self._judge(request, found))
@@ -252,40 +334,14 @@ class Judge:
             raise group.exceptions[0] from group
         return found
 
-    async def _requests(
+    async def _all_requests(
         self, frames: Callable[[], Iterable[pl.DataFrame]], wanted: Mask
     ) -> AsyncIterator[Request | tuple[int, Scored]]:
         first_place = 0
         async for frame in frames_ahead(frames()):
-            here = pl.Series(wanted[first_place : first_place + frame.height])
-            live = frame.with_row_index("place").filter(here)
-            requests = requests_of(live, first_place=first_place, recipe=self._recipe)
-            for request in requests if self._store is None else self._unknown(requests, self._store):
+            for request in self._requests(frame, wanted[first_place : first_place + frame.height], first_place):
                 yield request
             first_place += frame.height
-
-    def _unknown(
-        self, requests: Iterable[Request | tuple[int, Scored]], store: Verdicts
-    ) -> Iterator[Request | tuple[int, Scored]]:
-        """What the store knows in the place of the requests for it."""
-        for batch in _batches(requests, _LOOKED_UP):
-            keyed = [
-                one if isinstance(one, tuple) else replace(one, keys=group_keys(self._config_hash, one.group))
-                for one in batch
-            ]
-            known = store.find([key for one in keyed if isinstance(one, Request) for key in one.keys])
-            for one in keyed:
-                if isinstance(one, tuple):
-                    yield one
-                    continue
-                left = one.without(known)
-                if left is not one:
-                    pairs = zip(one.places, one.keys, strict=True)
-                    recalled = [(place, known[key]) for place, key in pairs if key in known]
-                    self._recalled(len(recalled))
-                    yield from recalled
-                if left is not None:
-                    yield left
 
     async def _judge(self, request: Request, found: dict[int, Scored]) -> None:
         try:
@@ -293,16 +349,6 @@ class Judge:
         finally:
             await self._gate.leave(request)
         self._keep(request, scores, found)
-
-    def _keep(self, request: Request, scores: Sequence[Scored], found: dict[int, Scored]) -> None:
-        if len(scores) != len(request.places):
-            raise AccountingError(
-                f"group {request.group.id}: {len(request.places)} completions to the engine, {len(scores)} back"
-            )
-        if self._store is not None:
-            self._store.add(zip(request.keys, scores, strict=True))
-        found.update(zip(request.places, map(_slim, scores), strict=True))
-        self._advance(len(scores))
 
     async def _ask(self, group: Group) -> Sequence[Scored]:
         waited_s = 0.0
@@ -354,6 +400,10 @@ def _refuse_if_gone(scores: Sequence[Scored]) -> None:
         for verdict in scored.verdicts:
             if verdict.outcome is Outcome.FAILED and verdict.reason in _GONE:
                 raise EngineStoppedError(f"the verifier went away ({verdict.reason}): {verdict.detail}")
+
+
+def _is_failed(scored: Scored) -> bool:
+    return any(verdict.outcome is Outcome.FAILED for verdict in scored.verdicts)
 
 
 def _slim(scored: Scored) -> Scored:

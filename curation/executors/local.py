@@ -15,8 +15,9 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from curation.errors import EngineStoppedError, RunStoppedError
+from curation.executors.early import AtHand
 from curation.executors.helpers import Equipment, Helper, HelperLostError
-from curation.executors.jobs import Answered, AskShard, Job, Lost, Means, Site
+from curation.executors.jobs import Answered, AskShard, Job, Lost, Means, Site, done
 from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import VerdictStore
@@ -61,6 +62,7 @@ class LocalPlacement:
         threads: jobs at once in this process while it is alone; None takes what suits the machine.
         processes: at most, with this one; None takes what suits the machine.
         judges_apart: whether the further processes judge too, each with an engine of its own.
+        judges_here: whether the engine is in this process, and no server.
         least_bytes: of input, for which there are further processes.
     """
 
@@ -71,43 +73,52 @@ class LocalPlacement:
         threads: int | None = None,
         processes: int | None = 1,
         judges_apart: bool = True,
+        judges_here: bool = True,
         least_bytes: int = _LEAST_BYTES,
     ) -> None:
         self._open_engine = open_engine
         self._threads = threads or min(_MOST_THREADS, processors())
         self._processes = processes
         self._judges_apart = judges_apart
+        self._judges_here = judges_here
         self._least_bytes = least_bytes
 
     @asynccontextmanager
     async def opened(self, *, judges: bool, store: Path | None, input_bytes: int) -> AsyncIterator[LocalCrew]:
         """The crew; see ``Placement``."""
         async with AsyncExitStack() as stack:
-            engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
-            known = stack.enter_context(VerdictStore(store) if store else nullcontext())
-            equipment = Equipment(open_engine=self._open_engine, store=store)
+            equipment = Equipment(open_engine=self._open_engine, store=store, judges=self._judges_apart)
             further = processes_for(input_bytes, least_bytes=self._least_bytes, most=self._processes) - 1
             helpers = [Helper(equipment) for _ in range(further)]
+            for helper in helpers:
+                # Its imports take most of a second, in which this process has its own to do.
+                stack.callback(helper.close)
+                helper.begin()
+            engine = await stack.enter_async_context(self._open_engine(None)) if judges else None
+            known = stack.enter_context(VerdictStore(store) if store else nullcontext())
             # Each thread at work here holds the texts of a frame, and all wait for one interpreter.
             threads = 1 if helpers else self._threads
             pool = stack.enter_context(ThreadPoolExecutor(threads + further, thread_name_prefix="curate"))
             for helper in helpers:
-                # Before the threads end, which takes with it what they started.
+                # Also before the threads end, which takes with it what they started.
                 stack.callback(helper.close)
+            at_hand = AtHand(engine=engine, store=known) if engine is not None and self._judges_here else None
             yield LocalCrew(
                 pool=pool,
-                hands=_Hands(threads=threads, helpers=helpers),
+                hands=_Hands(threads=threads, helpers=helpers, at_hand=at_hand),
                 engine=engine,
                 store=known,
                 judges_apart=self._judges_apart,
+                judges_at_once=at_hand is not None,
             )
 
 
 class _Hands:
     """Who does jobs: this process in some threads, and the helpers."""
 
-    def __init__(self, *, threads: int, helpers: Sequence[Helper]) -> None:
+    def __init__(self, *, threads: int, helpers: Sequence[Helper], at_hand: AtHand | None) -> None:
         self.helpers = helpers
+        self._at_hand = at_hand
         self.count = threads + len(helpers)
         """How many jobs are done at once."""
         self._free: SimpleQueue[Helper | None] = SimpleQueue()
@@ -122,7 +133,7 @@ class _Hands:
         """
         hand = self._free.get()
         try:
-            return job.run(site) if hand is None else hand.do(site, job)
+            return done(job, site, self._at_hand) if hand is None else hand.do(site, job)
         except HelperLostError as error:
             raise RunStoppedError(f"{job.name}: {error}") from error
         finally:
@@ -138,6 +149,7 @@ class LocalCrew:
     engine: Engine | None
     store: VerdictStore | None
     judges_apart: bool = False
+    judges_at_once: bool = False
     patience: Patience = field(default_factory=Patience)
 
     async def engine_info(self) -> EngineInfo:

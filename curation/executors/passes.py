@@ -27,11 +27,14 @@ from curation.card import card_of
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.arrange import FilePlan, plan_files
 from curation.executors.corpus import Corpus, columns_needed
+from curation.executors.early import comes_early
 from curation.executors.jobs import (
+    EARLY_KIND,
     Account,
     Annotate,
     Answered,
     AskShard,
+    AskVerdicts,
     CheckFile,
     Inquiry,
     Known,
@@ -42,6 +45,7 @@ from curation.executors.jobs import (
     Site,
     WriteFile,
     inquiries,
+    key_of,
 )
 from curation.executors.judging import Mask
 from curation.executors.placement import Crew, Placement
@@ -181,6 +185,15 @@ async def _engine_hash(verify: Verify, crew: Crew) -> str:
     return info.config_hash
 
 
+def _asked_early(plan: RunPlan) -> AskVerdicts | None:
+    """What may be asked while shards are read for their facts; None where that waits for other decisions."""
+    first = next(iter(inquiries(plan.steps)), None)
+    has_second = plan.recipe.judge is not None and plan.recipe.judge.is_second
+    if not isinstance(first, AskVerdicts) or has_second or not comes_early(first.step, plan.steps):
+        return None
+    return first
+
+
 class _LostShardError(Exception):
     """A file that was read before cannot be read any more; all is to be decided anew without it."""
 
@@ -201,6 +214,7 @@ class _Passes:
         )
         self._facts_hash = facts_hash(plan.recipe, plan.steps)
         self._columns = columns_needed(plan.steps)
+        self._early = _asked_early(plan) if crew.judges_at_once else None
         self._shards = [Known(shard=shard) for shard in plan.shards]
         self._tallies: dict[str, Tally] = {}
 
@@ -253,11 +267,11 @@ class _Passes:
                         self._observer.advanced(1)
                         continue
                     known.contents = tuple(one for one in contents if isinstance(one, Content))
-                    known.facts_key = _key(
+                    known.facts_key = key_of(
                         *known.sha256s, known.shard.part, self._facts_hash, self._identity.versions["assay"]
                     )
                     asked.append(known)
-                    yield Annotate(known=known)
+                    yield Annotate(known=known, early=self._early)
 
     def _lose(self, known: Known, lost: Lost) -> None:
         """Keeps in mind that a shard cannot be read; of several files only those do fail that are told."""
@@ -288,6 +302,9 @@ class _Passes:
         )
         for inquiry in inquiries(self._plan.steps):
             await self._ask(shards, corpus, inquiry)
+        for known in shards:
+            # Whatever run left them.
+            self._site.state.forget(known.name, EARLY_KIND)
         corpus.decide_rest()
         corpus.name_twins(lambda number, column: self._site.facts(shards[number], [column])[column])
         return corpus
@@ -305,7 +322,7 @@ class _Passes:
         missing: list[int] = []
         for number, (known, mask) in enumerate(zip(shards, wanted, strict=True)):
             digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
-            known.answer_keys[inquiry.kind] = _key(known.facts_key, context, digest)
+            known.answer_keys[inquiry.kind] = key_of(known.facts_key, context, digest)
             failed = self._standing(known, inquiry, ["is_failed"])
             if failed is None or (self._plan.retries_failed and failed["is_failed"].any()):
                 missing.append(number)
@@ -454,7 +471,7 @@ class _Passes:
                 self._ended(entries[known.name], is_fresh=True)
                 continue
             start = next(starts)
-            key = _key(*known.shard.paths, *known.key, corpus.ledger.digest(start, known.size))
+            key = key_of(*known.shard.paths, *known.key, corpus.ledger.digest(start, known.size))
             entry = self._directory.entry(known.name)
             is_anew = entry is not None and self._plan.retries_failed and entry.failed
             if entry is not None and entry.key == key and not entry.error and not is_anew:
@@ -483,7 +500,7 @@ class _Passes:
         self._site.state.forget(known.name)
         entry = ShardEntry(
             name=known.name,
-            key=_key(*known.shard.paths, *known.sha256s),
+            key=key_of(*known.shard.paths, *known.sha256s),
             inputs=tuple(
                 InputEntry(path=path, part=known.shard.part, sha256=sha256)
                 for path, sha256 in zip(known.shard.paths, known.sha256s, strict=True)
@@ -580,7 +597,7 @@ class _Layout:
                     places=placed[0] - self._bounds[number],
                     packs=None if packed is None else packed[here],
                 ),
-                key=_key(self._identity_key, *known.key, digest),
+                key=key_of(self._identity_key, *known.key, digest),
                 owners=placed[1],
                 positions=placed[2],
                 packs=self.packs,
@@ -598,8 +615,4 @@ class _Layout:
 
 def _first_key(known: Known, inquiry: Inquiry) -> str:
     """Of answers of which some failed, and are still to be asked for once more."""
-    return _key(known.answer_keys[inquiry.kind], "first")
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return key_of(known.answer_keys[inquiry.kind], "first")

@@ -107,6 +107,10 @@ class Crew(Protocol):
     An iterator that is left early must be closed: jobs that have begun are then at their end, and no other begins.
     """
 
+    @property
+    def judges_at_once(self) -> bool:
+        """Whether who does jobs has an engine at hand for what needs no waiting."""
+
     async def engine_info(self) -> EngineInfo:
         """Of the engine that judges."""
 

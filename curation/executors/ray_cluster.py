@@ -405,6 +405,9 @@ class RayCrew:
         open_engine: opens what judges, on a node; None where nothing does.
     """
 
+    judges_at_once = False
+    """Tasks have no engine: an actor has."""
+
     def __init__(self, open_engine: EngineOpener | None) -> None:
         self._open_engine = open_engine
         self._store: Remote = None

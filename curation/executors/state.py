@@ -1,5 +1,7 @@
 """What a run knows of each shard between its passes: facts, verdicts and scores, in small Parquet files of ``state/``.
 
+Verdicts that came early lie there only until those are whole.
+
 A file carries the key of what it was made from. One with another key, or one that cannot be read, is as none: it is
 made again. Files are put in place whole, and the same content gives the same bytes.
 """
@@ -15,7 +17,7 @@ import pyarrow.parquet as pq
 
 from curation.files import whole_file
 
-KINDS = ("facts", "verdicts", "scores")
+KINDS = ("facts", "early", "verdicts", "scores")
 """What is known of a shard."""
 
 _KEY = b"assay.key"
@@ -60,9 +62,9 @@ class State:
         with whole_file(path) as stream:
             pq.write_table(table, stream, compression="zstd", compression_level=1, row_group_size=_GROUP_ROWS)
 
-    def forget(self, name: str) -> None:
-        """Takes away what is known of a shard."""
-        for kind in KINDS:
+    def forget(self, name: str, *kinds: str) -> None:
+        """Takes away what is known of a shard, or some kinds of that."""
+        for kind in kinds or KINDS:
             self._path(kind, name).unlink(missing_ok=True)
 
     def _path(self, kind: str, name: str) -> Path:

@@ -99,13 +99,25 @@ def opened(
     )
 
 
-def annotate(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
+def annotate(
+    reader: Readable, steps: Sequence[Step], look: Callable[[pl.DataFrame, pl.DataFrame], None] | None = None
+) -> pl.DataFrame:
     """The facts of a shard.
+
+    Args:
+        reader: of the shard.
+        steps: of the recipe.
+        look: called with each frame and its facts, while they are at hand.
 
     Raises:
         ShardError: it cannot be read.
     """
-    return pl.concat([pl.DataFrame(schema=FACTS), *(facts_of(frame, steps) for frame in reader.frames())])
+    found = [pl.DataFrame(schema=FACTS)]
+    for frame in reader.frames():
+        found.append(facts_of(frame, steps))
+        if look is not None:
+            look(frame, found[-1])
+    return pl.concat(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +166,13 @@ async def judge(reader: Readable, bench: Bench, wanted: Mask) -> pl.DataFrame:
         advance=bench.advance,
         store=bench.store,
         config_hash=bench.config_hash,
-        recalled=bench.recalled,
+        recalled=lambda places: bench.recalled(len(places)),
     )
     found = await worker.verdicts(reader.frames, wanted) if wanted.any() else {}
     decided, told = await _with_opinions(reader, bench, found)
     if bench.store is not None:
         bench.store.flush()
-    return verdict_frame(told, len(wanted)).hstack(_decisions(bench.verify, decided, len(wanted)))
+    return verdict_frame(told, len(wanted)).hstack(decisions(bench.verify, decided, len(wanted)))
 
 
 def asked_again(before: pl.DataFrame, now: pl.DataFrame, again: Mask) -> pl.DataFrame:
@@ -189,7 +201,8 @@ async def _with_opinions(
     return decided, told
 
 
-def _decisions(step: Verify, found: dict[int, Scored], samples: int) -> pl.DataFrame:
+def decisions(step: Verify, found: dict[int, Scored], samples: int) -> pl.DataFrame:
+    """What ``verify`` makes of the verdicts; columns of ``DECISIONS``, one row a sample."""
     made = {place: step.decide(scored) for place, scored in found.items()}
     is_right = {
         place: decision.reason is None

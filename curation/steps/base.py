@@ -179,10 +179,12 @@ class _OnePart:
 class GroupStep(Step, ABC):
     """Drops samples by comparing those of all shards, or of one group, from their facts alone.
 
-    ``needs_verdicts`` asks for the columns of ``facts.JUDGED`` too.
+    ``needs_verdicts`` asks for the columns of ``facts.JUDGED`` too; ``drops_few`` says that nearly all stay, so that
+    what comes after may begin with all.
     """
 
     needs_verdicts: ClassVar[bool] = False
+    drops_few: ClassVar[bool] = False
 
     def reads(self) -> Collection[str]:
         """The columns of ``facts.FACTS`` that it looks at beside those that are always there."""

@@ -37,6 +37,7 @@ class Dedup(GroupStep):
     """
 
     name: ClassVar[str] = "dedup"
+    drops_few: ClassVar[bool] = True
     similarity_percent: int = option(100, least=1, most=_ALL)
 
     def reads(self) -> Collection[str]:

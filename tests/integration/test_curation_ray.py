@@ -95,9 +95,9 @@ class Kills(Silence):
 
     def advanced(self, count: int) -> None:
         super().advanced(count)
-        if self._stage == self.stage and self._stage not in self.counts:
+        if self.current == self.stage and self.current not in self.counts:
             self.cluster.kill_node()
-        self.counts[self._stage] = self.counts.get(self._stage, 0) + count
+        self.counts[self.current] = self.counts.get(self.current, 0) + count
 
 
 def test_a_judge_is_asked_for_scores_from_the_nodes_and_no_engine_is_opened(tmp_path, cluster):

@@ -105,8 +105,8 @@ def test_a_row_that_gets_lost_stops_the_run(tmp_path, monkeypatch, ending):
     path = tmp_path / f"a.{ending}"
     write_table(path, pa.Table.from_pylist(prompts(5)))
 
-    def loses_a_row(reader: Readable, steps: Sequence[Step]) -> pl.DataFrame:
-        return annotate(reader, steps).filter(pl.col("input_row") != 2)
+    def loses_a_row(reader: Readable, steps: Sequence[Step], look: None) -> pl.DataFrame:
+        return annotate(reader, steps, look).filter(pl.col("input_row") != 2)
 
     monkeypatch.setattr("curation.executors.jobs.annotate", loses_a_row)
     with pytest.raises(AccountingError, match="samples of 4 rows out of 5 rows"):

@@ -23,10 +23,14 @@ class Engine(Protocol):
         """
         ...
 
-    def at_once(self, group: Group) -> GroupResult | None:
+    def at_once(self, group: Group, *, is_well_formed: bool = False) -> GroupResult | None:
         """What ``verify`` would give, where all of it takes microseconds and no waiting; None asks for ``verify``.
 
         For callers that judge very many groups: it spares each of them its tasks.
+
+        Args:
+            group: to judge.
+            is_well_formed: whether its texts are known to be, as those are that came as UTF-8.
         """
         ...
 

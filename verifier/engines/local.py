@@ -121,11 +121,11 @@ class LocalEngine:
             finally:
                 self._running.discard(work)
 
-    def at_once(self, group: Group) -> GroupResult | None:
-        """The result, where no verdict needs waiting; see ``Engine``."""
+    def at_once(self, group: Group, *, is_well_formed: bool = False) -> GroupResult | None:
+        """The result, where no verdict needs waiting; see ``Engine``. From any thread, one at a time."""
         if self._is_closed or len(group.completions) > self._admission.limit:
             return None
-        group = well_formed_group(group)
+        group = group if is_well_formed else well_formed_group(group)
         opened = self._opened_at_once(group)
         if opened is None:
             return None

@@ -109,7 +109,7 @@ class RemoteEngine:
                 return _give_up(group, error)
             await asyncio.sleep(pause_s)
 
-    def at_once(self, group: Group) -> GroupResult | None:  # noqa: ARG002 - of the interface
+    def at_once(self, group: Group, *, is_well_formed: bool = False) -> GroupResult | None:  # noqa: ARG002 - of the interface
         """Nothing: each group goes over the wire."""
         return None
 

@@ -58,14 +58,14 @@ class StoredEngine:
         given = iter(result.scores)
         return GroupResult(id=group.id, scores=tuple(known[key] if key in known else next(given) for key in keys))
 
-    def at_once(self, group: Group) -> GroupResult | None:
+    def at_once(self, group: Group, *, is_well_formed: bool = False) -> GroupResult | None:
         """The result, where all of it is known or needs no waiting; see ``Engine``."""
-        group = well_formed_group(group)
+        group = group if is_well_formed else well_formed_group(group)
         keys = self._keys(group)
         known = self._known(keys)
         if keys and len(known) == len(set(keys)):
             return self._answer(group, keys, known)
-        result = self._engine.at_once(group)
+        result = self._engine.at_once(group, is_well_formed=True)
         if result is not None:
             self._keep(keys, result)
         return result
