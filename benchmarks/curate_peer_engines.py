@@ -3,9 +3,13 @@
     python curate_peer_engines.py ENGINE SOURCE TARGET [--verifies] [--keeps-dropped] [--style usual|careful]
 
 Reads the shards of SOURCE, a completion a row, and writes what is kept to ``TARGET/data`` as zstd Parquet, each text
-once. All ask ``row_filters`` row by row; batches, processes, and formats are those of the engine. Each is set up as
-one would for speed: no options that cost and that nobody asked for (page index, content-defined chunks, tracers,
-monitors), whole batches to a call, only the columns that a call reads.
+once. All ask ``row_filters`` row by row, in two processes; batches and formats are those of the engine.
+
+In the style ``usual`` an engine is used as its own documentation shows: datatrove with a filter of single documents
+and the defaults of writer and executor, HF with a ``map`` that tells each row its reason and a ``filter`` by it,
+data-juicer with a batched filter that computes a statistic and decides by it. In the style ``careful`` each is set up
+as one would for speed: no options that cost and that nobody asked for (page index, content-defined chunks, statistics),
+whole batches to a call, only the columns that a call reads, one pass where two are usual.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
         name = "R1 text filters"
 
         def __init__(self, exclusion_writer: Any) -> None:  # noqa: ANN401
-            super().__init__(exclusion_writer, batch_size=BATCH)
+            super().__init__(exclusion_writer, batch_size=1 if is_usual else BATCH)
             self.filters = row_filter(is_usual=is_usual)
 
         def filter(self, doc: Document) -> bool | tuple[bool, str]:
@@ -68,18 +72,23 @@ def run_datatrove(source: Path, target: Path, *, verifies: bool, keeps_dropped: 
             self.judge = self.judge or math_judge(is_usual=is_usual)
             return self.judge(doc.metadata["answer"], doc.text) or (False, "wrong")
 
+    careful = {} if is_usual else {"use_content_defined_chunking": False, "write_page_index": False}
     blocks: list[Any] = [
         ParquetReader(str(source), glob_pattern="*.parquet", text_key="completion", batch_size=BATCH),
-        Readable(_writer(target / "rejected", "filter_reason") if keeps_dropped else None),
-        *([Right(_writer(target / "wrong", "filter_reason") if keeps_dropped else None)] if verifies else []),
-        _writer(target / "data"),
+        Readable(_writer(target / "rejected", "filter_reason", options=careful) if keeps_dropped else None),
+        *(
+            [Right(_writer(target / "wrong", "filter_reason", options=careful) if keeps_dropped else None)]
+            if verifies
+            else []
+        ),
+        _writer(target / "data", options=careful),
     ]
     # A task a worker and processes that fork are the cheapest here: less is imported and started anew.
-    logs = str(target / "logs")
-    LocalPipelineExecutor(blocks, tasks=WORKERS, workers=WORKERS, logging_dir=logs, start_method="fork").run()
+    start = {} if is_usual else {"start_method": "fork"}
+    LocalPipelineExecutor(blocks, tasks=WORKERS, workers=WORKERS, logging_dir=str(target / "logs"), **start).run()
 
 
-def _writer(folder: Path, *columns: str) -> Any:  # noqa: ANN401 - a class of a package that is not here
+def _writer(folder: Path, *columns: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - a class of a package that is not here
     from datatrove.pipeline.writers import ParquetWriter  # noqa: PLC0415 - only this engine has it
 
     def written(_: ParquetWriter, document: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -91,8 +100,7 @@ def _writer(folder: Path, *columns: str) -> Any:  # noqa: ANN401 - a class of a 
         adapter=written,
         # Of the first document it would make a schema that another does not fit.
         schema=pa.schema([(name, pa.string()) for name in (*COLUMNS, *columns)]),
-        use_content_defined_chunking=False,
-        write_page_index=False,
+        **options,
     )
 
 
@@ -108,23 +116,34 @@ def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: b
         "parquet", data_files=files, split="train", cache_dir=str(target / "cache"), num_proc=WORKERS
     )
 
+    def told(batch: dict[str, list[Any]]) -> dict[str, list[str | None]]:
+        columns = (batch[name] for name in ("group_id", "prompt", "completion"))
+        return {"drop_reason": reasons(row_filter(is_usual=is_usual), *columns)}
+
     def kept_of(batch: pa.Table) -> pa.Table:
         # Whole prompts, as batches and what a process gets are a multiple of their rows.
         columns = [batch[name].to_pylist() for name in ("group_id", "prompt", "completion")]
         return batch.filter(pa.array([reason is None for reason in reasons(row_filter(is_usual=is_usual), *columns)]))
 
-    # Cheaper than ``filter``, as it decodes the columns that are read and copies those that are kept, by Arrow.
-    kept = rows.with_format("arrow").map(kept_of, batched=True, batch_size=BATCH, num_proc=WORKERS)
+    if is_usual:
+        told_rows = rows.map(told, batched=True, batch_size=BATCH, num_proc=WORKERS)
+        kept = told_rows.filter(
+            lambda reason: reason is None, input_columns="drop_reason", num_proc=WORKERS
+        ).remove_columns("drop_reason")
+    else:
+        # Cheaper than ``filter``, as it decodes the columns that are read and copies those that are kept, by Arrow.
+        kept = rows.with_format("arrow").map(kept_of, batched=True, batch_size=BATCH, num_proc=WORKERS)
     (target / "data").mkdir()
     # ``to_parquet`` of datasets 5 knows snappy alone.
     write_tables(kept.with_format("arrow").iter(BATCH), target / "data" / "all.parquet")
 
 
 def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool, is_usual: bool) -> None:
-    """data-juicer: one batched filter in two processes, without statistics, tracer or monitor."""
+    """data-juicer: one batched filter in two processes, without tracer or monitor."""
     import datasets  # noqa: PLC0415 - only this engine has it
     from data_juicer.core.data import NestedDataset  # noqa: PLC0415
     from data_juicer.ops.base_op import NON_STATS_FILTERS, OPERATORS, Filter  # noqa: PLC0415
+    from data_juicer.utils.constant import Fields  # noqa: PLC0415
 
     assert not verifies
     assert not keeps_dropped
@@ -132,25 +151,39 @@ def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped
 
     name = "reasoning_filter"
 
-    @NON_STATS_FILTERS.register_module(name)
-    @OPERATORS.register_module(name)
-    class ReasoningFilter(Filter):
+    def told(samples: dict[str, list[Any]]) -> list[str | None]:
+        columns = (samples[name] for name in ("group_id", "prompt", "completion"))
+        return reasons(row_filter(is_usual=is_usual), *columns)
+
+    class UsualFilter(Filter):
+        _batched_op = True
+
+        def compute_stats_batched(self, samples: dict[str, list[Any]], *_: object, **__: object) -> dict[str, Any]:
+            for stats, reason in zip(samples[Fields.stats], told(samples), strict=True):
+                stats["drop_reason"] = reason or ""
+            return samples
+
+        def process_batched(self, samples: dict[str, list[Any]]) -> list[bool]:
+            return [not stats["drop_reason"] for stats in samples[Fields.stats]]
+
+    class CarefulFilter(Filter):
         _batched_op = True
 
         def compute_stats_batched(self, samples: dict[str, list[Any]], *_: object, **__: object) -> dict[str, Any]:
             return samples
 
         def process_batched(self, samples: dict[str, list[Any]]) -> list[bool]:
-            found = reasons(
-                row_filter(is_usual=is_usual), samples["group_id"], samples["prompt"], samples["completion"]
-            )
-            return [reason is None for reason in found]
+            return [reason is None for reason in told(samples)]
+
+    kind = OPERATORS.register_module(name)(UsualFilter if is_usual else CarefulFilter)
+    if not is_usual:
+        NON_STATS_FILTERS.register_module(name)(kind)
 
     files = [str(path) for path in sorted(source.glob("*.parquet"))]
     rows = datasets.load_dataset(
         "parquet", data_files=files, split="train", cache_dir=str(target / "cache"), num_proc=WORKERS
     )
-    operator = ReasoningFilter(
+    operator = kind(
         text_key="completion", batch_size=BATCH, num_proc=WORKERS, auto_op_parallelism=False, skip_op_error=False
     )
     kept = NestedDataset(rows).process([operator], open_monitor=False)

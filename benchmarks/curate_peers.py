@@ -18,9 +18,11 @@ says what is planted); peers write what they keep, ``curate`` also what it drops
 ``--dropped`` those peers that can write what is dropped, do.
 
 All peers call the same Python functions for each row, in two styles. ``usual`` is how such filters and rewards mostly
-stand in public code: each rule as it reads, by regular expressions, and math-verify on the whole completion, as the
-rewards of open-r1 and TRL call it. ``careful`` is the best that we could make of Python: literal searches, cheap bounds
-first, letters counted on bytes, gold answers parsed once, and math-verify on what follows the reasoning.
+stand in public code, in engines that are used as their own documentation shows: each rule as it reads, by regular
+expressions, and math-verify on the whole completion, as the rewards of open-r1 and TRL call it. ``careful`` is the best
+that we could make of Python and of each engine: literal searches, cheap bounds first, letters counted on bytes, gold
+answers parsed once, math-verify on what follows the reasoning, and engines set up for speed
+(``curate_peer_engines`` says how).
 
 The unit is rows a CPU second: user and system time of all processes of an engine, imports and start-up included. Peak
 memory is that of all its processes together, what they share counted once; HF's mapped cache counts as far as it is in
