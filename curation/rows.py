@@ -52,6 +52,7 @@ SAMPLES = pl.Schema(
 """Columns of a frame of samples. ``messages`` is the prompt alone; ``group_key`` is equal for samples of one group;
 ``file`` is the number of the input file among those of the shard."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _FIELD = "field:"
 _LANGUAGE = "program_language"
 _OPTIONAL = ("answer", "tests", "domain", "language", "source", "score", "id", "group_id")
@@ -323,8 +324,7 @@ def _group_keys(rows: pl.DataFrame) -> pl.Series:
 
 
 def _group_key(parts: Sequence[object]) -> str:
-    text = json.dumps(parts, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(_JSON.encode(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _only_index(layout: Layout) -> pl.Expr:

@@ -48,6 +48,7 @@ _HEADER = re.compile(
 _FINAL = re.compile(
     r"<\|channel\|>\s*final\s*<\|message\|>|<\|im_start\|>\s*answer\s*(?=\n|\\)|<\|end_of_thought\|>\s*(?:<\|begin_of_solution\|>)?"
 )
+_STARTS_WITH_SIGN = re.compile(r"\s*<[|｜]")
 _ANALYSIS = re.compile(
     r"\s*(?:<\|channel\|>\s*(?:analysis|commentary)|<\|im_start\|>\s*think(?=\n)|<\|begin_of_thought\|>)"
 )
@@ -81,17 +82,19 @@ def _own_turn(completion: str) -> str | None:
     return text[: found.start()] if found else text
 
 
-def _may_have_turns(text: str) -> bool:
-    """Whether a sign of a chat template may stand in a text that has a ``<``."""
+def _may_have_turns(text: str, start: int) -> bool:
+    """Whether a sign of a chat template may stand at the head of a text or from ``start`` on."""
+    if _STARTS_WITH_SIGN.match(text):
+        return True
     # Two searches of two characters cost more than all else; most texts have but their tags.
-    at = text.find("<")
+    at = text.find("<", start)
     for _ in range(_FEW):
         if at < 0:
             return False
         if text[at + 1 : at + 2] in _SIGN_STARTS or text.startswith("</s>", at):
             return True
         at = text.find("<", at + 1)
-    return any(sign in text and f"<{sign}" in text for sign in _SIGN_STARTS) or "</s>" in text
+    return any(f"<{sign}" in text for sign in _SIGN_STARTS) or "</s>" in text
 
 
 def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
@@ -103,12 +106,14 @@ def split_reasoning(completion: str, *, is_opened: bool = False) -> Reasoned:
     """
     if "<" not in completion:
         return _unfinished(completion) if is_opened else Reasoned(completion)
-    if _may_have_turns(completion):
+    closed = completion.rfind(CLOSE_TAG)
+    # Within the reasoning such a sign says nothing.
+    if _may_have_turns(completion, max(closed, 0)):
         own = _own_turn(completion)
         if own is None:
             return _unfinished(completion)
         completion = own
-    closed = completion.rfind(CLOSE_TAG)
+        closed = completion.rfind(CLOSE_TAG)
     opened = completion.find(OPEN_TAG, 0, closed if closed >= 0 else len(completion))
     start = opened + len(OPEN_TAG) if opened >= 0 else 0
     if closed < 0:
