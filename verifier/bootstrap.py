@@ -14,7 +14,6 @@ from pathlib import Path
 
 from verifier.engines.base import Engine
 from verifier.engines.local import LocalEngine, terms_of
-from verifier.engines.remote import RemoteEngine
 from verifier.engines.store import VerdictStore
 from verifier.engines.stored import StoredEngine
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError
@@ -64,6 +63,8 @@ async def open_engine(settings: Settings, *, is_ready: bool = True, store: Path 
 async def _judging(settings: Settings, *, is_ready: bool) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         if settings.server:
+            from verifier.engines.remote import RemoteEngine  # noqa: PLC0415 - no other engine waits for gRPC
+
             remote = RemoteEngine(settings.server, deadline_s=settings.deadline_s)
             stack.push_async_callback(remote.aclose)
             await remote.connect()

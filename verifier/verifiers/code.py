@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from verifier.errors import InvalidRequestError, SandboxError, UnknownNameError, UnscorableError
-from verifier.judging.judge import Judged, ProgramJudge
 from verifier.judging.limits import (
     MAX_MEMORY_BYTES,
     MAX_OUTPUT_BYTES,
@@ -28,6 +28,9 @@ from verifier.text.think import opens_reasoning, split_reasoning
 from verifier.types import CodeReference, Group, TestStatus, Verdict
 from verifier.verifiers.base import Options, Tools
 from verifier.verifiers.once import Once
+
+if TYPE_CHECKING:
+    from verifier.judging.judge import Judged, ProgramJudge
 
 NAME = "code"
 
@@ -59,6 +62,8 @@ class CodeVerifier:
             raise UnscorableError("no_reference", "the field reference is missing; give reference.code")
         if not isinstance(group.reference, CodeReference):
             raise UnscorableError("wrong_reference_kind", "the verifier code needs reference.code")
+        from verifier.judging.judge import ProgramJudge  # noqa: PLC0415 - who judges no program does not wait for it
+
         judge = ProgramJudge(group.reference, self._tools.sandbox, self._bounds)
         await judge.check()
         is_opened = opens_reasoning(group.prompt)
