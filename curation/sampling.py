@@ -227,10 +227,13 @@ class Sample:
     rows_read: int
     hash_s: float
 
-    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
-        """The samples of some rows, as a shard's reader gives them."""
-        rows = pl.col("input_row")
-        yield self.samples.filter((rows >= first) & (rows < (len(self.places) if stop is None else stop)))
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The samples, as a shard's reader gives them."""
+        yield self.samples
+
+    def frames_of(self, rows: npt.NDArray[np.int64]) -> Iterator[pl.DataFrame]:
+        """Those of some rows."""
+        yield self.samples.filter(pl.Series(np.isin(self.samples["input_row"].to_numpy(), rows)))
 
     @property
     def samples_in_all(self) -> int:

@@ -17,6 +17,8 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +29,7 @@ from curation.errors import ShardError
 from curation.jsonl import batch_of, json_schema, read_lines
 from curation.rows import Stretch, samples_from_rows, samples_from_stretches
 from curation.sources import PARQUET, READ_ERRORS, Content, Source
+from curation.words import runs_of
 
 T = TypeVar("T")
 Rows = TypeVar("Rows", pa.RecordBatch, pa.RecordBatch | pl.DataFrame)
@@ -294,6 +297,30 @@ class ShardReader:
         for batch, first_row, troubles in self._checked(self._file.batches(self.layout.names, first, stop)):
             samples = samples_from_rows(batch, self.layout, first_row=first_row, tag=self.tag, troubles=troubles)
             yield self._rewrite(samples)
+
+    def frames_of(self, rows: npt.NDArray[np.int64]) -> Iterator[pl.DataFrame]:
+        """Frames of ``SAMPLES`` of some rows that can be read, in their order; no others are made samples of.
+
+        Args:
+            rows: as ``input_row`` counts them, ascending, each once; at least one.
+
+        Raises:
+            ShardError: the file is damaged, or changed since it was opened.
+        """
+        batches = self._file.batches(self.layout.names, int(rows[0]), int(rows[-1]) + 1)
+        for batch, first_row, _ in self._checked(batches):
+            here = rows[slice(*np.searchsorted(rows, [first_row, first_row + len(batch)]))]
+            if not len(here):
+                continue
+            wanted = np.zeros(len(batch), np.bool_)
+            wanted[here - first_row] = True
+            chosen = batch.filter(pl.Series(wanted) if isinstance(batch, pl.DataFrame) else pa.array(wanted))
+            starts, sizes = runs_of(here - np.arange(len(here)))
+            stretches = [
+                Stretch(rows=size, first_row=row, tag=self.tag)
+                for row, size in zip(here[starts].tolist(), sizes.tolist(), strict=True)
+            ]
+            yield self._rewrite(samples_from_stretches(chosen, self.layout, stretches, {}))
 
     def batches(self) -> Iterator[_ArrowBatch]:
         """The rows as they stand in the file; see ``frames``."""

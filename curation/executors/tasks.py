@@ -51,8 +51,8 @@ class Readable(Protocol):
 class Ranged(Protocol):
     """What gives some rows of one file alone, too."""
 
-    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[pl.DataFrame]:
-        """Frames of ``rows.SAMPLES``, in row order, of the rows from ``first`` to before ``stop``."""
+    def frames_of(self, rows: Places) -> Iterator[pl.DataFrame]:
+        """Frames of ``rows.SAMPLES``, in row order, of rows that ascend."""
         ...
 
 
@@ -351,17 +351,18 @@ class Piece:
         if not len(self.places):
             return
         if isinstance(self.reader, GatheredReader):
-            start, frames = 0, self.reader.frames()
+            read, frames = np.arange(len(self.rows)), self.reader.frames()
         else:
-            first, last = self.rows[self.places[0]], self.rows[self.places[-1]]
-            start = int(np.searchsorted(self.rows, first))
-            frames = self.reader.frames(int(first), int(last) + 1)
+            rows = np.unique(self.rows[self.places])
+            read, frames = np.flatnonzero(np.isin(self.rows, rows)), self.reader.frames_of(rows)
+        start = 0
         for frame in frames:
-            stop = start + frame.height
-            low, high = np.searchsorted(self.places, [start, stop])
+            among = read[start : start + frame.height]
+            start += frame.height
+            low, high = np.searchsorted(self.places, among[[0, -1]] + [0, 1]) if len(among) else (0, 0)
             here = self.places[low:high]
             if len(here):
-                chosen = frame[(here - start).tolist()] if len(here) < frame.height else frame
+                chosen = frame[np.searchsorted(among, here).tolist()] if len(here) < frame.height else frame
                 judged = self.verdicts[here.tolist()]
                 samples = chosen.with_columns(judged["reward"], judged["verdicts"])
                 if self.scores is not None:
@@ -370,7 +371,6 @@ class Piece:
                 if self.packs is not None:
                     samples = samples.with_columns(pl.Series("pack", self.packs[low:high]))
                 yield samples, np.arange(low, high)
-            start = stop
 
 
 def write_data(

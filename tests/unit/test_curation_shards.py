@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,9 @@ from curation.errors import InputError, ShardError
 from curation.rows import SAMPLES
 from curation.shards import GatheredReader, Shard, ShardReader, cut_into_shards
 from curation.sources import Source, find_sources, read_content
+from tests.fakes_curation import write_table
+
+EMPTY_LISTS = pa.schema([("prompt", pa.string()), ("completions", pa.list_(pa.string()))])
 
 
 def rows_of(shard: Shard, first: int = 0, stop: int | None = None) -> list[tuple[object, ...]]:
@@ -157,6 +161,38 @@ def test_both_readers_of_parquet_give_the_same_also_where_text_is_damaged(tmp_pa
         assert all(one.equals(another) for one, another in zip(ours, theirs, strict=True))
         bad = ours[0].filter(pl.col("trouble") == "invalid_utf8")["input_row"].to_list()
         assert bad == ([] if name == "sound" else sorted(damaged))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    sizes=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    chosen=st.sets(st.integers(0, 39), min_size=1),
+    batch=st.integers(1, 9),
+    ending=st.sampled_from([".parquet", ".jsonl", ".jsonl.gz"]),
+    is_list=st.booleans(),
+)
+def test_samples_of_some_rows_are_those_among_the_samples_of_all(
+    tmp_path, monkeypatch, *, sizes, chosen, batch, ending, is_list
+):
+    monkeypatch.setattr(shards_module, "_BATCH_ROWS", batch)
+    rows = [
+        {"prompt": f"p{number}", "completions": [f"c{number}-{index}" for index in range(size)]}
+        if is_list
+        else {"prompt": f"p{number}", "completion": f"c{number}{'字' * size}"}
+        for number, size in enumerate(sizes)
+    ]
+    path = tmp_path / f"a{ending}"
+    table = pa.Table.from_pylist(rows, schema=None if any(sizes) or not is_list else EMPTY_LISTS)
+    if ending == ".parquet":
+        pq.write_table(table, path, row_group_size=7)
+    else:
+        write_table(path, table)
+    [shard] = cut_into_shards([Source(path=str(path))])
+    content = read_content(shard.source, shards_module.CUT_BYTES)
+    reader = ShardReader(shard, {}, content=content, rewrite=lambda frame: frame)
+    wanted = np.array(sorted(chosen & set(range(len(rows)))) or [0])
+    every = pl.concat(reader.frames()).filter(pl.col("input_row").is_in(wanted.tolist()))
+    assert pl.concat(reader.frames_of(wanted)).equals(every)
 
 
 def test_names_of_shards_are_unique_also_where_files_are_named_like_parts(tmp_path):
