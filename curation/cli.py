@@ -352,9 +352,9 @@ def _plan(
 
 def _placement(engine: str, address: str, processes: int | None, opener: SettingsOpener) -> Placement:
     settings = opener.settings()
+    # A server, and containers, serve one client as well as several, and are not to be started for each.
+    judges_apart = not settings.server and settings.sandbox == "local"
     if engine == _LOCAL:
-        # A server, and containers, serve one client as well as several, and are not to be started for each.
-        judges_apart = not settings.server and settings.sandbox == "local"
         return LocalPlacement(opener, processes=processes, judges_apart=judges_apart, judges_here=not settings.server)
     if processes is not None:
         raise UsageError(
@@ -367,7 +367,7 @@ def _placement(engine: str, address: str, processes: int | None, opener: Setting
         if error.name != "ray":
             raise
         raise ClusterError("--engine ray needs Ray, which is not installed: pip install 'assay[ray]'") from error
-    return RayPlacement(opener, address=address)
+    return RayPlacement(opener, address=address, judges_here=judges_apart)
 
 
 def _run(plan: RunPlan, placement: Placement, *, has_costs: bool) -> RunReport:

@@ -2,7 +2,8 @@
 
 Ray only places work: a task gets a job, which is paths and numbers, and gives back counts, names and decisions; no text
 goes through its object store. A job that loses its process or its node is tried elsewhere. Shards are judged by one
-actor a node, each with an engine and worker processes of its own. The verdict store stays one file on the machine of
+actor a node, each with an engine and worker processes of its own; what needs no waiting, already by the tasks that read
+them. The verdict store stays one file on the machine of
 the command, in an actor there: SQLite cannot be shared over a network.
 """
 
@@ -28,7 +29,8 @@ from ray import exceptions as ray_errors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
-from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, given_up
+from curation.executors.early import AtHand
+from curation.executors.jobs import RETRIES, Annotate, Answered, AskShard, Job, Lost, Means, Site, done, given_up
 from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
@@ -69,11 +71,13 @@ class RayPlacement:
         open_engine: opens what judges, on a node; must be a value that can be sent there.
         address: ``HOST:PORT`` of a cluster, ``auto`` for the one that runs on this machine, ``local`` to start one for
             this run.
+        judges_here: whether each process of a node may open an engine; not where that is a server or starts containers.
     """
 
-    def __init__(self, open_engine: EngineOpener, *, address: str = "local") -> None:
+    def __init__(self, open_engine: EngineOpener, *, address: str = "local", judges_here: bool = True) -> None:
         self._open_engine = open_engine
         self._address = address
+        self._judges_here = judges_here
 
     @asynccontextmanager
     async def opened(
@@ -91,7 +95,7 @@ class RayPlacement:
         """
         _connect(self._address)
         try:
-            crew = RayCrew(self._open_engine if judges else None)
+            crew = RayCrew(self._open_engine if judges else None, judges_at_once=judges and self._judges_here)
             if store is not None:
                 await crew.open_store(store)
             try:
@@ -196,8 +200,8 @@ class _Order:
     reference: Remote
 
     @classmethod
-    def of(cls, site: Site) -> _Order:
-        return cls(reference=ray.put((_Origin.here(), site)))
+    def of(cls, site: Site, open_engine: EngineOpener | None = None, store: Remote = None) -> _Order:
+        return cls(reference=ray.put((_Origin.here(), site, open_engine, store)))
 
     def site(self) -> Site:
         """The site, in a process that fits it.
@@ -215,13 +219,36 @@ class _Order:
 def _settled(order: _Order) -> Site:
     origin: _Origin
     site: Site
-    origin, site = ray.get(order.reference)
+    origin, site, _, _ = ray.get(order.reference)
     origin.settle(site)
     return site
 
 
+@lru_cache(1)
+def _at_hand(order: _Order) -> AtHand | None:
+    """What this process judges with, as long as it lives; None where that is another engine than the command's."""
+    site: Site
+    open_engine: EngineOpener | None
+    _, site, open_engine, store = ray.get(order.reference)
+    if open_engine is None:
+        return None
+    context = open_engine(1)
+    loop = asyncio.new_event_loop()
+    engine = loop.run_until_complete(context.__aenter__())
+    if loop.run_until_complete(engine.info()).config_hash != site.identity.engine_hash:
+        loop.run_until_complete(context.__aexit__(None, None, None))
+        return None
+    _LIVING.append((loop, context))
+    return AtHand(engine=engine, store=None if store is None else _RemoteStore(store))
+
+
+_LIVING: list[object] = []
+"""What engines of this process need until it ends."""
+
+
 def _done_here(order: _Order, job: Job[T]) -> T | Lost:
-    return job.run(order.site())
+    asks = isinstance(job, Annotate) and job.early is not None
+    return done(job, order.site(), _at_hand(order) if asks else None)
 
 
 _do = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_done_here)
@@ -403,13 +430,12 @@ class RayCrew:
 
     Args:
         open_engine: opens what judges, on a node; None where nothing does.
+        judges_at_once: whether tasks open it, too.
     """
 
-    judges_at_once = False
-    """Tasks have no engine: an actor has."""
-
-    def __init__(self, open_engine: EngineOpener | None) -> None:
+    def __init__(self, open_engine: EngineOpener | None, *, judges_at_once: bool) -> None:
         self._open_engine = open_engine
+        self.judges_at_once = judges_at_once
         self._store: Remote = None
         self._verifiers: dict[str, Remote] = {}
         self._deaths: dict[str, int] = {}
@@ -436,7 +462,7 @@ class RayCrew:
 
     async def each(self, site: Site, jobs: Jobs[T]) -> AsyncGenerator[T | Lost, None]:
         """Does jobs; see ``Crew``."""
-        order, nodes = _Order.of(site), _Nodes()
+        order, nodes = _Order.of(site, self._open_engine if self.judges_at_once else None, self._store), _Nodes()
         begun: deque[tuple[Job[T], Remote]] = deque()
         try:
             async for job in in_turn(jobs):

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 from curation.cli import main
 from curation.errors import ClusterError, ClusterStoppedError, RecipeError
 from curation.executors.jobs import Lost, Site
-from tests.fakes_curation import RECIPE, Deadly, FakeOpener, Silence, run_fake, think, tree, write_rows
+from tests.fakes_curation import RECIPE, Deadly, FakeEngine, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.fakes_judge import judge_server
 from tests.integration.test_curation_jobs import ARRANGED, bare_site, write_shards
 from tests.integration.test_curation_scores import by_content, general, table
@@ -76,7 +77,7 @@ def cluster(nodes: TwoNodes) -> TwoNodes:
 
 
 def on(cluster: TwoNodes, latency_s: float = 0.0) -> RayPlacement:
-    return RayPlacement(FakeOpener(latency_s=latency_s), address=cluster.address)
+    return RayPlacement(FakeOpener(latency_s=latency_s, is_swift=True), address=cluster.address)
 
 
 class Kills(Silence):
@@ -116,6 +117,33 @@ def test_a_judge_is_asked_for_scores_from_the_nodes_and_no_engine_is_opened(tmp_
         # What the first run over the cluster was told the second finds in the store.
         assert len(server.requests) == 2 * 4 * 15
     assert tree(tmp_path / "local") == tree(tmp_path / "ray") == tree(tmp_path / "again")
+
+
+def test_what_needs_no_waiting_is_judged_by_the_tasks_that_read_it(tmp_path, cluster):
+    glob, store = write_shards(tmp_path / "in", shards=2), tmp_path / "store.sqlite"
+    for number, judges_here in enumerate((True, False)):
+        opener = NotedOpener(notes=tmp_path / f"opened-{judges_here}")
+        placement = RayPlacement(opener, address=cluster.address, judges_here=judges_here)
+        report = run_fake([glob], tmp_path / str(judges_here), placement=placement, store=store)
+        assert not report.stopped
+        # The second run finds all in the store that the tasks of the first sent there.
+        assert report.tallies["judging"].recalled == number * report.tallies["judging"].asked
+        assert set(opener.notes.read_text().split()) == ({"task", "actor"} if judges_here else {"actor"})
+    run_fake([glob], tmp_path / "local")
+    assert tree(tmp_path / "local") == tree(tmp_path / "True") == tree(tmp_path / "False")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedOpener:
+    """Notes where it opens an engine."""
+
+    notes: Path
+
+    @asynccontextmanager
+    async def __call__(self, processors: int | None) -> AsyncIterator[FakeEngine]:
+        with self.notes.open("a") as file:
+            file.write("actor\n" if ray.get_runtime_context().get_actor_id() else "task\n")
+        yield FakeEngine(is_swift=True)
 
 
 def no_engine(processors: int | None) -> Any:
@@ -167,7 +195,7 @@ def wait_for_verdicts(state: Path, shards: int) -> None:
 
 def test_a_shard_that_ends_every_process_fails_by_name_and_the_others_are_done(tmp_path, cluster):
     glob = write_shards(tmp_path / "in", shards=3, prompts=4)
-    rows = [{"prompt": "p", "answer": "1", "completions": [think(1, "it kills"), think(1)]}]
+    rows = [{"prompt": "x", "answer": "1", "completions": [think(1, "it kills"), think(1)]}]
     write_rows(tmp_path / "in/s1.parquet", rows)
     report = run_fake([glob], tmp_path / "out", placement=on(cluster))
     assert not report.stopped
