@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curation.executors.early import is_early
+from curation.executors.spool import on_disk
 from curation.sampling import Sample
 from curation.steps.base import ArrangeStep, AskStep, Step, domain_head, domain_name
 from curation.steps.quota import Quota
@@ -207,6 +209,8 @@ def estimate_time(
         return wall_s - busy_s + busy_s / processes
 
     passes = 2 + sum(isinstance(step, AskStep) for step in steps)
+    if is_early(steps) and sample.samples["tests"].is_null().all():
+        passes -= 1
     read_s = passes * sample.read_s * sample.rows_in_all / max(1, sample.rows_read)
     grown = sample.samples_in_all / max(1, sample.samples.height)
     found = [
@@ -234,7 +238,7 @@ def estimate_time(
 
 
 def estimate_disk(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Estimate) -> DiskEstimate:
-    """By the bytes of a sample in each kind of file; samples are spilled where a step arranges them."""
+    """By the bytes of a sample in each kind of file; facts are put aside, and samples where a step arranges them."""
     in_all = sample.samples_in_all
     dropped = trial.entry.samples - trial.entry.kept
     each: Mapping[str, float] = {
@@ -242,11 +246,12 @@ def estimate_disk(sample: Sample, trial: Trial, steps: Sequence[Step], kept: Est
         "account": trial.account_bytes / max(1, dropped),
         "state": trial.state_bytes / max(1, trial.entry.samples),
         "spill": trial.spill_bytes / max(1, trial.entry.kept),
+        "aside": trial.aside_bytes / max(1, trial.entry.samples),
     }
     is_spilled = any(isinstance(step, ArrangeStep) for step in steps)
     return DiskEstimate(
         data=round(each["data"] * kept.count),
         account=round(each["account"] * max(0, in_all - kept.count)),
         state=round(each["state"] * in_all),
-        spill=round(each["spill"] * kept.count) if is_spilled else 0,
+        spill=on_disk(round(each["aside"] * in_all)) + (round(each["spill"] * kept.count) if is_spilled else 0),
     )

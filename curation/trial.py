@@ -79,6 +79,7 @@ class Trial:
         account_bytes: of the files of all others.
         state_bytes: of what a run knows between its passes.
         spill_bytes: of kept samples on their way into another order.
+        aside_bytes: of facts that are put aside while decisions are made.
     """
 
     entry: ShardEntry
@@ -93,6 +94,7 @@ class Trial:
     account_bytes: int
     state_bytes: int
     spill_bytes: int
+    aside_bytes: int
 
 
 def without_bounds(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -182,6 +184,7 @@ async def try_recipe(sample: Sample, recipe: Recipe, steps: Sequence[Step], engi
         account_bytes=sum(output.bytes for output in entry.outputs.values()),
         state_bytes=state_bytes,
         spill_bytes=_spilled(tables),
+        aside_bytes=corpus.bytes_aside,
     )
 
 

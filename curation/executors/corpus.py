@@ -108,6 +108,11 @@ class Corpus:
         self._answered: dict[int, int] = {}
         self._put_aside(facts)
 
+    @property
+    def bytes_aside(self) -> int:
+        """Of the facts that are put aside until all is decided."""
+        return self._spool.bytes
+
     def decide_before(self, step: AskStep) -> list[npt.NDArray[np.bool_]]:
         """Does the steps before one that asks, from where the last call ended.
 

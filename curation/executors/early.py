@@ -36,10 +36,14 @@ class AtHand:
     turn: AbstractContextManager[object] = field(default_factory=Lock)
 
 
-def comes_early(verify: Verify, steps: Sequence[Step]) -> bool:
+def is_early(steps: Sequence[Step]) -> bool:
     """Whether nearly all that the text steps before ``verify`` let through comes to it."""
-    decides = [step for step in steps[: steps.index(verify)] if isinstance(step, GroupStep | AskStep)]
-    return all(isinstance(step, GroupStep) and step.drops_few for step in decides)
+    for step in steps:
+        if isinstance(step, Verify):
+            return True
+        if isinstance(step, AskStep) or (isinstance(step, GroupStep) and not step.drops_few):
+            return False
+    return False
 
 
 class Early:

@@ -27,7 +27,7 @@ from curation.card import card_of
 from curation.errors import EngineStoppedError, RunStoppedError
 from curation.executors.arrange import FilePlan, plan_files
 from curation.executors.corpus import Corpus, columns_needed
-from curation.executors.early import comes_early
+from curation.executors.early import is_early
 from curation.executors.jobs import (
     EARLY_KIND,
     Account,
@@ -187,11 +187,9 @@ async def _engine_hash(verify: Verify, crew: Crew) -> str:
 
 def _asked_early(plan: RunPlan) -> AskVerdicts | None:
     """What may be asked while shards are read for their facts; None where that waits for other decisions."""
-    first = next(iter(inquiries(plan.steps)), None)
     has_second = plan.recipe.judge is not None and plan.recipe.judge.is_second
-    if not isinstance(first, AskVerdicts) or has_second or not comes_early(first.step, plan.steps):
-        return None
-    return first
+    first = next(iter(inquiries(plan.steps)), None)
+    return first if isinstance(first, AskVerdicts) and is_early(plan.steps) and not has_second else None
 
 
 class _LostShardError(Exception):

@@ -37,6 +37,11 @@ def mapped(rows: int, columns: int, folder: Path | None) -> npt.NDArray[np.uint3
         return np.memmap(file, np.uint32, "w+", shape=(rows, columns)).view(np.ndarray)
 
 
+def on_disk(size: int) -> int:
+    """Bytes of a file of so many that stand on the disk, and not in memory alone."""
+    return size if size > _IN_MEMORY else 0
+
+
 class Spool:
     """Rows in parts.
 
@@ -54,6 +59,11 @@ class Spool:
         # Columns lie apart, as a signature takes more room than all numbers of a sample and is seldom read.
         self._pieces: list[dict[str, list[_Piece]]] = [{name: [] for name in schema} for _ in range(parts)]
         self._end = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of all that was put aside."""
+        return self._end
 
     def add(self, rows: pl.DataFrame, owners: npt.NDArray[np.integer[Any]]) -> None:
         """Puts rows aside; those of a part come back in the order in which they were put there.

@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from curation.executors.early import comes_early
+from curation.executors import early
 from curation.executors.local import LocalPlacement
 from curation.recipe import parse_recipe
 from curation.steps import build_steps
-from curation.steps.verify import Verify
 from tests.fakes_curation import RECIPE, FakeEngine, FakeOpener, Silence, run_fake, think, tree, write_rows
 from tests.integration.test_curation_jobs import ARRANGED
 from verifier.types import Group, GroupResult
@@ -143,6 +142,4 @@ def test_what_an_earlier_run_left_is_taken_for_nothing_else(tmp_path, glob):
     [("usual", True), ("near", True), ("text after", True), ("alone", True), ("prompts first", False)],
 )
 def test_it_is_early_where_nothing_but_dedup_decides_before(name, is_early):
-    steps = build_steps(replace(parse_recipe(RECIPES[name]), globs=("x",)))
-    verify = next(step for step in steps if isinstance(step, Verify))
-    assert comes_early(verify, steps) == is_early
+    assert early.is_early(build_steps(replace(parse_recipe(RECIPES[name]), globs=("x",)))) == is_early

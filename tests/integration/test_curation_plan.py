@@ -66,6 +66,29 @@ def wide_files(folder: Path, prefix: str) -> None:
             stream.write(write_rows(folder / f"{number}.parquet", rows, group=50).read_bytes())
 
 
+@pytest.mark.parametrize(
+    ("step", "tests", "times"),
+    [("dedup", None, 2), ("dedup_prompts", None, 3), ("dedup", '{"math": {"answers": ["1"]}}', 3)],
+)
+def test_texts_are_read_once_less_where_they_are_judged_while_they_are_at_hand(tmp_path, step, tests, times):
+    corpus(tmp_path, prompts=30, tests=tests)
+    plan = plan_of(tmp_path, RECIPE.replace('"dedup"', f'"{step}"'))
+    assert plan.outlook is not None
+    assert f"read the rows, {times} times" in [stage.stage for stage in plan.outlook.stages]
+
+
+def test_the_disk_holds_what_is_put_aside_for_decisions_where_memory_does_not(tmp_path, monkeypatch):
+    corpus(tmp_path)
+    small = plan_of(tmp_path)
+    monkeypatch.setattr("curation.executors.spool._IN_MEMORY", 1_000)
+    large = plan_of(tmp_path)
+    assert small.outlook is not None
+    assert large.outlook is not None
+    assert small.outlook.disk.spill == 0
+    # Some 40 bytes a sample, of those that the first look of a decision reaches.
+    assert 20 * 2_400 < large.outlook.disk.spill < 80 * 2_400
+
+
 @pytest.mark.parametrize("output", ["out", "there"])
 def test_a_plan_and_a_first_recipe_read_each_footer_once(tmp_path, output):
     wide_files(tmp_path / "made", "counted://raw")
