@@ -44,8 +44,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import InputError
-from curation.instructions import INSTRUCTIONS, PLAIN
-from curation.words import Flags, Hashes, Places, Words, batches, grams, words_of
+from curation.instructions import INSTRUCTIONS, PLAIN, instructed
+from curation.words import Flags, Hashes, Places, Words, batches, grams, mark, words_of
 
 TEXT_COLUMNS = (
     "problem",
@@ -251,7 +251,7 @@ class ContaminationIndex:
         given = tuple(items)
         words = words_of(pl.Series([item.text for item in given], dtype=pl.String), has_signs=False)
         hashes = words.hashes(masks_numbers=True)
-        phrases = _instructed(words, hashes)
+        phrases = instructed(words, hashes)
         plain = (phrases | _repeated([item.set_name for item in given], words, hashes), phrases)
         made = [_item(item, words, hashes, row=row, n=n, plain=plain) for row, item in enumerate(given)]
         known: set[tuple[str, bytes]] = set()
@@ -394,18 +394,6 @@ def _masked(words: Words, place: int) -> bytes:
     return _NUMBER if words.is_digits[place] else words.word(place)
 
 
-def _instructed(words: Words, hashes: Hashes) -> Flags:
-    """Which words of the items stand in one of ``INSTRUCTIONS``."""
-    phrases = words_of(pl.Series(INSTRUCTIONS), has_signs=False)
-    known = phrases.hashes(masks_numbers=True)
-    flags = np.zeros(len(hashes), np.bool_)
-    sizes = np.diff(phrases.rows)
-    for size in np.unique(sizes).tolist():
-        keys = grams(known, size)[phrases.rows[:-1][sizes == size]]
-        _mark(flags, words, np.isin(grams(hashes, size), keys), size)
-    return flags
-
-
 def _repeated(sets: Sequence[str], words: Words, hashes: Hashes) -> Flags:
     """Which words of the items stand in a run that much of their set repeats, whose names are given for each item."""
     flags = np.zeros(len(hashes), np.bool_)
@@ -424,16 +412,8 @@ def _repeated(sets: Sequence[str], words: Words, hashes: Hashes) -> Flags:
         is_here = np.zeros(len(runs), np.bool_)
         for row in members:
             is_here[words.rows[row] : words.rows[row + 1]] = True
-        _mark(flags, words, is_here & np.isin(runs, common), _COMMON_WORDS)
+        mark(flags, words, np.flatnonzero(is_here & np.isin(runs, common)), _COMMON_WORDS)
     return flags
-
-
-def _mark(flags: Flags, words: Words, is_start: Flags, size: int) -> None:
-    """Sets the flags of the words of runs that start so, and lie in one text."""
-    places = np.flatnonzero(is_start)
-    ends = words.rows[np.searchsorted(words.rows, places, side="right")]
-    for place in places[places + size <= ends].tolist():
-        flags[place : place + size] = True
 
 
 def _item(given: EvaluationItem, words: Words, hashes: Hashes, *, row: int, n: int, plain: Sequence[Flags]) -> _Item:

@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from curation.words import Flags, Hashes, Words, grams, mark, words_of
+
 INSTRUCTIONS = (
+    "you are a helpful assistant",
+    "you are a helpful and harmless assistant",
+    "you should think step by step",
+    "think carefully",
+    "please think carefully about the following question",
+    "answer the following question",
+    "solve the following problem",
+    "here is the question",
+    "here is the problem",
+    "here is the task",
+    "show your work",
+    "show all your work",
+    "explain your reasoning",
+    "explain your answer",
+    "check your answer",
+    "check each of your steps",
+    "do not skip any steps",
+    "do not skip anything",
+    "write in complete sentences",
+    "give the final answer in a box",
+    "return your final response within boxed",
+    "put your answer within boxed",
+    "in your final answer",
     "let's think step by step",
     "think step by step",
     "please reason step by step",
@@ -111,3 +141,29 @@ _PLAIN = """
 """
 PLAIN = frozenset(_PLAIN.split())
 """Words that ask, and name nothing."""
+
+
+def instructed(words: Words, hashes: Hashes) -> Flags:
+    """Which words of texts stand in one of ``INSTRUCTIONS``.
+
+    Args:
+        words: of the texts.
+        hashes: of the words, with numbers masked.
+    """
+    flags = np.zeros(len(hashes), np.bool_)
+    firsts, phrases = _phrases()
+    starts = np.flatnonzero(np.isin(hashes, firsts))
+    for size, keys in phrases:
+        runs = grams(hashes, size)
+        places = starts[starts < len(runs)]
+        mark(flags, words, places[np.isin(runs[places], keys)], size)
+    return flags
+
+
+@lru_cache(1)
+def _phrases() -> tuple[Hashes, tuple[tuple[int, Hashes], ...]]:
+    """The hashes of the first words of phrases, and those of the phrases by their number of words."""
+    phrases = words_of(pl.Series(INSTRUCTIONS), has_signs=False)
+    hashes, starts, sizes = phrases.hashes(masks_numbers=True), phrases.rows[:-1], np.diff(phrases.rows)
+    by_size = ((size, grams(hashes, size)[starts[sizes == size]]) for size in np.unique(sizes).tolist())
+    return np.unique(hashes[starts]), tuple(by_size)

@@ -181,6 +181,18 @@ class Words:
         bounds = zip(self.starts[first:last].tolist(), self.ends[first:last].tolist(), strict=True)
         return [self.data[start:end] for start, end in bounds]
 
+    def where(self, is_left: Flags) -> Words:
+        """Some of the words."""
+        before: Places = np.concatenate((np.zeros(1, np.int64), np.cumsum(is_left, dtype=np.int64)))
+        return Words(
+            data=self.data,
+            starts=self.starts[is_left],
+            ends=self.ends[is_left],
+            rows=before[self.rows],
+            is_digits=self.is_digits[is_left],
+            is_character=self.is_character[is_left],
+        )
+
     def hashes(self, *, masks_numbers: bool = False) -> Hashes:
         """A hash of each word, by its bytes alone.
 
@@ -200,8 +212,7 @@ def words_of(texts: pl.Series, *, has_signs: bool = True) -> Words:
         texts: of type String.
         has_signs: whether the commands in ``SIGNS`` are words.
     """
-    data, offsets = _joined(texts)
-    data, offsets = _composed(_without_markup(data), offsets)
+    data, offsets = _composed(*bytes_of(texts))
     # Eight bytes are read at any word, so some stand after the last.
     data = data.translate(_FOLDED) + b" " * _MARGIN
     classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
@@ -228,6 +239,14 @@ def words_of(texts: pl.Series, *, has_signs: bool = True) -> Words:
         is_digits=kinds == _DIGIT,
         is_character=kinds == _CHARACTER,
     )
+
+
+def bytes_of(texts: pl.Series) -> tuple[bytes, Places]:
+    """The texts one after the other, with spaces in the place of entities and tags, and the first byte of each."""
+    data, offsets = _joined(texts)
+    if b"&" in data:
+        data = _ENTITY.sub(_blank, data)
+    return _TAG.sub(_blank, data) if b"<" in data else data, offsets
 
 
 def batches(texts: pl.Series, batch_bytes: int) -> Iterator[tuple[int, pl.Series]]:
@@ -272,6 +291,14 @@ def grams(hashes: Hashes, size: int) -> Hashes:
             return joined if joined is not None else power
         power = power[:-width] * _factor(width) + power[width:]
         width *= 2
+
+
+def mark(flags: Flags, words: Words, places: Places, size: int) -> None:
+    """Sets the flags of the words of the runs that start there, and lie in one text."""
+    ends = words.rows[np.searchsorted(words.rows, places, side="right")]
+    places = places[places + size <= ends]
+    for offset in range(size):
+        flags[places + offset] = True
 
 
 def starts_of(values: npt.NDArray[Any]) -> Places:
@@ -362,13 +389,6 @@ def _composed(data: bytes, offsets: Places) -> tuple[bytes, Places]:
     pieces.append(data[done:])
     growth = np.concatenate((np.zeros(1, np.int64), np.cumsum(growths)))
     return b"".join(pieces), offsets + growth[np.searchsorted(starts, offsets)]
-
-
-def _without_markup(data: bytes) -> bytes:
-    """The texts with spaces in the place of entities and tags, as long as before."""
-    if b"&" in data:
-        data = _ENTITY.sub(_blank, data)
-    return _TAG.sub(_blank, data) if b"<" in data else data
 
 
 def _blank(found: re.Match[bytes]) -> bytes:

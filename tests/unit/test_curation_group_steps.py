@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import RecipeError
+from curation.executors.annotate import facts_of
 from curation.facts import FACTS, JUDGED
 from curation.minhash import Signatures, as_bytes, small
 from curation.recipe import parse_recipe
+from curation.rows import SAMPLES
 from curation.steps import build_steps
 from curation.steps.base import SPLITS, ArrangeStep
 from curation.steps.dedup import Dedup
@@ -202,6 +204,49 @@ def test_a_prompt_with_other_numbers_is_another_problem(change, is_other):
     assert found.reasons.to_list() == [None, None if is_other else "near_prompt"]
 
 
+QUESTION = (
+    r"Let $x$ and $y$ be real numbers such that $x \ge 2y + 3$ and $x - y < 7$ hold at the same time. Determine the"
+    r" largest possible value of the product $xy$ over all such pairs, prove that no other pair of them gives a better"
+    r" one, and say for which pairs it is reached, if there are any, and how they lie in the plane of both numbers."
+)
+INSTRUCTION = (
+    "You are a helpful assistant. Please reason step by step, and put your final answer within \\boxed{}. The last line"
+    " of your response should be of the following format: Therefore, the final answer is. I hope it is correct."
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        (QUESTION, QUESTION.replace("largest", "smallest"), False),
+        (QUESTION, QUESTION.replace("largest", "greatest"), True),
+        (QUESTION, QUESTION.replace("\\ge", "\\le"), False),
+        (QUESTION, QUESTION.replace("\\ge", "\\geq"), True),
+        (QUESTION, QUESTION.replace("<", ">"), False),
+        (QUESTION, QUESTION.replace("x - y", "x / y"), False),
+        (QUESTION.replace("<", "≤"), QUESTION.replace("<", "≥"), False),
+        (QUESTION, QUESTION.replace("value of", "value<br/>of"), True),
+        (QUESTION, QUESTION.replace("Determine", "Find"), True),
+        (QUESTION, QUESTION.replace("$", ""), True),
+        (QUESTION, f"{INSTRUCTION} {QUESTION}", True),
+        (f"{INSTRUCTION} Who wrote Hamlet?", f"{INSTRUCTION} Who wrote Faust?", False),
+        (f"{INSTRUCTION} Who wrote Hamlet?", f"{INSTRUCTION} who wrote Hamlet", True),
+        (f"Compute 2 * 2. {INSTRUCTION}", f"Compute 2 / 2. {INSTRUCTION}", False),
+        (
+            "求下面这个函数在整个定义域上的最大值以及取得它的那一点",
+            "求下面这个函数在整个定义域上的最小值以及取得它的那一点",
+            False,
+        ),
+        ("", " ", False),
+    ],
+)
+def test_what_is_asked_makes_prompts_alike(one, other, is_near):
+    near = as_bytes(Signatures.of(pl.Series([one, other]), are_prompts=True))
+    rows = [{"group": group(at), "group_id": f"g{at}", "prompt": hash_of(text)} for at, text in enumerate((one, other))]
+    found = DedupPrompts(similarity_percent=80).fates(facts(*rows).with_columns(prompt_near=near))
+    assert found.reasons.to_list() == [None, "near_prompt" if is_near else None]
+
+
 @pytest.mark.parametrize(
     ("other", "is_other"),
     [
@@ -315,3 +360,43 @@ def test_a_step_that_drops_may_not_follow_one_that_arranges():
 def test_a_similarity_is_a_percentage(name, percent, message):
     with pytest.raises(RecipeError, match=rf"similarity_percent: .*{message}"):
         build_steps(parse_recipe(f'[[steps]]\nname = "{name}"\nsimilarity_percent = {percent}\n'))
+
+
+SYSTEM = (
+    "You look after the archive of the observatory. Whoever asks is told the truth, in calm and plain words, without"
+    " any praise, and with all of the steps that lead to it; what is not known is called unknown, and what is only"
+    " likely is called likely. First think about the matter for as long as it takes, then look at each thought again,"
+    " and last of all write down what remains of them, in the order in which it was found, and nothing besides."
+)
+"""What many prompts begin with."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        (
+            (SYSTEM, "How do bees tell one another where the flowers are?"),
+            (SYSTEM, "Who wrote the opera Fidelio?"),
+            False,
+        ),
+        ((SYSTEM, told(1)), (SYSTEM, told(1, 41)), True),
+        ((SYSTEM, told(1)), ("Translate this into French.", told(1)), False),
+        ((None, told(1)), (None, told(1, 41)), True),
+    ],
+)
+def test_what_the_system_says_makes_no_prompts_alike(one, other, is_near):
+    rows = [
+        dict.fromkeys(SAMPLES)
+        | {
+            "input_row": at,
+            "group_key": f"{at:016x}" * 2,
+            "prompt": "\n\n".join(filter(None, turns)),
+            "messages": [
+                {"role": role, "content": text} for role, text in zip(("system", "user"), turns, strict=True) if text
+            ],
+            "completion": "4",
+        }
+        for at, turns in enumerate((one, other))
+    ]
+    found = facts_of(pl.DataFrame(rows, schema=SAMPLES), [DedupPrompts()]).with_row_index("place")
+    assert DedupPrompts().fates(found).reasons.to_list() == [None, "near_prompt" if is_near else None]
