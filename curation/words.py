@@ -108,7 +108,7 @@ SIGNS = frozenset(
 )
 r"""LaTeX commands for signs that can be written without letters, as ``a/b``, ``≤`` and ``...``."""
 
-UNSEEN = "\u00ad\u200b-\u200f\u2060\ufeff"
+UNSEEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 """Signs that nobody sees, as what stands in the brackets of a pattern."""
 _HEADED = (b"dfrac", b"tfrac", b"dbinom", b"tbinom")
 _ENDED = (b"leq", b"geq", b"neq")

@@ -400,3 +400,21 @@ def test_what_the_system_says_makes_no_prompts_alike(one, other, is_near):
     ]
     found = facts_of(pl.DataFrame(rows, schema=SAMPLES), [DedupPrompts()]).with_row_index("place")
     assert DedupPrompts().fates(found).reasons.to_list() == [None, "near_prompt" if is_near else None]
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        ('name = "pass_rate"\nmin_percent = 80\nmax_percent = 20', "min_percent"),
+        ('name = "pass_rate"\nmax_percent = 101', "max_percent"),
+        ('name = "length"\nmin_chars = 10\nmax_chars = 5', "min_chars"),
+        ('name = "length"\nmin_tokens = 10\nmax_tokens = 5\ntokenizer = "x"', "min_tokens"),
+        ('name = "quality"\nmin_score = nan', "min_score"),
+        ('name = "select"\ncount = 3', "policy"),
+        ('name = "shuffle"\nseed = 18446744073709551616', "seed"),
+    ],
+)
+def test_options_that_leave_nothing_or_do_nothing_are_refused(step, field):
+    with pytest.raises(RecipeError) as caught:
+        build_steps(parse_recipe(f'[[steps]]\nname = "verify"\n[[steps]]\n{step}\n'))
+    assert caught.value.field.endswith(f".{field}")
