@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from fractions import Fraction
 
 import polars as pl
 import pytest
@@ -418,3 +420,79 @@ def test_options_that_leave_nothing_or_do_nothing_are_refused(step, field):
     with pytest.raises(RecipeError) as caught:
         build_steps(parse_recipe(f'[[steps]]\nname = "verify"\n[[steps]]\n{step}\n'))
     assert caught.value.field.endswith(f".{field}")
+
+
+GROUPED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), max_size=40)
+
+
+@given(
+    GROUPED,
+    st.sampled_from(["shortest", "longest", "median", "random", "diverse"]),
+    st.integers(1, 8),
+    st.integers(0, 3),
+)
+def test_select_keeps_what_a_plain_count_keeps(rows, policy, count, seed):
+    frame = facts(*({"group": group(number), "chars": chars} for number, chars in rows))
+    frame = frame.with_columns(near=pl.Series([bytes([chars]) * 128 for _, chars in rows], dtype=pl.Binary))
+    reasons = Select(policy=policy, count=count, seed=seed).fates(frame).reasons
+    for number in {number for number, _ in rows}:
+        places = [at for at, (other, _) in enumerate(rows) if other == number]
+        ordered = sorted(places, key=lambda at: (rows[at][1], at))
+        left = [at for at in places if reasons[at] is None]
+        assert len(left) == min(count, len(places))
+        if policy == "shortest":
+            assert left == sorted(ordered[:count])
+        elif policy == "longest":
+            assert left == sorted(sorted(places, key=lambda at: (-rows[at][1], at))[:count])
+        elif policy == "median":
+            distance = {at: abs(2 * rank - len(places) + 1) for rank, at in enumerate(ordered)}
+            assert left == sorted(sorted(places, key=lambda at: (distance[at], at))[:count])
+        elif policy == "diverse":
+            assert ordered[0] in left
+            assert len({rows[at][1] for at in left}) == min(count, len({rows[at][1] for at in places}))
+
+
+class OneGroupAPart:
+    """The parts of a corpus, as small as they can be, in the order in which the step takes groups."""
+
+    def __init__(self, frame: pl.DataFrame, seed: int) -> None:
+        ordered = frame.with_columns(shuffled(frame["group"], seed)).sort("order", maintain_order=True)
+        self.parts = [part.drop("order") for part in ordered.partition_by("order", maintain_order=True)]
+
+    def read(self, *columns):
+        return iter(self.parts)
+
+    def table(self, rows, columns):
+        raise NotImplementedError
+
+
+DOMAINS = ["math", "Math", "MATH-olympiad", "code_python", " code", "code/rust", "poetry", None, "", "math camp"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(DOMAINS)), max_size=40),
+    st.dictionaries(st.sampled_from(["math", "code", "general", "math-olympiad"]), st.integers(0, 12), min_size=1),
+    st.sampled_from(["take_all", "scale"]),
+    st.integers(0, 2),
+)
+def test_quota_keeps_what_a_plain_count_keeps_whatever_the_parts(rows, quotas, when_short, seed):
+    frame = facts(*({"group": group(number), "domain": domain} for number, domain in rows))
+    options = ", ".join(f"{name} = {count}" for name, count in quotas.items())
+    step = Quota(domains=options, when_short=when_short, seed=seed)
+    reasons = step.fates(frame).reasons.to_list()
+    order = shuffled(frame["group"], seed).to_list()
+    members: dict[str | None, list[int]] = {}
+    for at, (_, domain) in enumerate(rows):
+        name = (domain or "").strip().lower()
+        head = re.split("[-_/]", name)[0]
+        members.setdefault(name if name in quotas else head if head in quotas else None, []).append(at)
+    shares = [Fraction(min(len(members.get(name, [])), count), count) for name, count in quotas.items() if count]
+    share = min(shares, default=Fraction(1)) if when_short == "scale" else 1
+    expected: list[str | None] = ["no_quota"] * len(rows)
+    for name in quotas:
+        for rank, at in enumerate(sorted(members.get(name, []), key=lambda at: (order[at], at))):
+            expected[at] = None if rank < int(quotas[name] * share) else "over_quota"
+    assert reasons == expected
+    parts = list(step.over(OneGroupAPart(frame, seed))) if rows else []
+    found = {place: reason for part, fates in parts for place, reason in zip(part["place"], fates.reasons, strict=True)}
+    assert [found[at] for at in range(len(rows))] == expected
