@@ -8,18 +8,25 @@ item is found in a text in one of four ways, tried in this order; the first that
 * ``item``: the whole item stands in the text, between word boundaries; for items without such a run that are telling
   as a whole, or have n words, one of them a real one. 16.4 % of MATH-500 have fewer than 13 words, and n-grams alone
   can never find them.
-* ``equal``: the text is the item and nothing else; for items that are too plain for more ("Compute 2 + 2").
+* ``equal``: the text is the item, and nothing else but standard instructions; for items that are too plain for more
+  ("Compute 2 + 2"). Of those of three words or less the whole text must be the item.
 * ``masked``: with every number replaced by one sign, the whole item of at least n words, or 32 words of a longer one,
   stand in the text: the same problem with other numbers. This is fuzzier, so it asks for twice as many telling words.
 
 A run is telling if it holds at least four different words of two letters or more, where a Chinese character counts
 as half a word. Without that "1, 2, 3, ..., 10" and the identity matrix in LaTeX would be contamination; with it, a text
-that repeats nothing of an item but a formula is not.
+that repeats nothing of an item but a formula is not. In a whole item shorter than a run numbers count too: half where
+they have one digit, half more where they have three; but three of its words and numbers must say what it is about, and
+not only that something is asked ("Find the value of x").
+
+Standard instructions tell nothing: the phrases in ``INSTRUCTIONS``, and each run of six words that stands in three or
+more different items of a set, and in a fiftieth of them, such as the format that it asks of each answer. Where that
+leaves nothing of an item, as of problems made from one template, only the phrases are left out.
 
 Source:
     DeepSeek-R1 (arXiv 2501.12948 v2), supplement D.1: "matching 10-gram sequences from evaluation questions". Masked
-    numbers and their length of 32: Light-R1 (arXiv 2503.10460). Whole items, the telling rule and the length for
-    Chinese are this project's.
+    numbers and their length of 32: Light-R1 (arXiv 2503.10460). Whole items, the telling rule, instructions and the
+    length for Chinese are this project's.
 """
 
 from __future__ import annotations
@@ -37,13 +44,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import InputError
-from curation.words import Flags, Hashes, Places, Words, batches, grams, words_of
+from curation.instructions import INSTRUCTIONS, PLAIN, instructed
+from curation.words import Flags, Hashes, Places, Words, batches, grams, mark, words_of
 
-TEXT_COLUMNS = ("problem", "question", "prompt", "text")
-"""Names under which the text of an evaluation item is found, in the order they are tried."""
+TEXT_COLUMNS = (
+    "problem",
+    "question",
+    "prompt",
+    "text",
+    "problem_statement",
+    "question_content",
+    "instruction",
+    "query",
+)
+"""Names under which the text of an evaluation item is found, in the order they are tried; in any case."""
 
 ID_COLUMNS = ("id", "unique_id", "uuid", "problem_id", "question_id", "task_id", "idx", "index")
-"""Names under which its id is found; without any, the row number from 0 takes its place."""
+"""Names under which its id is found, in any case; without any, the row number from 0 takes its place."""
 
 KINDS = ("ngram", "item", "equal", "masked")
 """How an item can be found, in the order they are tried."""
@@ -55,7 +72,14 @@ LEAST_N = 8
 MASKED_N = 32
 """Words in a run with its numbers masked, where the item is longer."""
 
+_AROUND = PLAIN | {"q", "boxed"}
+"""What may stand around an item that is too plain to be found in other texts, besides ``INSTRUCTIONS``."""
+
+_EQUAL = KINDS.index("equal")
 _TELLING, _MASKED_TELLING = 4, 8
+_NAMED = 3
+_WORDS_AROUND = 60
+_COMMON_WORDS, _COMMON_ITEMS, _COMMON_SHARE = 6, 3, 50
 _NUMBER = b"0"
 _ANCHOR, _SHORT_ANCHOR = 8, 4
 _BATCH_BYTES = 1 << 19
@@ -107,13 +131,13 @@ def _items(path: Path, *, set_name: str) -> Iterator[EvaluationItem]:
     if not rows:
         raise InputError(f"{path}: no rows; give a file of evaluation items, or leave it out")
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    text_column = next((name for name in TEXT_COLUMNS if name in columns), None)
+    text_column = _named(TEXT_COLUMNS, columns)
     if text_column is None:
         raise InputError(
             f"{path}: no column for the text; looked for {', '.join(TEXT_COLUMNS)}; the file has "
             f"{', '.join(columns)}. Rename the column of the problem to {TEXT_COLUMNS[0]}"
         )
-    id_column = next((name for name in ID_COLUMNS if name in columns), None)
+    id_column = _named(ID_COLUMNS, columns)
     for number, row in enumerate(rows):
         text = row.get(text_column)
         if not isinstance(text, str) or not text.strip():
@@ -123,10 +147,17 @@ def _items(path: Path, *, set_name: str) -> Iterator[EvaluationItem]:
         yield EvaluationItem(set_name=set_name, item_id=item_id, text=text, source=f"{path.name}:{number}")
 
 
+def _named(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    """The first of the names that a column has, as it is written there."""
+    # Of columns that differ in case alone the first counts.
+    found = {column.lower(): column for column in reversed(columns)}
+    return next((found[name] for name in names if name in found), None)
+
+
 def _parquet_rows(path: Path) -> Sequence[Mapping[str, object]]:
     try:
         with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if name in (*TEXT_COLUMNS, *ID_COLUMNS)]
+            names = [name for name in file.schema_arrow.names if name.lower() in (*TEXT_COLUMNS, *ID_COLUMNS)]
             rows: list[dict[str, object]] = file.read(columns=names or None).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read as Parquet: {error}; check the path and the file") from error
@@ -136,7 +167,7 @@ def _parquet_rows(path: Path) -> Sequence[Mapping[str, object]]:
 def _json_rows(path: Path) -> Sequence[Mapping[str, object]]:
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as JSON Lines: {error}; check the path and the file") from error
     for number, line in enumerate(lines, start=1):
@@ -197,6 +228,9 @@ class ContaminationIndex:
             if item.kind == "equal":
                 self._equal.setdefault(b" ".join(item.words), number)
         self._longest_equal = max((len(items[number].words) for number in self._equal.values()), default=0)
+        phrases = words_of(pl.Series(INSTRUCTIONS), has_signs=False)
+        told = (b" ".join((b"", *phrases.of_row(row), b"")) for row in range(len(INSTRUCTIONS)))
+        self._phrases = sorted(told, key=len, reverse=True)
         long, short = _anchored(items, _ANCHOR), _anchored(items, _SHORT_ANCHOR)
         self._anchors = [_Anchors(size, found) for size, found in ((_ANCHOR, long), (_SHORT_ANCHOR, short)) if found]
 
@@ -215,9 +249,11 @@ class ContaminationIndex:
         if n < LEAST_N:
             raise ValueError(f"n is {n}; give at least {LEAST_N}")
         given = tuple(items)
-        words = words_of(pl.Series([item.text for item in given], dtype=pl.String))
+        words = words_of(pl.Series([item.text for item in given], dtype=pl.String), has_signs=False)
         hashes = words.hashes(masks_numbers=True)
-        made = [_item(item, words, hashes, row=row, n=n) for row, item in enumerate(given)]
+        phrases = instructed(words, hashes)
+        plain = (phrases | _repeated([item.set_name for item in given], words, hashes), phrases)
+        made = [_item(item, words, hashes, row=row, n=n, plain=plain) for row, item in enumerate(given)]
         known: set[tuple[str, bytes]] = set()
         for item in made:
             _keep_first(item.kind, item.words, item.exact_ends, known)
@@ -238,7 +274,7 @@ class ContaminationIndex:
         """
         found: dict[int, tuple[str, str, str, str]] = {}
         for first, batch in batches(texts, _BATCH_BYTES):
-            words = words_of(batch)
+            words = words_of(batch, has_signs=False)
             for row, hit in self._found(words).items():
                 span = b" ".join(words.word(place) for place in range(hit.start, hit.end)).decode()
                 item = self._items[hit.item]
@@ -259,7 +295,7 @@ class ContaminationIndex:
             item = self._equal.get(b" ".join(words.of_row(row)))
             if item is not None:
                 start, end = int(words.rows[row]), int(words.rows[row + 1])
-                yield row, _Hit(KINDS.index("equal"), start - end, item, start, end)
+                yield row, _Hit(_EQUAL, start - end, item, start, end)
 
     def _matches(self, words: Words) -> Iterator[tuple[int, _Hit]]:
         hashes = words.hashes(masks_numbers=True)
@@ -277,7 +313,18 @@ class ContaminationIndex:
                     run = _run(words, place, self._items[number], offset=offset, bounds=(first, last))
                     walked[diagonal] = max(place + 1, run[1])
                     for hit in _hits_in(words, run, place - offset, number, self._items[number]):
-                        yield row, hit
+                        if hit.rank != _EQUAL or self._is_all(words, hit, first, last):
+                            yield row, hit
+
+    def _is_all(self, words: Words, hit: _Hit, first: int, last: int) -> bool:
+        """Whether the other words of a text are those of instructions."""
+        if last - first + hit.negative_length > _WORDS_AROUND:
+            return False
+        around = [words.word(place) for place in (*range(first, hit.start), *range(hit.end, last))]
+        left = b" ".join((b"", *around, b""))
+        for phrase in self._phrases:
+            left = left.replace(phrase, b" ")
+        return _AROUND.issuperset(left.decode().split())
 
 
 class _Anchors:
@@ -347,20 +394,62 @@ def _masked(words: Words, place: int) -> bytes:
     return _NUMBER if words.is_digits[place] else words.word(place)
 
 
-def _item(given: EvaluationItem, words: Words, hashes: Hashes, *, row: int, n: int) -> _Item:
-    own = words.of_row(row)
-    if not own:
-        raise InputError(f"evaluation item {given.name}: no letter or digit in its text; leave it out")
+def _repeated(sets: Sequence[str], words: Words, hashes: Hashes) -> Flags:
+    """Which words of the items stand in a run that much of their set repeats, whose names are given for each item."""
+    flags = np.zeros(len(hashes), np.bool_)
+    runs = grams(hashes, _COMMON_WORDS)
+    for name in dict.fromkeys(sets):
+        counts: Counter[int] = Counter()
+        different: set[bytes] = set()
+        members = [row for row, other in enumerate(sets) if other == name]
+        for row in members:
+            own = b" ".join(words.of_row(row))
+            if own not in different:
+                different.add(own)
+                counts.update(set(grams(hashes[words.rows[row] : words.rows[row + 1]], _COMMON_WORDS).tolist()))
+        least = max(_COMMON_ITEMS, -(-len(different) // _COMMON_SHARE))
+        common = np.array([key for key, count in counts.items() if count >= least], np.uint64)
+        is_here = np.zeros(len(runs), np.bool_)
+        for row in members:
+            is_here[words.rows[row] : words.rows[row + 1]] = True
+        mark(flags, words, np.flatnonzero(is_here & np.isin(runs, common)), _COMMON_WORDS)
+    return flags
+
+
+def _item(given: EvaluationItem, words: Words, hashes: Hashes, *, row: int, n: int, plain: Sequence[Flags]) -> _Item:
+    """What is looked for of an item: of what no instruction covers, as the first of ``plain`` that leaves any says."""
     first, last = int(words.rows[row]), int(words.rows[row + 1])
+    if first == last:
+        raise InputError(f"evaluation item {given.name}: no letter or digit in its text; leave it out")
+    for is_plain in plain:
+        own = np.flatnonzero(~is_plain[first:last]) + first
+        if len(own):
+            item = _looked_for(given, words, hashes, bounds=(int(own[0]), int(own[-1]) + 1), n=n, is_plain=is_plain)
+            if item.kind != "equal":
+                return item
+    return _looked_for(given, words, hashes, bounds=(first, last), n=n, is_plain=plain[-1])
+
+
+def _looked_for(
+    given: EvaluationItem, words: Words, hashes: Hashes, *, bounds: tuple[int, int], n: int, is_plain: Flags
+) -> _Item:
+    """The runs to be found of the words within the bounds."""
+    first, last = bounds
+    own = [words.word(place) for place in range(first, last)]
     masked = [_masked(words, place) for place in range(first, last)]
-    weights = [_weight(words, place) for place in range(first, last)]
+    weights = [0 if is_plain[place] else _weight(words, place) for place in range(first, last)]
     dense = -(-n * 8 // 5)
     sizes = [dense if words.is_character[first + place : first + place + n].any() else n for place in range(len(own))]
     exact = _ends(own, weights, sizes, least=_TELLING)
     kind = "ngram"
     if not any(exact):
-        exact = _ends(own, weights, [len(own)], least=1 if len(own) >= n else _TELLING)
+        if len(own) >= n:
+            exact = _ends(own, weights, [len(own)], least=1)
+        elif _says_enough(words, own, weights, first):
+            exact = [len(own), *exact[1:]]
         kind = "item" if any(exact) else "equal"
+        if kind == "equal" and len(own) >= _SHORT_ANCHOR:
+            exact = [len(own), *exact[1:]]
     span = min(MASKED_N, len(own))
     masked_sizes = [span] * len(own) if span >= n else []
     return _Item(
@@ -373,6 +462,14 @@ def _item(given: EvaluationItem, words: Words, hashes: Hashes, *, row: int, n: i
         exact_ends=exact,
         masked_ends=_ends(masked, weights, masked_sizes, least=_MASKED_TELLING),
     )
+
+
+def _says_enough(words: Words, own: Sequence[bytes], weights: Sequence[int], first: int) -> bool:
+    """Whether an item shorter than a run, from a word of the texts on, can be told from others."""
+    numbers = [min(3, len(word)) if words.is_digits[first + at] else 0 for at, word in enumerate(own)]
+    told = {word: weight + number for word, weight, number in zip(own, weights, numbers, strict=True)}
+    named = sum(weight for word, weight in told.items() if word.decode() not in PLAIN)
+    return sum(told.values()) >= 2 * _TELLING and named >= 2 * _NAMED
 
 
 def _weight(words: Words, place: int) -> int:

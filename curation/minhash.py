@@ -11,7 +11,9 @@ formulas and the last full stop: its few runs could not tell 80 percent from all
 the words are the same.
 
 Texts with other numbers, or the same in another order, or more plus signs are other problems, however much else they
-share: they agree in no bin. Only ``small`` signatures leave that out, as two answers may well differ in a number.
+share: they agree in no bin. Only ``small`` signatures leave that out, as two answers may well differ in a number. Of
+prompts other signs that calculate or compare count too, and words that turn a question round, such as "least" for
+"greatest"; and standard instructions (``curation.instructions``) are no words, or a long one would make prompts alike.
 
 Source:
     Li, Owen, Zhang: One permutation hashing (NeurIPS 2012). Shrivastava: Optimal densification for fast and accurate
@@ -31,7 +33,8 @@ import numpy.typing as npt
 import polars as pl
 import xxhash
 
-from curation.words import Hashes, Words, batches, first_of_runs, grams, runs_of, spread, words_of
+from curation.instructions import instructed
+from curation.words import Hashes, Words, batches, bytes_of, first_of_runs, grams, runs_of, spread, words_of
 
 Values: TypeAlias = npt.NDArray[np.uint32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -53,6 +56,28 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _TYPESETTING = re.compile(r"\s+|\$|\\[()\[\]]|[.?!。？！]+(?=[\s$)\]\\]*$)")
 """White space, the bounds of formulas, and the last full stop: in a short text all other signs tell."""
 
+_SIGNS = ("/", "<", ">", "≤", "≥", "÷")
+_TURNS = (
+    "largest greatest biggest highest maximum maximal max 大",
+    "smallest least lowest minimum minimal min 小",
+    "ascending increasing 增",
+    "descending decreasing 减",
+    "odd 奇",
+    "even 偶",
+    "le",
+    "ge",
+    "union cup",
+    "intersection cap",
+    "not isn never without 不 没",
+    "python",
+    "java",
+    "javascript",
+    "typescript",
+    "rust",
+    "sql",
+)
+"""Words that mean one thing, a line each; another of them asks for something else."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -60,7 +85,15 @@ class Signatures:
     """How signatures are made; kept ones fit new ones as long as the three options are the same."""
 
     @staticmethod
-    def of(texts: pl.Series, *, permutations: int = BINS, shingle: int = 5, seed: int = 1) -> Values:
+    def of(
+        texts: pl.Series,
+        *,
+        permutations: int = BINS,
+        shingle: int = 5,
+        seed: int = 1,
+        are_prompts: bool = False,
+        under: pl.Series | None = None,
+    ) -> Values:
         """The signature of each text, from that text alone.
 
         Args:
@@ -68,6 +101,9 @@ class Signatures:
             permutations: bins of a signature; a power of two.
             shingle: words in a run.
             seed: of the hashes. Signatures of two seeds never match.
+            are_prompts: whether instructions and words that turn a question round are looked for.
+            under: of each text what stands before it, such as the system's words, or null; texts under different ones
+                agree in no bin.
 
         Returns:
             texts x permutations; ``NO_TEXT`` throughout for null.
@@ -85,11 +121,20 @@ class Signatures:
             words = words_of(batch)
             part = signatures[first : first + len(batch)]
             hashes = words.hashes()
-            _fill_bins(part, words, grams(hashes, shingle), shingle=shingle, seed=seed)
+            told, told_hashes = words, hashes
+            if are_prompts:
+                is_told = ~instructed(words, words.hashes(masks_numbers=True))
+                told, told_hashes = words.where(is_told), hashes[is_told]
+            _fill_bins(part, told, grams(told_hashes, shingle), shingle=shingle, seed=seed)
             _densify(part, orders)
-            is_short = np.diff(words.rows) < shingle + _LEAST_RUNS - 1
+            is_short = np.diff(told.rows) < shingle + _LEAST_RUNS - 1
             _fill_short(part, batch, np.flatnonzero(is_short).tolist(), seed)
-            _tell_numbers(part, batch, words, hashes)
+            marks = _number_marks(words, hashes) + _plus_marks(batch)
+            if are_prompts:
+                marks += _turn_marks(words, hashes) + _sign_marks(batch)
+            if under is not None:
+                marks += _text_marks(under.slice(first, len(batch)))
+            _tell_marks(part, batch, marks)
         return signatures
 
 
@@ -229,17 +274,61 @@ def _plain(text: str) -> str:
     return _TYPESETTING.sub("", _WORD.sub(lambda word: word.group().lower(), text)) or text
 
 
-def _tell_numbers(part: Values, texts: pl.Series, words: Words, hashes: Hashes) -> None:
-    """Changes all bytes of the values but the last by the numbers of a text, in their order, and its plus signs."""
+def _tell_marks(part: Values, texts: pl.Series, marks: Hashes) -> None:
+    """Changes all bytes of the values but the last by what makes a text another problem."""
+    keys = spread(marks).astype(np.uint32) & _ALL_BUT_LAST
+    is_there = texts.is_not_null().to_numpy()
+    part[is_there] = _values(part[is_there] ^ keys[is_there, np.newaxis])
+
+
+def _number_marks(words: Words, hashes: Hashes) -> Hashes:
+    """A mark of each text by its numbers, in their order."""
     places = np.flatnonzero(words.is_digits)
     bounds = np.searchsorted(places, words.rows)
     ranks = np.arange(len(places)) - np.repeat(bounds[:-1], np.diff(bounds))
-    marks = spread(hashes[places] + ranks.astype(np.uint64) * _GOLDEN)
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(marks, dtype=np.uint64)))[bounds]
-    pluses = texts.str.count_matches("+", literal=True).fill_null(0).to_numpy().astype(np.uint64)
-    keys = spread(np.diff(sums) + pluses * _GOLDEN).astype(np.uint32) & _ALL_BUT_LAST
-    is_there = texts.is_not_null().to_numpy()
-    part[is_there] = _values(part[is_there] ^ keys[is_there, np.newaxis])
+    return _sums(spread(hashes[places] + ranks.astype(np.uint64) * _GOLDEN), bounds)
+
+
+def _plus_marks(texts: pl.Series) -> Hashes:
+    """A mark of each text by how many plus signs it has."""
+    return texts.str.count_matches("+", literal=True).fill_null(0).to_numpy().astype(np.uint64) * _GOLDEN
+
+
+def _sign_marks(texts: pl.Series) -> Hashes:
+    """A mark of each text by how many it has of each of ``_SIGNS``."""
+    data, offsets = bytes_of(texts)
+    marks = np.zeros(len(texts), np.uint64)
+    for sign, factor in zip(_SIGNS, spread(np.arange(1, len(_SIGNS) + 1, dtype=np.uint64)), strict=True):
+        places = np.array([found.start() for found in re.finditer(sign.encode(), data)], np.int64)
+        marks += np.diff(np.searchsorted(places, offsets)).astype(np.uint64) * factor
+    return marks
+
+
+def _turn_marks(words: Words, hashes: Hashes) -> Hashes:
+    """A mark of each text by how many it has of the words that turn a question round."""
+    known, meanings = _turns()
+    places = np.flatnonzero(np.isin(hashes, known))
+    return _sums(meanings[np.searchsorted(known, hashes[places])], np.searchsorted(places, words.rows))
+
+
+def _text_marks(texts: pl.Series) -> Hashes:
+    """A mark of each of some texts that often come again, by all of it; 0 for null."""
+    marks = {text: xxhash.xxh3_64_intdigest(text.encode()) for text in texts.unique().drop_nulls()}
+    return np.array([marks.get(text, 0) for text in texts], np.uint64)
+
+
+@lru_cache(1)
+def _turns() -> tuple[Hashes, Hashes]:
+    """The hashes of ``_TURNS``, ascending, and the mark of each."""
+    words = words_of(pl.Series(_TURNS))
+    hashes = words.hashes()
+    order = np.argsort(hashes)
+    return hashes[order], np.repeat(spread(np.arange(len(_TURNS), dtype=np.uint64)), np.diff(words.rows))[order]
+
+
+def _sums(marks: Hashes, bounds: Labels) -> Hashes:
+    """The sum of the marks between the bounds of each text."""
+    return np.diff(np.concatenate((np.zeros(1, np.uint64), np.cumsum(marks, dtype=np.uint64)))[bounds])
 
 
 def _bands_for(threshold_percent: int, permutations: int) -> int:

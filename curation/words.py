@@ -4,7 +4,8 @@ A word is a run of letters, a run of digits, or one character of a script withou
 compared in NFKC and lower case; all that is neither letter nor digit parts words, so ``\frac{1}{2}``, ``\frac 1 2``
 and ``\frac{ 1 }{ 2 }`` are the same three words, and ``x^2``, ``x²`` and ``x ^ {2}`` the same two. The commands in
 ``LAYOUT`` only place what stands beside them and are no words; ``\dfrac`` and ``\tfrac`` are ``\frac``, ``\dbinom`` is
-``\binom``, ``\leq`` is ``\le``. Signs that nobody sees, such as a soft hyphen, are not there.
+``\binom``, ``\leq`` is ``\le``. Letters of mathematics are their commands: ``π`` is ``\pi``, ``√`` is ``\sqrt``. Signs
+that nobody sees, such as a soft hyphen, HTML's entities of signs, and its tags within a paragraph are not there.
 
 No Python runs per word, and none per text of ASCII: a batch is one buffer of bytes, translated by table, cut at the
 changes of class, and hashed eight bytes at a time by fixed arithmetic, so hashes are the same on every machine and
@@ -60,7 +61,54 @@ LAYOUT = frozenset(
 )
 r"""LaTeX commands, without ``\``, that say where and in what type things stand and not what they are."""
 
-UNSEEN = "\u00ad\u200b-\u200f\u2060\ufeff"
+SIGNS = frozenset(
+    [
+        "frac",
+        "dfrac",
+        "tfrac",
+        "cfrac",
+        "over",
+        "times",
+        "cdot",
+        "div",
+        "pm",
+        "mp",
+        "le",
+        "leq",
+        "leqslant",
+        "ge",
+        "geq",
+        "geqslant",
+        "lt",
+        "gt",
+        "ne",
+        "neq",
+        "approx",
+        "equiv",
+        "sim",
+        "in",
+        "notin",
+        "subset",
+        "subseteq",
+        "cup",
+        "cap",
+        "to",
+        "rightarrow",
+        "implies",
+        "mid",
+        "perp",
+        "parallel",
+        "circ",
+        "degree",
+        "infty",
+        "dots",
+        "ldots",
+        "cdots",
+    ]
+)
+r"""LaTeX commands for signs that can be written without letters, as ``a/b``, ``≤`` and ``...``."""
+
+UNSEEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 """Signs that nobody sees, as what stands in the brackets of a pattern."""
 _HEADED = (b"dfrac", b"tfrac", b"dbinom", b"tbinom")
 _ENDED = (b"leq", b"geq", b"neq")
@@ -76,6 +124,18 @@ _CLASSES = bytes(
     for byte in range(256)
 )
 _FOREIGN = re.compile(r"[^\x00-\x7f\w]+")
+_ENTITY = re.compile(
+    rb"&(?:#[0-9]{1,5}|#[xX][0-9a-fA-F]{1,4}|nbsp|ensp|emsp|thinsp|amp|lt|gt|quot|apos|[lr][sd]quo|[nm]dash);"
+)
+_TAG = re.compile(rb"</?(?:b|i|u|p|br|em|strong|span|div|sub|sup|li|ul|ol)[ \t]*/?>")
+_MATH_LETTERS = {
+    "√": "sqrt", "∠": "angle", "△": "triangle", "∑": "sum", "∏": "prod", "∫": "int", "∂": "partial",
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau",
+    "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
+}  # fmt: skip
+_MATH_LETTER = re.compile(rf"[√∠△∑∏∫∂]|(?<![^\W\d_a-z])[{''.join(_MATH_LETTERS)}](?![^\W\d_])")
+"""A letter of mathematics: a Greek one only where no other letter but a Latin one stands beside it."""
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 
 _STEP = 8
@@ -121,6 +181,18 @@ class Words:
         bounds = zip(self.starts[first:last].tolist(), self.ends[first:last].tolist(), strict=True)
         return [self.data[start:end] for start, end in bounds]
 
+    def where(self, is_left: Flags) -> Words:
+        """Some of the words."""
+        before: Places = np.concatenate((np.zeros(1, np.int64), np.cumsum(is_left, dtype=np.int64)))
+        return Words(
+            data=self.data,
+            starts=self.starts[is_left],
+            ends=self.ends[is_left],
+            rows=before[self.rows],
+            is_digits=self.is_digits[is_left],
+            is_character=self.is_character[is_left],
+        )
+
     def hashes(self, *, masks_numbers: bool = False) -> Hashes:
         """A hash of each word, by its bytes alone.
 
@@ -133,13 +205,14 @@ class Words:
         return hashes
 
 
-def words_of(texts: pl.Series) -> Words:
+def words_of(texts: pl.Series, *, has_signs: bool = True) -> Words:
     """The words of texts; null has none.
 
     Args:
         texts: of type String.
+        has_signs: whether the commands in ``SIGNS`` are words.
     """
-    data, offsets = _composed(*_joined(texts))
+    data, offsets = _composed(*bytes_of(texts))
     # Eight bytes are read at any word, so some stand after the last.
     data = data.translate(_FOLDED) + b" " * _MARGIN
     classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
@@ -153,8 +226,10 @@ def words_of(texts: pl.Series) -> Words:
     if is_inside[0]:
         starts = np.concatenate((np.zeros(1, np.int64), starts))
     kinds = classes[starts]
-    starts, ends, is_word = _without_layout(data, starts, ends)
-    if not is_word.all():
+    commands = np.flatnonzero(np.frombuffer(data, np.uint8)[starts - 1] == _BACKSLASH)
+    if len(commands):
+        starts, ends, kinds, commands = _with_short_fractions(data, starts, ends, kinds, commands)
+        starts, ends, is_word = _without_layout(data, starts, ends, commands, has_signs=has_signs)
         starts, ends, kinds = starts[is_word], ends[is_word], kinds[is_word]
     return Words(
         data=data,
@@ -164,6 +239,14 @@ def words_of(texts: pl.Series) -> Words:
         is_digits=kinds == _DIGIT,
         is_character=kinds == _CHARACTER,
     )
+
+
+def bytes_of(texts: pl.Series) -> tuple[bytes, Places]:
+    """The texts one after the other, with spaces in the place of entities and tags, and the first byte of each."""
+    data, offsets = _joined(texts)
+    if b"&" in data:
+        data = _ENTITY.sub(_blank, data)
+    return _TAG.sub(_blank, data) if b"<" in data else data, offsets
 
 
 def batches(texts: pl.Series, batch_bytes: int) -> Iterator[tuple[int, pl.Series]]:
@@ -208,6 +291,14 @@ def grams(hashes: Hashes, size: int) -> Hashes:
             return joined if joined is not None else power
         power = power[:-width] * _factor(width) + power[width:]
         width *= 2
+
+
+def mark(flags: Flags, words: Words, places: Places, size: int) -> None:
+    """Sets the flags of the words of the runs that start there, and lie in one text."""
+    ends = words.rows[np.searchsorted(words.rows, places, side="right")]
+    places = places[places + size <= ends]
+    for offset in range(size):
+        flags[places + offset] = True
 
 
 def starts_of(values: npt.NDArray[Any]) -> Places:
@@ -300,8 +391,13 @@ def _composed(data: bytes, offsets: Places) -> tuple[bytes, Places]:
     return b"".join(pieces), offsets + growth[np.searchsorted(starts, offsets)]
 
 
+def _blank(found: re.Match[bytes]) -> bytes:
+    return b" " * (found.end() - found.start())
+
+
 def _plain(run: str) -> str:
-    return _FOREIGN.sub(" ", unicodedata.normalize("NFKC", _UNSEEN.sub("", run)).casefold())
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", run)).casefold()
+    return _FOREIGN.sub(" ", _MATH_LETTER.sub(lambda letter: f" {_MATH_LETTERS[letter[0]]} ", plain))
 
 
 def _cut_characters(data: Bytes, classes: Bytes, is_cut: Flags) -> None:
@@ -315,14 +411,29 @@ def _cut_characters(data: Bytes, classes: Bytes, is_cut: Flags) -> None:
     is_cut[edges[edges >= 0]] = True
 
 
-def _without_layout(data: bytes, starts: Places, ends: Places) -> tuple[Places, Places, Flags]:
+def _with_short_fractions(
+    data: bytes, starts: Places, ends: Places, kinds: Bytes, commands: Places
+) -> tuple[Places, Places, Bytes, Places]:
+    r"""The words with ``\frac12`` cut as ``\frac 1 2``."""
+    places = commands[commands + 1 < len(starts)] + 1
+    places = places[starts[places] == ends[places - 1]]
+    places = places[(kinds[places] == _DIGIT) & (ends[places] > starts[places] + 1)]
+    places = places[np.isin(_hashes(data, starts[places - 1], ends[places - 1]), _FRACTION_HASHES)]
+    if len(places):
+        cuts = starts[places] + 1
+        starts, ends = np.insert(starts, places + 1, cuts), np.insert(ends, places, cuts)
+        kinds = np.insert(kinds, places, _DIGIT)
+        commands = commands + np.searchsorted(places, commands)
+    return starts, ends, kinds, commands
+
+
+def _without_layout(
+    data: bytes, starts: Places, ends: Places, commands: Places, *, has_signs: bool
+) -> tuple[Places, Places, Flags]:
     """Starts and ends of the words, without the letter by which a command's other names differ, and which count."""
     is_word = np.ones(len(starts), np.bool_)
-    commands = np.flatnonzero(np.frombuffer(data, np.uint8)[starts - 1] == _BACKSLASH)
-    if not len(commands):
-        return starts, ends, is_word
     hashes = _hashes(data, starts[commands], ends[commands])
-    is_word[commands[np.isin(hashes, _LAYOUT_HASHES)]] = False
+    is_word[commands[np.isin(hashes, _LAYOUT_HASHES if has_signs else _SIGNLESS_HASHES)]] = False
     headed, ended = (commands[np.isin(hashes, known)] for known in (_HEADED_HASHES, _ENDED_HASHES))
     starts, ends = starts.copy(), ends.copy()
     starts[headed] += 1
@@ -363,5 +474,10 @@ def _table(names: tuple[bytes, ...]) -> Hashes:
     return _hashes(data, ends - [len(name) for name in names], ends)
 
 
-_LAYOUT_HASHES = _table(tuple(name.encode() for name in sorted(LAYOUT)))
+def _names(names: frozenset[str]) -> Hashes:
+    return _table(tuple(sorted({name.lower().encode() for name in names})))
+
+
+_LAYOUT_HASHES, _SIGNLESS_HASHES = _names(LAYOUT), _names(LAYOUT | SIGNS)
 _HEADED_HASHES, _ENDED_HASHES = _table(_HEADED), _table(_ENDED)
+_FRACTION_HASHES = _table((b"frac", b"cfrac", b"dfrac", b"tfrac"))

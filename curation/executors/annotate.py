@@ -79,14 +79,14 @@ def facts_of(samples: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
     ).with_row_index("place")
     facts = known.join(fates, on="place", how="left", maintain_order="left")
     if facts_read(steps).intersection(OPTIONAL):
-        facts = facts.join(_optional(alive, steps), on="place", how="left", maintain_order="left")
+        facts = facts.join(_optional(alive, samples["messages"], steps), on="place", how="left", maintain_order="left")
     else:
         facts = facts.with_columns(pl.lit(None).alias(name) for name in OPTIONAL)
     return facts.select([pl.col(name).cast(dtype) for name, dtype in FACTS.items()])
 
 
-def _optional(alive: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
-    """The columns of ``facts.OPTIONAL`` for the samples that no text step drops."""
+def _optional(alive: pl.DataFrame, messages: pl.Series, steps: Sequence[Step]) -> pl.DataFrame:
+    """The columns of ``facts.OPTIONAL`` for the samples that no text step drops, with the messages of all."""
     wanted = facts_read(steps)
     found: dict[str, pl.Series] = {name: pl.Series([None] * alive.height, dtype=FACTS[name]) for name in OPTIONAL}
     if "tokens" in wanted:
@@ -96,9 +96,26 @@ def _optional(alive: pl.DataFrame, steps: Sequence[Step]) -> pl.DataFrame:
         found["near"] = as_bytes(small(Signatures.of(alive["completion"])))
     if "prompt_near" in wanted:
         firsts = alive["group_key"].is_first_distinct()
-        signed = as_bytes(Signatures.of(alive["prompt"].filter(firsts)))
+        system, asked = _asked(alive["prompt"].filter(firsts), messages.gather(alive["place"].filter(firsts)))
+        signed = as_bytes(Signatures.of(asked, are_prompts=True, under=system))
         found["prompt_near"] = found["prompt_near"].scatter(firsts.arg_true(), signed)
     return pl.DataFrame({"place": alive["place"], **found})
+
+
+def _asked(prompts: pl.Series, messages: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """What the system says in prompts, null where it says nothing, and the rest of them."""
+    turn, all_turns = pl.element().struct, pl.col("messages").list
+    is_system = turn.field("role") == "system"
+    system, asked = (
+        all_turns.eval(turn.field("content").filter(which).drop_nulls()) for which in (is_system, ~is_system)
+    )
+    texts = pl.DataFrame({"prompt": prompts, "messages": messages}).with_columns(system=system, asked=asked)
+    has_both = (pl.col("system").list.len() > 0) & (pl.col("asked").list.len() > 0)
+    joined = texts.select(
+        pl.when(has_both).then(pl.col("system").list.join("\n\n")).alias("system"),
+        pl.when(has_both).then(pl.col("asked").list.join("\n\n")).otherwise("prompt").alias("asked"),
+    )
+    return joined["system"], joined["asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

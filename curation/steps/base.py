@@ -18,7 +18,7 @@ import polars as pl
 
 from curation.errors import RecipeError, near
 from curation.recipe import Option
-from curation.words import UNSEEN, starts_of
+from curation.words import starts_of
 
 LOOKED_AT = ("group_key", "domain", "language", "score", "prompt", "answers", "tests", "completion")
 """Columns of ``rows.SAMPLES`` that text steps see."""
@@ -298,7 +298,7 @@ def of_the_few(texts: pl.Series, find: Callable[[pl.Series], Iterable[object]], 
 
 def is_blank(text: pl.Expr) -> pl.Expr:
     """Whether a text is empty, white space or what nobody sees; looks no further than its first other character."""
-    return ~text.str.contains(rf"[^\s{UNSEEN}]")
+    return ~text.str.contains(r"[^\s\p{Cc}\p{Cf}\u2800\u3164]")
 
 
 StepT = TypeVar("StepT", bound=Step)

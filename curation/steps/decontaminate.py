@@ -34,10 +34,10 @@ class Decontaminate(TextStep):
     """Drops samples whose prompt or completion holds an item of an evaluation set.
 
     Reasons: ``prompt_ngram`` (``n`` telling words in a row), ``prompt_item`` (all of a short item), ``prompt_equal``
-    (the prompt is the item), ``prompt_masked`` (the same with other numbers), and ``completion_...`` alike. Words are
-    compared without case, punctuation, spacing and LaTeX layout; with Chinese characters among them a run has 8/5 of
-    n. Value: how many words in a row are those of the item; detail: the item's file and row (from 0), the kind, and the
-    words. See ``curation.contamination``.
+    (the prompt is the item, standard instructions aside), ``prompt_masked`` (the same with other numbers), and
+    ``completion_...`` alike. Words are compared without case, punctuation, spacing and LaTeX layout and signs; with
+    Chinese characters among them a run has 8/5 of n. Value: how many words in a row are those of the item; detail: the
+    item's file and row (from 0), the kind, and the words. See ``curation.contamination``.
 
     Args:
         sets: files of evaluation sets, JSON lines or Parquet, as globs with commas between.
@@ -51,7 +51,7 @@ class Decontaminate(TextStep):
 
     Source:
         DeepSeek-R1 (arXiv 2501.12948 v2), supplement D.1: 10-grams of evaluation questions; masked numbers from
-        Light-R1 (arXiv 2503.10460); whole short items are this project's.
+        Light-R1 (arXiv 2503.10460); whole short items, and that instructions tell nothing, are this project's.
     """
 
     name: ClassVar[str] = "decontaminate"

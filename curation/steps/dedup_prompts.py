@@ -25,9 +25,11 @@ class DedupPrompts(CorpusStep):
     Reasons: ``equal_prompt``: the text is that of another group, which has another id or reference. ``near_prompt``:
     the prompt is in the cluster of an earlier one, where links of a cluster are pairs with at least
     ``similarity_percent`` of their runs of five words in common, by the estimate of ``curation.minhash`` with 128
-    bins (short prompts only where they are equal but for case, spaces, dollars and the last full stop), and the same
-    numbers in the same order: with other numbers it is another problem. The detail is the ``group_id`` of the prompt
-    that stays, the value the estimate to it in percent, which is lower where a chain links the two.
+    bins (short prompts only where they are equal but for case, spaces, dollars and the last full stop), under the same
+    words of the system, with the same numbers in the same order, and with as many signs and words that turn a question
+    round, such as "least" for "greatest": else it is another problem. Standard instructions, such as "reason step by
+    step", are left out. The detail is the ``group_id`` of the prompt that stays, the value the estimate to it in
+    percent, which is lower where a chain links the two.
 
     Args:
         similarity_percent: 100 drops equal ones alone.

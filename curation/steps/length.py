@@ -49,7 +49,11 @@ class Length(TextStep):
     tokenizer: str = option("")
 
     def check(self, where: str) -> None:
-        """Whether a tokenizer is there and is needed."""
+        """Whether the bounds leave anything, and a tokenizer is there and is needed."""
+        if self.min_chars > self.max_chars:
+            raise RecipeError(f"{where}.min_chars", f"{self.min_chars} is over max_chars, {self.max_chars}")
+        if self.max_tokens and self.min_tokens > self.max_tokens:
+            raise RecipeError(f"{where}.min_tokens", f"{self.min_tokens} is over max_tokens, {self.max_tokens}")
         has_bound = self.min_tokens > 0 or self.max_tokens > 0
         if has_bound and not self.tokenizer:
             raise RecipeError(

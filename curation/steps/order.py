@@ -7,6 +7,8 @@ import polars as pl
 
 from curation.words import Hashes, spread
 
+MOST_SEED = (1 << 64) - 1
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from curation.errors import RecipeError
 from curation.steps.base import Fates, GroupStep, option
 
 
@@ -35,9 +36,14 @@ class PassRate(GroupStep):
 
     name: ClassVar[str] = "pass_rate"
     needs_verdicts: ClassVar[bool] = True
-    min_percent: int = option(0, least=0)
-    max_percent: int = option(100, least=0)
+    min_percent: int = option(0, least=0, most=100)
+    max_percent: int = option(100, least=0, most=100)
     min_judged: int = option(1, least=1)
+
+    def check(self, where: str) -> None:
+        """Whether the band holds anything."""
+        if self.min_percent > self.max_percent:
+            raise RecipeError(f"{where}.min_percent", f"{self.min_percent} is over max_percent, {self.max_percent}")
 
     def fates(self, alive: pl.DataFrame) -> Fates:
         """By the counts of the group; the value is the share in percent, or how many were judged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -31,7 +32,7 @@ class Quality(TextStep):
 
     Args:
         by: ``column``, or ``judge``.
-        min_score: least score that stays.
+        min_score: least score that stays, to seven digits.
         needs_score: whether a sample without a score is dropped.
 
     Example:
@@ -48,6 +49,11 @@ class Quality(TextStep):
     min_score: float = option(0.0)
     needs_score: bool = option(True)  # noqa: FBT003 - the default of an option
 
+    def check(self, where: str) -> None:
+        """Whether the bound is a number."""
+        if not math.isfinite(self.min_score):
+            raise RecipeError(f"{where}.min_score", f"{self.min_score:g} is no bound; give the least score that stays")
+
     @classmethod
     def kind_for(cls, options: Mapping[str, Option]) -> type[Step]:
         """``JudgedQuality`` where a judge scores."""
@@ -56,7 +62,9 @@ class Quality(TextStep):
     def rules(self) -> Sequence[Rule]:
         """Two bounds."""
         score = pl.col("score").fill_nan(None)
-        rules = [Rule(reason="low_score", drops=score < self.min_score, value=score)]
+        # Many columns have 32 bits, in which 0.7 is a little less than in 64.
+        is_low = score.cast(pl.Float32) < pl.lit(self.min_score, pl.Float32)
+        rules = [Rule(reason="low_score", drops=is_low, value=score)]
         if self.needs_score:
             rules.insert(0, Rule(reason="no_score", drops=score.is_null()))
         return rules

@@ -14,7 +14,7 @@ import polars as pl
 
 from curation.errors import AccountingError, RecipeError
 from curation.steps.base import CorpusStep, Fates, Parts, domain_head, domain_name, option
-from curation.steps.order import shuffled
+from curation.steps.order import MOST_SEED, shuffled
 from curation.words import Hashes, runs_of
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
@@ -53,7 +53,7 @@ class Quota(CorpusStep):
     preset: str = option("", choices=("", *PRESETS))
     domains: str = option("")
     when_short: str = option("take_all", choices=("take_all", "scale"))
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=MOST_SEED)
 
     def check(self, where: str) -> None:
         """Whether there is any quota."""

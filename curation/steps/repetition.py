@@ -15,6 +15,7 @@ _LETTER_BYTES = 20
 _LEAST_BYTES = 3  # less stands between two ends, as a blank line does
 _PASSAGE_BYTES = 80
 _PARTS = 4
+_CODE = r"(?s)```.*?```"  # in programs lines come again
 _END_CHARS = 400
 _COUNTED_LETTERS = 32
 _BETWEEN_NUMBERS = rf"[0-9]([^0-9]{{{_COUNTED_LETTERS},}})[0-9]"
@@ -32,7 +33,7 @@ class Repetition(TextStep):
     80 bytes on average where it stands (for ``ngrams``, in the text), about 20 tokens in any script; its occurrences do
     not overlap.
 
-    Reasons, in this order: ``repeated_lines``: one line occurs ``lines`` times or more.
+    Reasons, in this order: ``repeated_lines``: one line occurs ``lines`` times or more, blocks of code aside.
     ``repeated_sentences``: one sentence follows upon itself, ``sentences`` times or more; a sentence ends with its
     line, with ``.`` or ``?``, and in a text that holds ``。`` with ``! 。 ！ ？`` too. ``looped_tail``: the last
     passage of the reasoning, or of what follows it, occurs there ``tails`` times or more.
@@ -81,7 +82,7 @@ class Repetition(TextStep):
                 "width_": _width(text),
             },
             {
-                "lined_": pl.when(twins + 2 >= self.lines).then(text),
+                "lined_": pl.when(twins + 2 >= self.lines).then(text).str.replace_all(_CODE, ""),
                 "hashes_": _split(text, has_stops)
                 .list.filter(is_long)
                 .list.eval(_hash(pl.element().str.strip_chars())),

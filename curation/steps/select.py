@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from curation.errors import RecipeError
 from curation.minhash import from_bytes
 from curation.steps.base import Fates, GroupStep, groups_of, option
-from curation.steps.order import mixed, shuffled
+from curation.steps.order import MOST_SEED, mixed, shuffled
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Select(GroupStep):
     the group and the completion's number in it.
 
     Args:
-        policy: ``all``, ``shortest``, ``longest``, ``median`` or ``random``.
+        policy: ``all``, ``shortest``, ``longest``, ``median``, ``random`` or ``diverse``.
         count: how many are kept.
         seed: of ``random``.
 
@@ -40,7 +41,14 @@ class Select(GroupStep):
     name: ClassVar[str] = "select"
     policy: str = option("all", choices=("all", "shortest", "longest", "median", "random", "diverse"))
     count: int = option(1, least=1)
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=MOST_SEED)
+
+    def check(self, where: str) -> None:
+        """Whether a count has something to count."""
+        if self.policy == "all" and self.count != 1:
+            raise RecipeError(
+                f"{where}.policy", f'all are kept, and not {self.count}; give a policy, such as "shortest"'
+            )
 
     def reads(self) -> Collection[str]:
         """Signatures, where texts are compared."""

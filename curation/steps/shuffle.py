@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.steps.base import ArrangeStep, option
-from curation.steps.order import mixed, shuffled
+from curation.steps.order import MOST_SEED, mixed, shuffled
 
 _ORDER = "shuffle_order"
 
@@ -33,7 +33,7 @@ class Shuffle(ArrangeStep):
     """
 
     name: ClassVar[str] = "shuffle"
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=MOST_SEED)
 
     def marks(self, kept: pl.DataFrame) -> Mapping[str, npt.NDArray[Any]]:
         """The hash."""

@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.errors import RecipeError
 from curation.steps.base import SPLITS, ArrangeStep, option
-from curation.steps.order import shuffled
+from curation.steps.order import MOST_SEED, shuffled
 
 _WHOLE = 10_000
 _DRAWN = "split_drawn"
@@ -42,7 +42,7 @@ class Split(ArrangeStep):
     name: ClassVar[str] = "split"
     test_percent: float = option(1.0)
     validation_percent: float = option(0.0)
-    seed: int = option(0, least=0)
+    seed: int = option(0, least=0, most=MOST_SEED)
 
     def check(self, where: str) -> None:
         """Whether the shares leave something to train on."""

@@ -21,6 +21,8 @@ _OPEN_END = r"""(?x)
       [,，、(（\[{\\^&<:：]$ | [^=]=$ | [^+]\+$
     | [a-z,]\ (?:the|an|of|and|or|is|are|was|were|because|with|which|into|from|than|if|since|where|whose|by|we
         |our|its|their|however|therefore)$
+    | [0-9)\]}$]\ (?:and|or|because|with|from|than|if|since|where|which|the|an)$
+    | \\(?:boxed|[dt]?frac|sqrt|text|begin|end)$ | [^*\s][:：]\*\*$ | (?:^|\n)[\#*\ ]*(?i:final\ answer)[*\ ]*$
     | \b(?:equal|equals|according|corresponds?|reduces?|simplifies|leads?|converges|due|in\ order|going|need|needs)\ to$
     | \b(?:get|obtain|see|find|note|follows|such|so|implies|conclude|shows?|means|given|know|assume|suppose)\ that$
     | \bthat\ (?:the|this|there|it|we|each|every)$ | (?:[,;]|if|since|when|where|because)\ there$
@@ -39,10 +41,11 @@ _WHOLE_END = r"""(?x)
       ^[^\n]{1,2}$ | (?i:\b(?:it|he|she|they|we|you|there|here|this|that|what|who|i)\ (?:is|are|was|were)$)
     | (?:^|[\n.!?])\ *(?i:who|whom|which|what|where|whose|how)\b[^\n.!?,]*\ (?:of|with|from|by|than|into|to)$
     | (?i:\b(?:is|sign|symbol|operator|character|relation|answer|choose|use))\W{1,4}[<=>+:&^(\[{,\\]$
+    | (?i:\b(?:command|macro|use)\W{1,4}\\[a-z]+$)
     | \bhttps?://\S+$ | \b(?i:grade|type|group|ion|is|an?)\W{1,4}[A-Z][A-Za-z]?\d?\+$
     | \b[A-Za-z]:\\(?:[^\s\\]+\\)*$
     | ["“'‘`](?:the|an|of|and|or|is|are|was|were|because|with|which|from|than|if|we|that|there|to)$
-    | (?i:\b(?:word|answer|option|choice)(?:\ is)?[:\s*"“']+[a-z]+$)
+    | (?i:\b(?:word|answer|option|choice)(?:\ is[:\s*"“']+|[*"“']*[:*"“'][:\s*"“']*)[a-z]+$)
 """
 """What looks open and is not: the end of a clause such as "what it is", a sign that is named, a path of Windows."""
 _OPEN_INLINE = r"(?:^|\n)(?:[^$\n]*\$[^$\n]*\$)*[^$\n]*\$([^$\n]*)$"

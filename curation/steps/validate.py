@@ -15,9 +15,10 @@ from curation.steps.base import Rule, TextStep, is_blank, option
 class Validate(TextStep):
     """Drops samples without a text on either side.
 
-    Reasons: ``empty_prompt`` and ``empty_completion`` (white space only), ``no_reference`` (neither an answer nor
-    tests, where ``needs_reference`` is set). Rows that cannot be read at all (null or invalid text, no completions)
-    are dropped before any step, under the step name ``read``. Value: the code points of the white space.
+    Reasons: ``empty_prompt`` and ``empty_completion`` (white space and what nobody sees), ``no_reference`` (neither an
+    answer nor tests with more than that, where ``needs_reference`` is set). Rows that cannot be read at all (null or
+    invalid text, no completions) are dropped before any step, under the step name ``read``. Value: the code points of
+    the white space.
 
     Args:
         needs_reference: whether a sample without a reference is dropped here; else it reaches ``verify``.
@@ -39,6 +40,7 @@ class Validate(TextStep):
             for part in ("prompt", "completion")
         ]
         if self.needs_reference:
-            has_none = (pl.col("answers").list.len().fill_null(0) == 0) & pl.col("tests").is_null()
-            rules.append(Rule(reason="no_reference", drops=has_none))
+            has_answer = pl.col("answers").list.eval(~is_blank(pl.element())).list.any().fill_null(value=False)
+            has_tests = ~is_blank(pl.col("tests")).fill_null(value=True)
+            rules.append(Rule(reason="no_reference", drops=~has_answer & ~has_tests))
         return rules

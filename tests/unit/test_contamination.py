@@ -11,16 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.contamination import KINDS, ContaminationIndex, EvaluationItem, read_sets
+from curation.contamination import _AROUND, KINDS, ContaminationIndex, EvaluationItem, read_sets
 from curation.errors import InputError
+from curation.instructions import INSTRUCTIONS, PLAIN
 from curation.words import words_of
 
 CORPORA = Path(__file__).parents[3] / "shared" / "data" / "corpora"
 SETS = (CORPORA / "eval_math500.jsonl", CORPORA / "eval_gsm8k_test.jsonl")
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "cases/contamination.jsonl").read_text(encoding="utf-8").splitlines()
+]
 
 DUCKS = "Janet's ducks lay 16 eggs per day. She eats three for breakfast every morning and sells the remainder daily."
 MOON = "What is the least common multiple of 6 and 8?"
-PLAIN = "Compute $2 + 2$."
+TINY = "Compute $2 + 2$."
 CHINESE = "已知函数在区间上单调递增，求实数的取值范围。"
 
 
@@ -42,37 +47,98 @@ def kind(made, text):
 
 
 def words(text):
-    return [word.decode() for word in words_of(pl.Series([text])).of_row(0)]
+    return [word.decode() for word in words_of(pl.Series([text]), has_signs=False).of_row(0)]
 
 
 def is_character(word):
     return bool(re.fullmatch("[\u3000-\u9fff]", word))
 
 
-def tells(run, least):
-    characters = {word for word in run if is_character(word)}
-    long = {word for word in run if len(word) > 1 and not re.fullmatch("[0-9]+", word)}
-    return 2 * len(long) + len(characters) >= 2 * least
+def is_number(word):
+    return bool(re.fullmatch("[0-9]+", word))
+
+
+def weight(word):
+    return 1 if is_character(word) else 2 * (len(word) > 1 and not is_number(word))
+
+
+def tells(run, flags, least):
+    told = {word: 0 if is_plain else weight(word) for word, is_plain in zip(run, flags, strict=True)}
+    return sum(told.values()) >= 2 * least
+
+
+def says_enough(own, flags):
+    told = {
+        word: min(3, len(word)) if is_number(word) else 0 if is_plain else weight(word)
+        for word, is_plain in zip(own, flags, strict=True)
+    }
+    return sum(told.values()) >= 8 and sum(told[word] for word in told if word not in PLAIN) >= 6
 
 
 def masked(run):
-    return ["0" if re.fullmatch("[0-9]+", word) else word for word in run]
+    return ["0" if is_number(word) else word for word in run]
 
 
-def runs_of(own, n):
-    """Kind of an item, and its runs of own words and of masked ones that are looked for."""
+def runs(own, size):
+    return [tuple(masked(own[start : start + size])) for start in range(len(own) - size + 1)]
+
+
+def covered(own, known):
+    flags = [False] * len(own)
+    for size in set(map(len, known)):
+        for start, run in enumerate(runs(own, size)):
+            if run in known:
+                flags[start : start + size] = [True] * size
+    return flags
+
+
+PHRASES = {tuple(words(phrase)) for phrase in INSTRUCTIONS}
+
+
+def plain_of(own, items):
+    """Flags of the words that instructions cover, with what the items repeat and without."""
+    different = set(map(tuple, items))
+    repeated = [run for other in different for run in set(runs(list(other), 6))]
+    common = {run for run in repeated if repeated.count(run) >= max(3, len(different) / 50)}
+    phrases = covered(own, PHRASES)
+    return [one or other for one, other in zip(phrases, covered(own, common), strict=True)], phrases
+
+
+def runs_of(own, items, n):
+    """Of an item its kind, the words that are looked for, and the runs of own words and of masked ones."""
+    for flags in plain_of(own, items):
+        left = [at for at, is_plain in enumerate(flags) if not is_plain]
+        if left:
+            bounds = slice(left[0], left[-1] + 1)
+            found = looked_for(own[bounds], flags[bounds], n)
+            if found[0] != "equal":
+                return found
+    return looked_for(own, plain_of(own, items)[1], n)
+
+
+def looked_for(own, flags, n):
     found = []
     for start in range(len(own)):
         size = -(-8 * n // 5) if any(map(is_character, own[start : start + n])) else n
-        if start + size <= len(own) and tells(own[start : start + size], 4):
-            found.append((start, start + size))
+        end = start + size
+        if end <= len(own) and tells(own[start:end], flags[start:end], 4):
+            found.append((start, end))
     name = "ngram"
     if not found:
-        found = [(0, len(own))] if tells(own, 1 if len(own) >= n else 4) else []
-        name = "item" if found else "equal"
+        is_told = tells(own, flags, 1) if len(own) >= n else says_enough(own, flags)
+        name = "item" if is_told else "equal"
+        found = [(0, len(own))] if is_told or len(own) >= 4 else []
     span = min(32, len(own))
-    fuzzy = [(at, at + span) for at in range(len(own) - span + 1) if span >= n and tells(own[at : at + span], 8)]
-    return name, found, fuzzy
+    starts = range(len(own) - span + 1) if span >= n else []
+    fuzzy = [(at, at + span) for at in starts if tells(masked(own[at : at + span]), flags[at : at + span], 8)]
+    return name, own, found, fuzzy
+
+
+def is_all(around):
+    text = f" {' '.join(around)} "
+    for phrase in sorted((f" {' '.join(phrase)} " for phrase in PHRASES), key=len, reverse=True):
+        text = text.replace(phrase, " ")
+    return len(around) <= 60 and _AROUND.issuperset(text.split())
 
 
 def shared_runs(text, own):
@@ -90,9 +156,9 @@ def naive_hit(items, text, n):
     found = []
     known: set[tuple] = set()
     read = words(text)
-    for number, item in enumerate(items):
-        own = words(item)
-        name, exact, fuzzy = runs_of(own, n)
+    everything = list(map(words, items))
+    for number, whole in enumerate(everything):
+        name, own, exact, fuzzy = runs_of(whole, everything, n)
         if name == "equal" and read == own:
             found.append((KINDS.index("equal"), -len(own), number, 0))
         for rank, wanted, left, right in (
@@ -105,7 +171,9 @@ def naive_hit(items, text, n):
             ]
             known |= set(keys.values())
             for at, offset, size in shared_runs(left, right):
-                if any(offset <= start and end <= offset + size for start, end in firsts):
+                if any(offset <= start and end <= offset + size for start, end in firsts) and (
+                    rank != KINDS.index("equal") or is_all(read[:at] + read[at + size :])
+                ):
                     found.append((rank, -size, number, at))
     if not found:
         return (None, None, None)
@@ -122,9 +190,10 @@ VOCABULARY = [
     "x",
     "2",
     "17",
-    "\\frac",
+    "\\sqrt",
     "find",
     "value",
+    "are positive integers",
     "mean",
     "ratio",
     "两",
@@ -165,17 +234,20 @@ def test_a_text_is_judged_by_itself(cases):
 @given(contaminated())
 def test_ngrams_are_found_as_by_lookup_in_a_set(case):
     items, text = case
-    known = {
-        tuple(own[start:end])
-        for own in map(words, items)
-        for start, end in (runs_of(own, 10)[1] if runs_of(own, 10)[0] == "ngram" else [])
-    }
+    everything = list(map(words, items))
+    looked = [runs_of(own, everything, 10) for own in everything]
+    known = {tuple(own[start:end]) for name, own, exact, _ in looked if name == "ngram" for start, end in exact}
     read = words(text)
     is_found = any(tuple(read[at : at + size]) in known for size in (10, 16) for at in range(len(read) - size + 1))
     assert (kind(index(*items), text) == "ngram") == is_found
 
 
 # --- each kind ---
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
+def test_an_item_is_found_where_its_case_says(case):
+    assert kind(index(*case["items"]), case["text"]) == case["expect"]
 
 
 def test_ten_words_of_an_item_in_a_long_text_are_found_and_named():
@@ -225,7 +297,7 @@ def test_a_longer_item_of_signs_is_found_as_a_whole():
 
 
 def test_an_item_that_tells_little_is_found_only_as_the_whole_text():
-    made = index(PLAIN)
+    made = index(TINY)
     assert hit(made, "compute 2+2") == ("set/0", "equal", "compute 2 2")
     assert kind(made, "First compute 2 + 2, then go on.") is None
 
@@ -333,6 +405,17 @@ def test_sets_are_read_from_json_lines_and_parquet(tmp_path):
         EvaluationItem(set_name="aime", item_id="8", text="Two?", source="aime.jsonl:1"),
         EvaluationItem(set_name="gpqa", item_id="0", text="Three?", source="gpqa.parquet:0"),
     )
+
+
+def test_columns_are_found_in_any_case(tmp_path):
+    lines = tmp_path / "aime.jsonl"
+    lines.write_text('\ufeff{"ID": "2024-I-1", "Problem": "One?", "Answer": 3}\n', encoding="utf-8")
+    table = tmp_path / "lcb.parquet"
+    pl.DataFrame({"Question_Content": ["Two?"], "question_id": ["q"], "platform": ["p"]}).write_parquet(table)
+    assert [(item.name, item.text) for item in read_sets([lines, table])] == [
+        ("aime/2024-I-1", "One?"),
+        ("lcb/q", "Two?"),
+    ]
 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from fractions import Fraction
 
 import polars as pl
 import pytest
@@ -9,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import RecipeError
+from curation.executors.annotate import facts_of
 from curation.facts import FACTS, JUDGED
 from curation.minhash import Signatures, as_bytes, small
 from curation.recipe import parse_recipe
+from curation.rows import SAMPLES
 from curation.steps import build_steps
 from curation.steps.base import SPLITS, ArrangeStep
 from curation.steps.dedup import Dedup
@@ -202,6 +206,49 @@ def test_a_prompt_with_other_numbers_is_another_problem(change, is_other):
     assert found.reasons.to_list() == [None, None if is_other else "near_prompt"]
 
 
+QUESTION = (
+    r"Let $x$ and $y$ be real numbers such that $x \ge 2y + 3$ and $x - y < 7$ hold at the same time. Determine the"
+    r" largest possible value of the product $xy$ over all such pairs, prove that no other pair of them gives a better"
+    r" one, and say for which pairs it is reached, if there are any, and how they lie in the plane of both numbers."
+)
+INSTRUCTION = (
+    "You are a helpful assistant. Please reason step by step, and put your final answer within \\boxed{}. The last line"
+    " of your response should be of the following format: Therefore, the final answer is. I hope it is correct."
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        (QUESTION, QUESTION.replace("largest", "smallest"), False),
+        (QUESTION, QUESTION.replace("largest", "greatest"), True),
+        (QUESTION, QUESTION.replace("\\ge", "\\le"), False),
+        (QUESTION, QUESTION.replace("\\ge", "\\geq"), True),
+        (QUESTION, QUESTION.replace("<", ">"), False),
+        (QUESTION, QUESTION.replace("x - y", "x / y"), False),
+        (QUESTION.replace("<", "≤"), QUESTION.replace("<", "≥"), False),
+        (QUESTION, QUESTION.replace("value of", "value<br/>of"), True),
+        (QUESTION, QUESTION.replace("Determine", "Find"), True),
+        (QUESTION, QUESTION.replace("$", ""), True),
+        (QUESTION, f"{INSTRUCTION} {QUESTION}", True),
+        (f"{INSTRUCTION} Who wrote Hamlet?", f"{INSTRUCTION} Who wrote Faust?", False),
+        (f"{INSTRUCTION} Who wrote Hamlet?", f"{INSTRUCTION} who wrote Hamlet", True),
+        (f"Compute 2 * 2. {INSTRUCTION}", f"Compute 2 / 2. {INSTRUCTION}", False),
+        (
+            "求下面这个函数在整个定义域上的最大值以及取得它的那一点",
+            "求下面这个函数在整个定义域上的最小值以及取得它的那一点",
+            False,
+        ),
+        ("", " ", False),
+    ],
+)
+def test_what_is_asked_makes_prompts_alike(one, other, is_near):
+    near = as_bytes(Signatures.of(pl.Series([one, other]), are_prompts=True))
+    rows = [{"group": group(at), "group_id": f"g{at}", "prompt": hash_of(text)} for at, text in enumerate((one, other))]
+    found = DedupPrompts(similarity_percent=80).fates(facts(*rows).with_columns(prompt_near=near))
+    assert found.reasons.to_list() == [None, "near_prompt" if is_near else None]
+
+
 @pytest.mark.parametrize(
     ("other", "is_other"),
     [
@@ -315,3 +362,137 @@ def test_a_step_that_drops_may_not_follow_one_that_arranges():
 def test_a_similarity_is_a_percentage(name, percent, message):
     with pytest.raises(RecipeError, match=rf"similarity_percent: .*{message}"):
         build_steps(parse_recipe(f'[[steps]]\nname = "{name}"\nsimilarity_percent = {percent}\n'))
+
+
+SYSTEM = (
+    "You look after the archive of the observatory. Whoever asks is told the truth, in calm and plain words, without"
+    " any praise, and with all of the steps that lead to it; what is not known is called unknown, and what is only"
+    " likely is called likely. First think about the matter for as long as it takes, then look at each thought again,"
+    " and last of all write down what remains of them, in the order in which it was found, and nothing besides."
+)
+"""What many prompts begin with."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        (
+            (SYSTEM, "How do bees tell one another where the flowers are?"),
+            (SYSTEM, "Who wrote the opera Fidelio?"),
+            False,
+        ),
+        ((SYSTEM, told(1)), (SYSTEM, told(1, 41)), True),
+        ((SYSTEM, told(1)), ("Translate this into French.", told(1)), False),
+        ((None, told(1)), (None, told(1, 41)), True),
+    ],
+)
+def test_what_the_system_says_makes_no_prompts_alike(one, other, is_near):
+    rows = [
+        dict.fromkeys(SAMPLES)
+        | {
+            "input_row": at,
+            "group_key": f"{at:016x}" * 2,
+            "prompt": "\n\n".join(filter(None, turns)),
+            "messages": [
+                {"role": role, "content": text} for role, text in zip(("system", "user"), turns, strict=True) if text
+            ],
+            "completion": "4",
+        }
+        for at, turns in enumerate((one, other))
+    ]
+    found = facts_of(pl.DataFrame(rows, schema=SAMPLES), [DedupPrompts()]).with_row_index("place")
+    assert DedupPrompts().fates(found).reasons.to_list() == [None, "near_prompt" if is_near else None]
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        ('name = "pass_rate"\nmin_percent = 80\nmax_percent = 20', "min_percent"),
+        ('name = "pass_rate"\nmax_percent = 101', "max_percent"),
+        ('name = "length"\nmin_chars = 10\nmax_chars = 5', "min_chars"),
+        ('name = "length"\nmin_tokens = 10\nmax_tokens = 5\ntokenizer = "x"', "min_tokens"),
+        ('name = "quality"\nmin_score = nan', "min_score"),
+        ('name = "select"\ncount = 3', "policy"),
+        ('name = "shuffle"\nseed = 18446744073709551616', "seed"),
+    ],
+)
+def test_options_that_leave_nothing_or_do_nothing_are_refused(step, field):
+    with pytest.raises(RecipeError) as caught:
+        build_steps(parse_recipe(f'[[steps]]\nname = "verify"\n[[steps]]\n{step}\n'))
+    assert caught.value.field.endswith(f".{field}")
+
+
+GROUPED = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), max_size=40)
+
+
+@given(
+    GROUPED,
+    st.sampled_from(["shortest", "longest", "median", "random", "diverse"]),
+    st.integers(1, 8),
+    st.integers(0, 3),
+)
+def test_select_keeps_what_a_plain_count_keeps(rows, policy, count, seed):
+    frame = facts(*({"group": group(number), "chars": chars} for number, chars in rows))
+    frame = frame.with_columns(near=pl.Series([bytes([chars]) * 128 for _, chars in rows], dtype=pl.Binary))
+    reasons = Select(policy=policy, count=count, seed=seed).fates(frame).reasons
+    for number in {number for number, _ in rows}:
+        places = [at for at, (other, _) in enumerate(rows) if other == number]
+        ordered = sorted(places, key=lambda at: (rows[at][1], at))
+        left = [at for at in places if reasons[at] is None]
+        assert len(left) == min(count, len(places))
+        if policy == "shortest":
+            assert left == sorted(ordered[:count])
+        elif policy == "longest":
+            assert left == sorted(sorted(places, key=lambda at: (-rows[at][1], at))[:count])
+        elif policy == "median":
+            distance = {at: abs(2 * rank - len(places) + 1) for rank, at in enumerate(ordered)}
+            assert left == sorted(sorted(places, key=lambda at: (distance[at], at))[:count])
+        elif policy == "diverse":
+            assert ordered[0] in left
+            assert len({rows[at][1] for at in left}) == min(count, len({rows[at][1] for at in places}))
+
+
+class OneGroupAPart:
+    """The parts of a corpus, as small as they can be, in the order in which the step takes groups."""
+
+    def __init__(self, frame: pl.DataFrame, seed: int) -> None:
+        ordered = frame.with_columns(shuffled(frame["group"], seed)).sort("order", maintain_order=True)
+        self.parts = [part.drop("order") for part in ordered.partition_by("order", maintain_order=True)]
+
+    def read(self, *columns):
+        return iter(self.parts)
+
+    def table(self, rows, columns):
+        raise NotImplementedError
+
+
+DOMAINS = ["math", "Math", "MATH-olympiad", "code_python", " code", "code/rust", "poetry", None, "", "math camp"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(DOMAINS)), max_size=40),
+    st.dictionaries(st.sampled_from(["math", "code", "general", "math-olympiad"]), st.integers(0, 12), min_size=1),
+    st.sampled_from(["take_all", "scale"]),
+    st.integers(0, 2),
+)
+def test_quota_keeps_what_a_plain_count_keeps_whatever_the_parts(rows, quotas, when_short, seed):
+    frame = facts(*({"group": group(number), "domain": domain} for number, domain in rows))
+    options = ", ".join(f"{name} = {count}" for name, count in quotas.items())
+    step = Quota(domains=options, when_short=when_short, seed=seed)
+    reasons = step.fates(frame).reasons.to_list()
+    order = shuffled(frame["group"], seed).to_list()
+    members: dict[str | None, list[int]] = {}
+    for at, (_, domain) in enumerate(rows):
+        name = (domain or "").strip().lower()
+        head = re.split("[-_/]", name)[0]
+        members.setdefault(name if name in quotas else head if head in quotas else None, []).append(at)
+    shares = [Fraction(min(len(members.get(name, [])), count), count) for name, count in quotas.items() if count]
+    share = min(shares, default=Fraction(1)) if when_short == "scale" else 1
+    expected: list[str | None] = ["no_quota"] * len(rows)
+    for name in quotas:
+        for rank, at in enumerate(sorted(members.get(name, []), key=lambda at: (order[at], at))):
+            expected[at] = None if rank < int(quotas[name] * share) else "over_quota"
+    assert reasons == expected
+    parts = list(step.over(OneGroupAPart(frame, seed))) if rows else []
+    found = {place: reason for part, fates in parts for place, reason in zip(part["place"], fates.reasons, strict=True)}
+    assert [found[at] for at in range(len(rows))] == expected

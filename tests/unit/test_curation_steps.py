@@ -47,7 +47,7 @@ def samples(*completions: str | None, prompt: str = "What?", **columns: object) 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case['step']}: {case['why']}" for case in CASES])
 def test_a_text_step_drops_and_keeps_what_its_cases_say(case):
     step = step_from_options(STEPS[case["step"]], case.get("options", {}), where="here")
-    columns = {name: case[name] for name in ("language", "answers", "score") if name in case}
+    columns = {name: case[name] for name in ("language", "answers", "tests", "score") if name in case}
     facts = facts_of(samples(case["completion"], prompt=case.get("prompt", "What?"), **columns), [step])
     [fate] = facts.select("text_reason", "text_value", "text_detail").rows()
     assert fate[0] == case["expect"]

@@ -11,17 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.words import LAYOUT, batches, grams, spread, words_of
+from curation.words import _MATH_LETTER, _MATH_LETTERS, LAYOUT, SIGNS, UNSEEN, batches, grams, spread, words_of
 
 SPACELESS = "\u3000-\u9fff\U00020000-\U0003ffff"
 WORD = re.compile(rf"[0-9]+|[^\W_{SPACELESS}0-9]+|[^\W_]")
 HASHES = [9655124868583665259, 4195387188477202824, 11289965219937860442, 15497129431802628298, 1240194252853529251]
-SIGNS = st.sampled_from(
-    [*r"aBz09 \_,.{}$^|~" + "\n\x00\t", "\\left(", "\\quad", "\\dfrac", "\\tfrac", "\\leq", "\\text{", "left"]
+ASCII = st.sampled_from(
+    [
+        *r"aBz09 \_,.{}$^|~&;<>" + "\n\x00\t",
+        *("\\left(", "\\quad", "\\dfrac", "\\tfrac", "\\frac", "\\leq", "\\text{", "left"),
+        *("&lt;", "&#39;", "&#x27;", "<br />", "</sup>"),
+    ]
 )
-FOREIGN = st.sampled_from("\u00adéÉßİΣςﬁ²½①Ａ９＼…“→\u0301\u0338\u200b已知、。〇々ァカﾊﾞ각ᄀ𠀀𝒙😀١_")
+FOREIGN = st.sampled_from("\u00adéÉßİΣςπ√ﬁ²½①Ａ９＼…“→\u0301\u0338\u200b已知、。〇々ァカﾊﾞ각ᄀ𠀀𝒙😀١_")
 # A column holds no lone surrogates.
-TEXTS = st.lists(SIGNS | FOREIGN | st.characters(codec="utf-8"), max_size=30).map("".join)
+TEXTS = st.lists(ASCII | FOREIGN | st.characters(codec="utf-8"), max_size=30).map("".join)
 
 OTHER_NAMES = {
     **dict.fromkeys(("dfrac", "tfrac"), "frac"),
@@ -30,27 +34,42 @@ OTHER_NAMES = {
 }
 
 
-def naive_words(text):
-    folded = unicodedata.normalize("NFKC", re.sub("[\u00ad\u200b-\u200f\u2060\ufeff]", "", text)).casefold()
+ENTITY = "&(?:#[0-9]{1,5}|#[xX][0-9a-fA-F]{1,4}|nbsp|ensp|emsp|thinsp|amp|lt|gt|quot|apos|[lr][sd]quo|[nm]dash);"
+TAG = "</?(?:b|i|u|p|br|em|strong|span|div|sub|sup|li|ul|ol)[ \t]*/?>"
+
+
+def naive_words(text, layout=LAYOUT):
+    text = re.sub(TAG, " ", re.sub(ENTITY, " ", text))
+    # Signs of other scripts are looked at as far as no ASCII stands between, but for the letter before.
+    folded = re.sub(
+        r"[A-Za-z0-9]?[^\x00-\x7f]+",
+        lambda run: _MATH_LETTER.sub(
+            lambda letter: f" {_MATH_LETTERS[letter[0]]} ",
+            unicodedata.normalize("NFKC", re.sub(f"[{UNSEEN}]", "", run[0])).casefold(),
+        ),
+        text,
+    ).casefold()
     found = []
     for match in WORD.finditer(folded):
         word, is_command = match.group(), folded[: match.start()].endswith("\\")
-        if is_command and word in LAYOUT:
+        is_short = re.search(r"\\[dtc]?frac$", folded[: match.start()]) and word.isdigit() and len(word) > 1
+        if is_command and word in layout:
             continue
-        found.append(OTHER_NAMES.get(word, word) if is_command else word)
+        found += [word[0], word[1:]] if is_short else [OTHER_NAMES.get(word, word) if is_command else word]
     return found
 
 
-def read(text):
-    return [word.decode() for word in words_of(pl.Series([text])).of_row(0)]
+def read(text, **options):
+    return [word.decode() for word in words_of(pl.Series([text]), **options).of_row(0)]
 
 
 @given(st.lists(TEXTS | st.none(), max_size=8))
 def test_words_are_those_of_the_plain_definition(texts):
-    words = words_of(pl.Series(texts, dtype=pl.String))
-    assert [words.of_row(row) for row in range(len(texts))] == [
-        [word.encode() for word in naive_words(text or "")] for text in texts
-    ]
+    for layout, options in ((LAYOUT, {}), (LAYOUT | SIGNS, {"has_signs": False})):
+        words = words_of(pl.Series(texts, dtype=pl.String), **options)
+        assert [words.of_row(row) for row in range(len(texts))] == [
+            [word.encode() for word in naive_words(text or "", layout)] for text in texts
+        ]
 
 
 @given(st.lists(TEXTS, max_size=8))
@@ -90,8 +109,29 @@ def test_other_names_of_commands_and_their_type_are_no_other_words():
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["a/b ≤ 1/2", r"\frac{a}{b} \leq \frac12", r"\cfrac a b <= \dfrac12", r"{a \over b} \le \tfrac{1}{2}"]
+)
+def test_signs_can_be_left_out(text):
+    assert read(text, has_signs=False) == ["a", "b", "1", "2"]
+
+
+def test_letters_of_mathematics_are_their_commands():
+    assert read("2πr√2, ∠ABC: α") == read(r"2 \pi r \sqrt{2} \angle ABC \alpha")
+    assert read("λόγον") == ["λόγον"]
+
+
+def test_markup_is_no_word():
+    assert read("Janet&#39;s&nbsp;x<sup>2</sup> &lt; y<br/>") == read("Janet's x^2 < y")
+    assert read("Q&A; a<c> and &alpha;") == ["q", "a", "a", "c", "and", "alpha"]
+
+
+def test_a_short_fraction_has_two_numbers():
+    assert read(r"\frac12 \frac{12}{3} \sqrt12 \frac3x") == read(r"\frac 1 2 \frac 12 3 \sqrt 12 \frac 3 x")
+
+
 def test_what_nobody_sees_cuts_no_word():
-    assert read("hexa\u00adgon\u200b of six") == ["hexagon", "of", "six"]
+    assert read("hexa\u00adgon\u200b \u202aof\u202c si\u2063x") == ["hexagon", "of", "six"]
 
 
 @pytest.mark.parametrize("text", ["x^2", "x²", "x ^ {2}", "X_2"])
