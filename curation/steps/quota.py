@@ -56,7 +56,11 @@ class Quota(CorpusStep):
     seed: int = option(0, least=0, most=MOST_SEED)
 
     def check(self, where: str) -> None:
-        """Whether there is any quota."""
+        """Whether there is any quota, and one a domain."""
+        names = [read[1].casefold() for part in self.domains.split(",") if (read := _PART.fullmatch(part))]
+        twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+        if twice is not None:
+            raise RecipeError(f"{where}.domains", f"{twice!r} has two quotas; leave one of them")
         if not self.quotas():
             raise RecipeError(
                 f"{where}.domains",

@@ -50,6 +50,8 @@ class Split(ArrangeStep):
             value = getattr(self, name)
             if not 0 <= value < 100:  # noqa: PLR2004 - percent
                 raise RecipeError(f"{where}.{name}", f"{value:g} is no share; give a number from 0 to below 100")
+            if value and not round(100 * value):
+                raise RecipeError(f"{where}.{name}", f"{value:g} comes to no prompt; give 0, or 0.01 and more")
         if self.test_percent + self.validation_percent >= 100:  # noqa: PLR2004 - percent
             raise RecipeError(f"{where}.test_percent", "the shares leave nothing to train on; make them smaller")
 

@@ -110,6 +110,18 @@ def test_quota_has_the_table_of_r1():
             build_steps(parse_recipe(f'[[steps]]\nname = "quota"\n{options}\n'))
 
 
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ('name = "quota"\ndomains = "math = 3, Math = 4"', "'math' has two quotas"),
+        ('name = "split"\ntest_percent = 0.004', "test_percent: 0.004 comes to no prompt"),
+    ],
+)
+def test_options_that_say_what_they_do_not_do_are_refused(step, message):
+    with pytest.raises(RecipeError, match=message):
+        build_steps(parse_recipe(f"[[steps]]\n{step}\n"))
+
+
 def test_the_order_is_fixed_by_content_and_not_by_the_version_of_a_library():
     assert shuffled(pl.Series([0, 1], dtype=pl.UInt64), 0).to_list() == [12035550249420947055, 627405149472732430]
 
