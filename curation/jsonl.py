@@ -125,13 +125,35 @@ def _column(values: list[object], column_type: pa.DataType) -> tuple[pa.Array, l
         bad: list[int] = []
         for number, value in enumerate(values):
             try:
-                pa.array([value], column_type)
+                fitted = _fitted(value, column_type)
+                pa.array([fitted], column_type)
             except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
                 bad.append(number)
                 good.append(None)
             else:
-                good.append(value)
+                good.append(fitted)
         return pa.array(good, column_type), bad
+
+
+def _fitted(value: object, column_type: pa.DataType) -> object:
+    """The value with texts where it has something else inside: contents of parts are joined, all else is its JSON.
+
+    Raises:
+        ValueError: parts that are not all texts, such as pictures.
+    """
+    if isinstance(value, list):
+        if pa.types.is_large_list(column_type):
+            return [_fitted(item, column_type.value_type) for item in value]
+        if pa.types.is_large_string(column_type) and all(isinstance(item, dict) and "type" in item for item in value):
+            texts = [item.get("text") for item in value]
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("a part that is no text")
+            return "".join(texts)
+    if isinstance(value, dict) and pa.types.is_struct(column_type):
+        return {item.name: _fitted(value.get(item.name), item.type) for item in column_type}
+    if value is None or isinstance(value, str) or not pa.types.is_large_string(column_type):
+        return value
+    return _text(value)
 
 
 def _text(value: object) -> str:
