@@ -168,10 +168,14 @@ def find_sources(
 
 
 def _local(pattern: str) -> list[str]:
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    pattern = str(Path(pattern).expanduser()) if pattern.startswith("~") else pattern
+    # A name may hold the signs of a glob.
+    named = [pattern] if Path(pattern).is_file() else []
+    found = named or glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     matches = sorted(PurePath(path).as_posix() for path in found if Path(path).is_file())
     if not matches:
-        advice = f"write {pattern.rstrip('/')}/*.parquet" if Path(pattern).is_dir() else "check the path"
+        folder = pattern.rstrip("/")
+        advice = f"write {folder}/*.parquet or {folder}/*.jsonl" if Path(pattern).is_dir() else "check the path"
         raise InputError(f"no file matches {pattern!r}; {advice}, and quote the glob in a shell")
     return matches
 
