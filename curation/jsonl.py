@@ -18,6 +18,17 @@ from curation.sources import Source
 _HEAD_ROWS = 2_000
 _HEAD_BYTES = 32 << 20
 _INT64 = 1 << 63
+_MAGIC_BYTES = 64
+_OTHER_TEXTS: Mapping[bytes, str] = {
+    b"[": "is one JSON array; make lines of it: jq -c '.[]' {path} > lines.jsonl",
+    b"{": "has objects of several lines; make one line of each: jq -c . {path} > lines.jsonl",
+    b"\xff\xfe": "is UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8 {path} > lines.jsonl",
+    b"\xfe\xff": "is UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8 {path} > lines.jsonl",
+    b"\x1f\x8b": "is compressed by gzip; let its name end with .jsonl.gz",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; let its name end with .jsonl.zst",
+    b"PAR1": "is Parquet; let its name end with .parquet",
+}
+"""How a file begins -> what it is, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +62,21 @@ def json_schema(source: Source) -> pa.Schema:
                 break
     found = _struct(rows)
     return pa.schema(list(found)) if isinstance(found, pa.StructType) else pa.schema([])
+
+
+def why_no_lines(source: Source) -> str:
+    """What a file is, as its first bytes tell, of which no line is a JSON object; with the remedy.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with source.open_text() as stream:
+        head = stream.read(_MAGIC_BYTES).lstrip()
+    told = next(
+        (told for start, told in _OTHER_TEXTS.items() if head.startswith(start)),
+        "is of another kind; convert it, or narrow the glob",
+    )
+    return f"{source.path}: no line of it is a JSON object; it {told.format(path=source.path)}"
 
 
 def read_lines(source: Source, *, first: int, stop: int | None) -> Iterator[bytes]:

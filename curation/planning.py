@@ -170,6 +170,8 @@ def _survey(recipe: Recipe, plan: Plan) -> list[FileSurvey]:
         if survey.error:
             where = "input.globs" if survey.schema is None else "input.columns"
             plan.add(Level.ERROR, where, survey.error)
+        elif survey.trouble:
+            plan.add(Level.ATTENTION, "input.globs", survey.trouble)
     return surveys
 
 
