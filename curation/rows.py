@@ -124,7 +124,7 @@ def samples_from_stretches(
     rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
     if "reasoning" in rows.columns:
         rows = rows.with_columns(_with_reasoning())
-    rows = rows.with_columns(_trouble(), *_ids(layout))
+    rows = rows.with_columns(_trouble(layout), *_ids(layout))
     rows = rows.with_columns(
         group_id=pl.coalesce("group_id", pl.col("given_id") if layout.is_list else pl.lit(None), "group_key")
     )
@@ -389,7 +389,12 @@ def _row_troubles(rows: int, troubles: Mapping[str, Sequence[int]]) -> pl.Series
     return pl.Series("row_trouble", reasons, dtype=pl.String)
 
 
-def _trouble() -> pl.Expr:
+def _trouble(layout: Layout) -> pl.Expr:
+    has_bare = pl.lit(value=False)
+    if layout.is_chat:
+        turn = pl.element().struct.field
+        # Such as a call of a tool, which is no text and would be lost.
+        has_bare = pl.col("messages").list.eval(turn("content").is_null() | turn("role").is_null()).list.any()
     return (
         pl.when(pl.col("row_trouble").is_not_null())
         .then(pl.col("row_trouble"))
@@ -401,6 +406,8 @@ def _trouble() -> pl.Expr:
         .then(pl.lit("null_prompt"))
         .when(pl.col("completion").is_null())
         .then(pl.lit("null_completion"))
+        .when(has_bare)
+        .then(pl.lit("null_turn"))
         .alias("trouble")
     )
 
