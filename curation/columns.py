@@ -281,7 +281,7 @@ def _made(
         for role, part in (found.made.items() if found is not None else ())
         if role not in mapping and all(column in types and kind.fits(types[column]) for column, kind in part.of.items())
     }
-    if CONVERSATION in made and not {"completions", "reasoning"} & set(mapping):
+    if CONVERSATION in made and "reasoning" not in made and not {"completions", "reasoning"} & set(mapping):
         reasoning = turn_reasoning(made[CONVERSATION], types)
         made |= {} if reasoning is None else {"reasoning": reasoning}
     return made | _mapped_fields(types, mapping, path=path)

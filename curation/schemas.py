@@ -218,6 +218,19 @@ def _chat(column: str) -> pl.Expr:
 _ROLES: Mapping[str, str] = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
 
 
+def _without_analysis(column: str) -> pl.Expr:
+    """Turns but for those of reasoning, which stand before what they lead to."""
+    turns = raw(column).list.drop_nulls()
+    kept = turns.list.eval(pl.element().filter(_TURN("channel").ne_missing("analysis")))
+    return kept.list.eval(pl.struct(_TURN("role"), _TURN("content")))
+
+
+def _analysis(column: str) -> pl.Expr:
+    """The turn of reasoning before the last turn; null where there is none."""
+    before = raw(column).list.drop_nulls().list.get(-2, null_on_oob=True).struct
+    return pl.when(before.field("channel") == "analysis").then(before.field("content"))
+
+
 def parts_chat(column: str) -> Made:
     """Turns whose contents are lists of texts; null where one of them holds something else, such as a picture."""
     turns = raw(column).list.drop_nulls()
@@ -242,7 +255,7 @@ def turn_reasoning(conversation: Made, types: Mapping[str, pa.DataType]) -> Made
     """
     column = list(conversation.of)[-1]
     fields = {item.name: item.type for item in types[column].value_type}
-    name = next((name for name in _TURN_REASONING if name in fields and TEXT.fits(fields[name])), None)
+    name = next((name for name in TURN_REASONING if name in fields and TEXT.fits(fields[name])), None)
     if name is None:
         return None
     return Made(
@@ -250,12 +263,13 @@ def turn_reasoning(conversation: Made, types: Mapping[str, pa.DataType]) -> Made
     )
 
 
-_TURN_REASONING = ("reasoning_content", "reasoning", "thinking")
+TURN_REASONING = ("reasoning_content", "reasoning", "thinking")
 """As servers of models and the templates of gpt-oss name it."""
 
 _MESSAGES = Made(of={"messages": CHAT}, value=_chat("messages"))
 _CONVERSATIONS = Made(of={"conversations": SHAREGPT}, value=_sharegpt("conversations"))
 _SHAREGPT_PARTS: Mapping[str, Made] = {CONVERSATION: _CONVERSATIONS, "domain": _domain("domain")}
+_CHANNELS = lists("a list of {role, content, channel}", structs("", role=TEXT, content=TEXT, channel=TEXT))
 _SYSTEM: Mapping[str, tuple[str, ...]] = {"system": ("system",)}
 
 # A shard without programming tasks may have been written with no type for their tests.
@@ -344,6 +358,7 @@ _MIXTURE: Mapping[str, str] = {
 }
 
 _RESPONSES = lists("a list of {response}", structs("", response=TEXT))
+_DEEPMATH = ("r1_solution_1", "r1_solution_2", "r1_solution_3")
 _TEST_SET = structs("a struct of lists input and output", input=TEXTS, output=TEXTS)
 _SETS = ("public_tests", "private_tests", "generated_tests")
 
@@ -570,6 +585,18 @@ _SCHEMAS = (
         },
     ),
     Schema(
+        name="deepmath",
+        source="zwhe99/DeepMath-103K",
+        has={"question": TEXT, "final_answer": TEXT, **dict.fromkeys(_DEEPMATH, TEXT)},
+        columns={"prompt": ("question",), "answer": ("final_answer",)},
+        made={
+            "completions": Made(
+                of=dict.fromkeys(_DEEPMATH, TEXT), value=pl.concat_list(map(raw, _DEEPMATH)), is_list=True
+            ),
+            "domain": Made(of={}, value=pl.lit("math")),
+        },
+    ),
+    Schema(
         name="opencodereasoning",
         source="nvidia/OpenCodeReasoning",
         has={"input": TEXT, "output": TEXT, "solution": TEXT, "source": TEXT, "dataset": TEXT, "difficulty": TEXT},
@@ -645,6 +672,25 @@ _SCHEMAS = (
         columns=_SYSTEM,
         made=_SHAREGPT_PARTS,
         has_markup=True,
+    ),
+    Schema(
+        name="harmony",
+        source="conversations of gpt-oss, with a turn of its own for the reasoning",
+        has={"messages": _CHANNELS},
+        made={
+            CONVERSATION: Made(of={"messages": _CHANNELS}, value=_without_analysis("messages")),
+            "reasoning": Made(of={"messages": _CHANNELS}, value=_analysis("messages")),
+        },
+    ),
+    *(
+        Schema(
+            name=name,
+            source=f"{{role, content}} under the name {name}",
+            has={name: CHAT},
+            made={CONVERSATION: Made(of={name: CHAT}, value=_chat(name)), "domain": _domain("domain")},
+            has_markup=True,
+        )
+        for name in ("conversations", "conversation")
     ),
     Schema(
         name="messages",

@@ -26,6 +26,7 @@ from curation.planning import EngineOpener, SandboxCheck, file_groups, open_engi
 from curation.presets import preset
 from curation.recipe import Option, Recipe, parse_recipe
 from curation.sampling import FileSurvey, Sample, draw_sample, laid_out, scattered_places, survey_files
+from curation.schemas import TURN_REASONING
 from curation.sources import find_sources
 from curation.steps import find_steps
 from curation.steps.base import TextStep, domain_head, domain_name, step_from_options
@@ -38,12 +39,23 @@ from verifier.errors import InfrastructureError
 from verifier.formats import FORMATS
 from verifier.settings import load_settings
 
+_OF_SERVERS = tuple(f"{holder}choices.message.content" for holder in ("", "response.", "response.body."))
 LIKELY: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("instruction", "query", "input", "problem_statement", "user", "text", "turns"),
+    "prompt": (
+        "instruction",
+        "query",
+        "input",
+        "problem_statement",
+        "user",
+        "text",
+        "turns",
+        "request.messages",
+        "body.messages",
+    ),
     "completions": (
         *("generation", "output", "outputs", "samples", "model_output", "model_response", "solutions", "answers"),
         *("rollouts", "predictions", "candidates", "reply", "assistant", "llm_response", "generated_solution"),
-        *("generated_text", "generated_response"),
+        *("generated_text", "generated_response", "outputs.text", "completions.text", *_OF_SERVERS),
     ),
 }
 """Part -> names that mostly mean it, but not so surely that they are taken without asking."""
@@ -63,6 +75,7 @@ _MAX_CHARS = 131_072
 _PERCENT = 100
 _THINK_PERCENT = 50
 _MANY_PERCENT = 30
+_JSON_LIST = r'(?s)\A\s*\[\s*(?:"|\{\s*").*["}]\s*\]\s*\z'
 _MOSTLY_PERCENT = 80
 _NEEDS_THINK: Mapping[str, str] = {
     "format": "asks for <think>reasoning</think> answer",
@@ -134,16 +147,22 @@ class _Look:
 
     @property
     def remarks(self) -> list[str]:
-        """What would make all verdicts worthless."""
-        answers, completion = pl.col("answers"), pl.col("completion")
-        copied = self.samples.filter(answers.list.contains(completion)).height
-        if _PERCENT * copied < _MOSTLY_PERCENT * max(1, self.samples.height):
-            return []
-        told = (
-            f"{copied} of {self.samples.height} completions are their own reference, word for word, so that to verify "
-            f"them tells nothing; if they are not a model's, map the column that is under [input.columns]"
-        )
-        return [told]
+        """What would make all that comes of it worthless."""
+        total = self.samples.height
+        found = {
+            f"of {total} completions are their own reference, word for word, so that to verify them tells nothing; if "
+            f"they are not a model's, map the column that is under [input.columns]": self.samples.filter(
+                pl.col("answers").list.contains(pl.col("completion"))
+            ).height,
+            **{
+                f"of {total} {part}s are JSON lists in a text, and are taken as they stand; make real lists of them "
+                f"before": int(self.samples[part].str.contains(_JSON_LIST).sum())
+                for part in ("prompt", "completion")
+            },
+        }
+        return [
+            f"{count} {told}" for told, count in found.items() if count and _PERCENT * count >= _MOSTLY_PERCENT * total
+        ]
 
     @property
     def unopened(self) -> int:
@@ -212,7 +231,9 @@ def _looked(recipe: Recipe, surveys: list[FileSurvey], completions: int) -> tupl
         return _look(draw_sample(surveys, recipe, (Normalise(),), completions=completions, by_prompt=False))
 
     look = looked(recipe, surveys)
-    if look.thoughts or (column := _guessed("reasoning", _LIKELY_REASONING, surveys)) is None:
+    holder, _, inner = recipe.columns.get("completions", "").rpartition(".")
+    beside = [f"{holder}.{name}" for name in TURN_REASONING] if holder and inner == "content" else []
+    if look.thoughts or (column := _guessed("reasoning", (*beside, *_LIKELY_REASONING), surveys)) is None:
         return recipe, surveys, look
     mapped = replace(recipe, columns={**recipe.columns, "reasoning": column})
     found = [laid_out(survey, mapped) for survey in surveys]
@@ -281,7 +302,8 @@ def _with_columns(recipe: Recipe, readable: Sequence[FileSurvey]) -> tuple[Recip
         mapping: dict[str, str] = {}
         for part, likely in LIKELY.items():
             column = _likely(part, likely, fitting_columns(part, bad[0].schema))
-            if column is not None and f"column for the {part}" in bad[0].error + _other_error(bad[0], mapping):
+            told = bad[0].error + _other_error(bad[0], mapping)
+            if column is not None and (f"column for the {part}" in told or f"cannot be the {part}:" in told):
                 mapping[part] = column
         mapped = replace(recipe, columns=mapping)
         found = [laid_out(survey, mapped) for survey in readable]
@@ -314,17 +336,19 @@ def _other_error(survey: FileSurvey, mapping: Mapping[str, str]) -> str:
 
 
 def _format_of(surveys: Sequence[FileSurvey]) -> str:
-    """The format of which most columns are there, where no column is tests or an answer; empty for none."""
+    """The format of which most columns are there, where no column is tests or an answer to math; empty for none."""
     first = surveys[0]
     if first.schema is None or first.layout is None or first.layout.rows is not None:
         return ""
-    if {"tests", "answer"} & {*first.layout.columns, *first.layout.made}:
+    if "answer" in first.layout.made or "tests" in {*first.layout.columns, *first.layout.made}:
         return ""
     names = set(first.schema.names)
+    # A dataset's own solutions have the name of an answer.
+    answer = {first.layout.columns["answer"]} if "answer" in first.layout.columns else set()
     fitting = {
         name: len(names.intersection(dataset.columns))
         for name, dataset in FORMATS.items()
-        if dataset.needed and names.issuperset(dataset.needed)
+        if dataset.needed and names.issuperset(dataset.needed) and answer.issubset(dataset.columns)
     }
     return max(fitting, key=lambda name: fitting[name], default="")
 

@@ -221,6 +221,50 @@ def test_reasoning_of_its_own_is_found_where_completions_have_none(reasoning, is
     assert recipe_of(tmp_path / "b.parquet")[0].columns == {}
 
 
+ANSWER = {
+    "role": "assistant",
+    "content": "answer: 5",
+    "reasoning": "We add two and three, and look at what the sum is.",
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        (
+            {
+                "request": {"messages": [{"role": "user", "content": "2+3?"}]},
+                "response": {"choices": [{"message": ANSWER}]},
+            },
+            {
+                "prompt": "request.messages",
+                "completions": "response.choices.message.content",
+                "reasoning": "response.choices.message.reasoning",
+            },
+        ),
+        ({"prompt": "2+3?", "completions": [{"text": "answer: 5", "tokens": 3}]}, {"completions": "completions.text"}),
+        ({"prompt": "2+3?", "outputs": [{"text": "answer: 5"}]}, {"completions": "outputs.text"}),
+    ],
+)
+def test_what_servers_write_is_mapped_by_its_path(row, columns, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**row, "answer": 5}) + "\n")
+    recipe, text = recipe_of(path)
+    assert recipe.columns == columns
+    [entry] = run_fake([str(path)], tmp_path / "out", recipe=text).entries
+    assert entry.kept == 1
+
+
+@pytest.mark.parametrize("part", ["prompt", "completion"])
+def test_lists_of_json_in_a_text_are_told(part, tmp_path):
+    row = {"prompt": "q", "completion": think(1)}
+    held = json.dumps([{"role": "user", "content": row[part]}])
+    write_rows(tmp_path / "a.parquet", [{**row, part: held}] * 3)
+    assert started(tmp_path / "a.parquet").remarks[0].startswith(f"3 of 3 {part}s are JSON lists in a text")
+    write_rows(tmp_path / "a.parquet", [{**row, part: f"[1] {held}"}, {**row, part: "[a]"}])
+    assert started(tmp_path / "a.parquet").remarks == []
+
+
 def test_tags_that_a_template_opens_do_not_lead_to_a_step_that_drops_all(tmp_path):
     rows = [{"prompt": f"q{n}", "response": f"We add.\n</think>\n\nanswer: {n}", "answer": str(n)} for n in range(5)]
     write_rows(tmp_path / "a.parquet", rows)
@@ -283,6 +327,21 @@ def test_tests_of_a_dataset_lead_to_its_format(tmp_path):
     assert recipe.rows.name == "apps"
     assert "# references: code 1" in text
     assert "# programs could not be judged here: user namespaces are off" in text
+
+
+def test_the_solution_of_a_dataset_with_tests_is_no_answer(tmp_path):
+    row = {"question": "Add.", "solution": "def add(a, b):\n    return a + b", "response": think(1)}
+    write_rows(
+        tmp_path / "a.parquet",
+        [{**row, "test": "from solution import add\n\ndef test_add():\n    assert add(1, 2) == 3"}],
+    )
+    recipe, text = recipe_of(tmp_path / "a.parquet", check=broken)
+    assert recipe.rows is not None
+    assert recipe.rows.name == "kodcode"
+    assert "# references: code 1" in text
+    write_rows(tmp_path / "b.parquet", [{**row, "solution": "5"}])
+    recipe, _ = recipe_of(tmp_path / "b.parquet")
+    assert recipe.rows is None
 
 
 @pytest.mark.parametrize("check", [fine, broken])
