@@ -7,8 +7,10 @@ its row is marked; nothing is dropped here.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -19,6 +21,8 @@ _HEAD_ROWS = 2_000
 _HEAD_BYTES = 32 << 20
 _INT64 = 1 << 63
 _MAGIC_BYTES = 64
+_POINTER = b"version https://git-lfs"
+_FETCH = "is a pointer of Git LFS and not the file: git lfs pull"
 _OTHER_TEXTS: Mapping[bytes, str] = {
     b"[": "is one JSON array; make lines of it: jq -c '.[]' {path} > lines.jsonl",
     b"{": "has objects of several lines; make one line of each: jq -c . {path} > lines.jsonl",
@@ -27,8 +31,10 @@ _OTHER_TEXTS: Mapping[bytes, str] = {
     b"\x1f\x8b": "is compressed by gzip; let its name end with .jsonl.gz",
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; let its name end with .jsonl.zst",
     b"PAR1": "is Parquet; let its name end with .parquet",
+    _POINTER: _FETCH,
 }
 """How a file begins -> what it is, and what to do."""
+_NO_PARQUET: Mapping[bytes, str] = {b"{": "holds JSON; let its name end with .jsonl", _POINTER: _FETCH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +76,23 @@ def why_no_lines(source: Source) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    with source.open_text() as stream:
+    told = _begins(source.open_text(), _OTHER_TEXTS) or "is of another kind; convert it, or narrow the glob"
+    return f"{source.path}: no line of it is a JSON object; it {told.format(path=shlex.quote(source.path))}"
+
+
+def why_no_parquet(source: Source) -> str:
+    """What a file is, as its first bytes tell, that is no Parquet; with the remedy, and empty where it is not known.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _begins(source.open(), _NO_PARQUET)
+
+
+def _begins(stream: BinaryIO, kinds: Mapping[bytes, str]) -> str:
+    with stream:
         head = stream.read(_MAGIC_BYTES).lstrip()
-    told = next(
-        (told for start, told in _OTHER_TEXTS.items() if head.startswith(start)),
-        "is of another kind; convert it, or narrow the glob",
-    )
-    return f"{source.path}: no line of it is a JSON object; it {told.format(path=source.path)}"
+    return next((told for start, told in kinds.items() if head.startswith(start)), "")
 
 
 def read_lines(source: Source, *, first: int, stop: int | None) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from fsspec.compression import compr
 from curation.columns import Layout, find_layout
 from curation.errors import InputError, ShardError
 from curation.executors.tasks import open_shard, opened
-from curation.jsonl import why_no_lines
+from curation.jsonl import why_no_lines, why_no_parquet
 from curation.recipe import Recipe
 from curation.rows import SAMPLES
 from curation.shards import (
@@ -118,7 +118,10 @@ def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
     except (*READ_ERRORS, ValueError, pa.ArrowException, ShardError) as error:
         told = (str(error) or type(error).__name__).splitlines()[0]
         told = (error.strerror or told) if isinstance(error, OSError) else told
-        return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; mend or remove the file")
+        # A file that is damaged within may begin as it should, and one that cannot be opened has no beginning.
+        kind = why_no_parquet(source) if isinstance(error, pa.ArrowInvalid) and source.format == PARQUET else ""
+        remedy = f"it {kind}" if kind else "mend or remove the file"
+        return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; {remedy}")
     return laid_out(found, recipe)
 
 

@@ -61,6 +61,7 @@ LIKELY: Mapping[str, tuple[str, ...]] = {
 """Part -> names that mostly mean it, but not so surely that they are taken without asking."""
 _LIKELY_ANSWERS = (
     *("expected_answer", "reference_answer", "gold_answer", "golden_answer", "correct_answer", "gold", "gt", "gts"),
+    *("reward_model.ground_truth", "verification_info.ground_truth"),
 )
 _LIKELY_REASONING = (
     *("reasoning", "thinking", "thoughts", "thought", "reasoning_trace", "thinking_trajectory", "chain_of_thought"),

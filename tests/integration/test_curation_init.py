@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from curation.cli import main
+from curation.errors import InputError
 from curation.recipe import Recipe, parse_recipe
 from curation.starting import Started, StartRequest, start_recipe
 from curation.steps import build_steps
@@ -297,6 +298,7 @@ LINES = "".join(json.dumps(row) + "\n" for row in math_rows(3))
         (LINES.encode("utf-16"), "is UTF-16; write it as UTF-8"),
         (gzip.compress(LINES.encode()), "is compressed by gzip; let its name end with .jsonl.gz"),
         (b"prompt,response\na,b\n", "is of another kind"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a pointer of Git LFS"),
     ],
 )
 def test_files_without_any_line_that_can_be_read_are_told_with_the_remedy(content, remedy, tmp_path):
@@ -423,6 +425,21 @@ def test_mistakes_end_with_status_2(arguments, message, tmp_path, monkeypatch):
     result = curate("init", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (LINES.encode(), "it holds JSON; let its name end with .jsonl"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "it is a pointer of Git LFS"),
+        (b"PAR1 cut", "mend or remove the file"),
+        (b"", "mend or remove the file"),
+    ],
+)
+def test_files_that_are_no_parquet_are_told_with_the_remedy(content, remedy, tmp_path):
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(InputError, match=remedy):
+        started(tmp_path / "a.parquet")
 
 
 def test_files_of_no_rows_give_a_recipe_too(tmp_path):
