@@ -232,12 +232,10 @@ def _analysis(column: str) -> pl.Expr:
 
 
 def parts_chat(column: str) -> Made:
-    """Turns whose contents are lists of texts; null where one of them holds something else, such as a picture."""
-    turns = raw(column).list.drop_nulls()
+    """Turns whose contents are lists of texts; a content is null where it holds something else, such as a picture."""
     content = _TURN("content").list.eval(_TURN("text")).list.join("", ignore_nulls=False)
-    chat = turns.list.eval(pl.struct(_TURN("role"), content.alias("content")))
-    is_other = turns.list.eval(_TURN("content").list.eval(_TURN("text").is_null()).list.any()).list.any()
-    return Made(of={column: PARTS_CHAT}, value=pl.when(~is_other.fill_null(value=False)).then(chat), is_list=True)
+    chat = raw(column).list.drop_nulls().list.eval(pl.struct(_TURN("role"), content.alias("content")))
+    return Made(of={column: PARTS_CHAT}, value=chat, is_list=True)
 
 
 def _sharegpt(column: str) -> pl.Expr:
