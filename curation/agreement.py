@@ -79,7 +79,7 @@ def _count(found: Agreement, file: Path) -> None:
     wrong = rules.list.eval(pl.element().filter(verdict.field("outcome") != _RIGHT))
     shown = pl.coalesce(wrong.list.first(), rules.list.first()).struct
     counts = (
-        pl.scan_parquet(file)
+        pl.scan_parquet(file, glob=False)
         .select("verdicts")
         .filter(pl.col("verdicts").list.eval(verdict.field("verifier") == AUDIT).list.any())
         .select(

@@ -24,7 +24,8 @@ def plain_type(column_type: pa.DataType) -> pa.DataType:
 
 def is_list(column_type: pa.DataType) -> bool:
     """Whether it is a list of any length."""
-    return bool(pa.types.is_list(column_type) or pa.types.is_large_list(column_type))
+    types = pa.types
+    return bool(types.is_list(column_type) or types.is_large_list(column_type) or types.is_fixed_size_list(column_type))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,15 @@ NOTHING = Kind(told="nothing but null", fits=lambda t: bool(pa.types.is_null(t))
 TEXTS = lists("a list of texts", TEXT)
 WHOLE = Kind(told="a whole number", fits=lambda t: bool(pa.types.is_integer(t)))
 NUMBER = Kind(told="a number", fits=lambda t: bool(pa.types.is_integer(t) or pa.types.is_floating(t)))
+ANY = Kind(told="anything", fits=lambda _: True)
 FLAG = Kind(told="true or false", fits=lambda t: bool(pa.types.is_boolean(t)))
+_DECIMAL = Kind(told="a decimal", fits=lambda t: bool(pa.types.is_decimal(t)))
+VALUE = Kind(told="a text, a number, true or false", fits=(TEXT | NUMBER | _DECIMAL | FLAG).fits)
 FLAGS = lists("a list of true and false", FLAG)
 STRUCT = structs("a struct")
 CHAT = lists("a list of {role, content}", structs("", role=TEXT, content=TEXT))
+PARTS_CHAT = lists(
+    "a list of {role, content} with contents of {type, text}",
+    structs("", role=TEXT, content=lists("", structs("", type=TEXT, text=TEXT))),
+)
 SHAREGPT = lists("a list of {from, value}", structs("", **{"from": TEXT, "value": TEXT}))

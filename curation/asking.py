@@ -81,7 +81,9 @@ def _samples(directory: Path, manifest: Manifest, condition: pl.Expr) -> pl.Data
     if not shards:
         return pl.DataFrame(schema=[*columns, "shard", "place", "input_file"])
     files = [facts_file(directory, shard.name) for shard in shards]
-    found = pl.scan_parquet(files, row_index_name="place").filter(condition).select("place", *columns).collect()
+    found = (
+        pl.scan_parquet(files, glob=False, row_index_name="place").filter(condition).select("place", *columns).collect()
+    )
     found = found.with_columns(pl.col("place").cast(pl.Int64)).sort("place")
     placed = found.join_asof(starts, left_on="place", right_on="start")
     paths = {shard.name: shard.paths for shard in shards}
@@ -109,7 +111,7 @@ class _Asked:
                 if kind not in outputs[str(shard)]:
                     continue
                 of_them = [pl.col(name).is_in(samples[name].unique().to_list()) for name in ("input_row", "input_file")]
-                scan = pl.scan_parquet(run.output(kind, str(shard))).filter(*of_them)
+                scan = pl.scan_parquet(run.output(kind, str(shard)), glob=False).filter(*of_them)
                 for row in scan.select("input_file", *_DROPPED).collect().iter_rows(named=True):
                     place = Place(
                         shard=str(shard), path=row["input_file"], row=row["input_row"], index=row["completion_index"]
@@ -126,7 +128,11 @@ class _Asked:
         run = Directory(self.directory)
         for entry in self.manifest.files:
             file = run.output(DATA, entry.name)
-            scan = pl.scan_parquet(file, row_index_name="at").select("at", "input_file", *_KEYS).filter(of_them)
+            scan = (
+                pl.scan_parquet(file, glob=False, row_index_name="at")
+                .select("at", "input_file", *_KEYS)
+                .filter(of_them)
+            )
             here = {
                 at: wanted[path, row, index]
                 for at, path, row, index in scan.collect().iter_rows()
@@ -149,7 +155,7 @@ class _Asked:
         if Verify.name in self.manifest.steps:
             for (shard,), samples in self.samples.group_by("shard", maintain_order=True):
                 file = verdicts_file(self.directory, str(shard))
-                of_them = pl.read_parquet(file, columns=["is_right"])["is_right"].gather(samples["place"])
+                of_them = pl.read_parquet(file, columns=["is_right"], glob=False)["is_right"].gather(samples["place"])
                 right += int(of_them.sum())
                 judged += of_them.len() - of_them.null_count()
         return right, judged
@@ -292,7 +298,7 @@ def _ends(directory: Path, manifest: Manifest) -> pl.DataFrame:
     frames = [pl.DataFrame(schema={**schema, "end": pl.Categorical})]
     try:
         for kind, file, _ in outputs_of(directory, manifest):
-            found = pl.scan_parquet(file).select(
+            found = pl.scan_parquet(file, glob=False).select(
                 "id", pl.col("input_file").cast(pl.Categorical), *_KEYS, end=_end(kind).cast(pl.Categorical)
             )
             frames.append(found.collect())
@@ -314,7 +320,7 @@ def _sizes(directory: Path, manifest: Manifest, ids: Sequence[str]) -> dict[tupl
     for kind, file, _ in outputs_of(directory, manifest):
         if kind == DATA or not ids:
             continue
-        few = pl.scan_parquet(file).filter(pl.col("id").is_in(ids))
+        few = pl.scan_parquet(file, glob=False).filter(pl.col("id").is_in(ids))
         for name, end, value, detail in (
             few.select("id", _end(kind).alias("end"), "drop_value", "drop_detail").collect().iter_rows()
         ):

@@ -337,7 +337,7 @@ def _plan(
     recipe = replace(recipe, globs=globs or recipe.globs, output=output or recipe.output)
     if not recipe.output:
         raise UsageError('no output directory; give --output DIR, or [output] dir = "..." in the recipe')
-    sources = find_sources(recipe.globs, recipe.storage)
+    sources = find_sources(recipe.globs, recipe.storage, output=recipe.output)
     check_columns(sources, recipe.columns, recipe.rows, recipe.schema)
     shards = cut_into_shards(sources)
     return RunPlan(

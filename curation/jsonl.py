@@ -7,8 +7,10 @@ its row is marked; nothing is dropped here.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -18,6 +20,21 @@ from curation.sources import Source
 _HEAD_ROWS = 2_000
 _HEAD_BYTES = 32 << 20
 _INT64 = 1 << 63
+_MAGIC_BYTES = 64
+_POINTER = b"version https://git-lfs"
+_FETCH = "is a pointer of Git LFS and not the file: git lfs pull"
+_OTHER_TEXTS: Mapping[bytes, str] = {
+    b"[": "is one JSON array; make lines of it: jq -c '.[]' {path} > lines.jsonl",
+    b"{": "has objects of several lines; make one line of each: jq -c . {path} > lines.jsonl",
+    b"\xff\xfe": "is UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8 {path} > lines.jsonl",
+    b"\xfe\xff": "is UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8 {path} > lines.jsonl",
+    b"\x1f\x8b": "is compressed by gzip; let its name end with .jsonl.gz",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; let its name end with .jsonl.zst",
+    b"PAR1": "is Parquet; let its name end with .parquet",
+    _POINTER: _FETCH,
+}
+"""How a file begins -> what it is, and what to do."""
+_NO_PARQUET: Mapping[bytes, str] = {b"{": "holds JSON; let its name end with .jsonl", _POINTER: _FETCH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +68,31 @@ def json_schema(source: Source) -> pa.Schema:
                 break
     found = _struct(rows)
     return pa.schema(list(found)) if isinstance(found, pa.StructType) else pa.schema([])
+
+
+def why_no_lines(source: Source) -> str:
+    """What a file is, as its first bytes tell, of which no line is a JSON object; with the remedy.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    told = _begins(source.open_text(), _OTHER_TEXTS) or "is of another kind; convert it, or narrow the glob"
+    return f"{source.path}: no line of it is a JSON object; it {told.format(path=shlex.quote(source.path))}"
+
+
+def why_no_parquet(source: Source) -> str:
+    """What a file is, as its first bytes tell, that is no Parquet; with the remedy, and empty where it is not known.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _begins(source.open(), _NO_PARQUET)
+
+
+def _begins(stream: BinaryIO, kinds: Mapping[bytes, str]) -> str:
+    with stream:
+        head = stream.read(_MAGIC_BYTES).lstrip()
+    return next((told for start, told in kinds.items() if head.startswith(start)), "")
 
 
 def read_lines(source: Source, *, first: int, stop: int | None) -> Iterator[bytes]:
@@ -125,13 +167,35 @@ def _column(values: list[object], column_type: pa.DataType) -> tuple[pa.Array, l
         bad: list[int] = []
         for number, value in enumerate(values):
             try:
-                pa.array([value], column_type)
+                fitted = _fitted(value, column_type)
+                pa.array([fitted], column_type)
             except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
                 bad.append(number)
                 good.append(None)
             else:
-                good.append(value)
+                good.append(fitted)
         return pa.array(good, column_type), bad
+
+
+def _fitted(value: object, column_type: pa.DataType) -> object:
+    """The value with texts where it has something else inside: contents of parts are joined, all else is its JSON.
+
+    Raises:
+        ValueError: parts that are not all texts, such as pictures.
+    """
+    if isinstance(value, list):
+        if pa.types.is_large_list(column_type):
+            return [_fitted(item, column_type.value_type) for item in value]
+        if pa.types.is_large_string(column_type) and all(isinstance(item, dict) and "type" in item for item in value):
+            texts = [item.get("text") for item in value]
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("a part that is no text")
+            return "".join(texts)
+    if isinstance(value, dict) and pa.types.is_struct(column_type):
+        return {item.name: _fitted(value.get(item.name), item.type) for item in column_type}
+    if value is None or isinstance(value, str) or not pa.types.is_large_string(column_type):
+        return value
+    return _text(value)
 
 
 def _text(value: object) -> str:

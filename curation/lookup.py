@@ -137,7 +137,7 @@ class Lookup:
 
     def _facts(self, entry: ShardEntry, number: int, rows: Sequence[int]) -> tuple[int, pl.DataFrame]:
         """The first row of a file in its shard, and what the run knew of some of its rows."""
-        facts = pl.scan_parquet(facts_file(self._directory, entry.name)).filter(pl.col("file") == number)
+        facts = pl.scan_parquet(facts_file(self._directory, entry.name), glob=False).filter(pl.col("file") == number)
         try:
             first_row = facts.select(pl.col("input_row").first()).collect().item()
             wanted = facts.filter(pl.col("input_row").is_in(rows)).select(*_PLACE, *_SEEN).collect()

@@ -161,7 +161,7 @@ def _survey(recipe: Recipe, plan: Plan) -> list[FileSurvey]:
     found: dict[str, Source] = {}
     for glob in recipe.globs or ((),):
         try:
-            for source in find_sources([glob] if glob else [], recipe.storage):
+            for source in find_sources([glob] if glob else [], recipe.storage, output=recipe.output):
                 found.setdefault(source.path, source)
         except UsageError as error:
             plan.add(Level.ERROR, "input.globs", str(error))
@@ -170,6 +170,8 @@ def _survey(recipe: Recipe, plan: Plan) -> list[FileSurvey]:
         if survey.error:
             where = "input.globs" if survey.schema is None else "input.columns"
             plan.add(Level.ERROR, where, survey.error)
+        elif survey.trouble:
+            plan.add(Level.ATTENTION, "input.globs", survey.trouble)
     return surveys
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from curation.columns import ROLES, RowFormat
 from curation.errors import RecipeError, near
+from curation.presets import preset_names
 from curation.schemas import COLUMNS, SCHEMAS
 from verifier.formats import FORMATS
 
@@ -104,7 +105,9 @@ def recipe_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise RecipeError(str(path), f"cannot be read: {error.strerror}") from error
+        name = path.name.removesuffix(".toml")
+        hint = f"; it is a preset: curate presets show {name} > {name}.toml" if name in preset_names() else ""
+        raise RecipeError(str(path), f"cannot be read: {error.strerror}{hint}") from error
     except UnicodeDecodeError as error:
         raise RecipeError(str(path), "is not UTF-8 text; save it as UTF-8") from error
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from curation.arrow import plain_type
 from curation.columns import Layout
-from curation.schemas import CONVERSATION, raw_name, shared_name, with_think_tags
+from curation.schemas import CONVERSATION, raw_name, shared_name, thought, with_think_tags
 from verifier.errors import UnscorableError
 from verifier.formats import FORMATS, Task
 from verifier.formats.fields import FieldError, object_of, parse_row
@@ -54,6 +54,7 @@ SAMPLES = pl.Schema(
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _FIELD = "field:"
+_END_THINK = "</think>"
 _LANGUAGE = "program_language"
 _OPTIONAL = ("answer", "tests", "domain", "language", "source", "score", "id", "group_id")
 _CODE_DOMAINS = ("code", "coding", "program")
@@ -118,9 +119,13 @@ def samples_from_stretches(
     rows = rows.with_columns(_prompt_messages(layout), _answers(rows), _tests(rows, layout), *_texts(rows))
     rows = rows.with_columns(_domain(layout), _prompt(layout))
     rows = rows.with_columns(_group_keys(rows))
+    if "reasoning" in rows.columns and layout.is_list:
+        rows = rows.with_columns(_paired_reasoning())
     rows = _exploded(rows) if layout.is_list else rows.with_columns(_only_index(layout))
     rows = rows.rename({"completions": "completion", "bad_completions": "bad_completion"})
-    rows = rows.with_columns(_trouble(), *_ids(layout))
+    if "reasoning" in rows.columns:
+        rows = rows.with_columns(_with_reasoning())
+    rows = rows.with_columns(_trouble(layout), *_ids(layout))
     rows = rows.with_columns(
         group_id=pl.coalesce("group_id", pl.col("given_id") if layout.is_list else pl.lit(None), "group_key")
     )
@@ -173,15 +178,10 @@ def _marked(
 ) -> pl.DataFrame:
     """The columns with marks of what holds invalid text."""
     flag = pl.List(pl.Boolean) if layout.is_list else pl.Boolean
-    nothing = (
-        pl.col(raw_name(layout.columns["completions"])).list.eval(pl.element().is_null() & False)
-        if layout.is_list
-        else pl.lit(value=False)
-    )
-    return frame.with_columns(
-        bad_row=pl.Series(bad_row, dtype=pl.Boolean) if bad_row else pl.lit(value=False),
-        bad_completions=pl.Series(bad_completions, dtype=flag) if bad_completions is not None else nothing,
-    )
+    frame = frame.with_columns(bad_row=pl.Series(bad_row, dtype=pl.Boolean) if bad_row else pl.lit(value=False))
+    if bad_completions is None:
+        return frame
+    return frame.with_columns(bad_completions=pl.Series(bad_completions, dtype=flag))
 
 
 def _parts(columns: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -192,13 +192,18 @@ def _parts(columns: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         *(pl.col(raw_name(column)).alias(part) for part, column in {**layout.columns, **fields}.items()),
         *(value.alias(part) for part, value in layout.made.items()),
         "bad_row",
-        "bad_completions",
+        *(["bad_completions"] if "bad_completions" in columns.columns else []),
     )
     if layout.is_conversation:
         reply = pl.when(_is_answered(CONVERSATION)).then(pl.col(CONVERSATION).list.last().struct.field("content"))
         rows = rows.with_columns(reply.alias("completions"))
     if "prompt" not in rows.columns:
         rows = rows.with_columns(pl.col(CONVERSATION).alias("prompt"))
+    if "bad_completions" not in rows.columns:
+        unmarked = (
+            pl.col("completions").list.eval(pl.element().is_null() & False) if layout.is_list else pl.lit(value=False)
+        )
+        rows = rows.with_columns(unmarked.alias("bad_completions"))
     missing = [part for part in (*_OPTIONAL, "system") if part not in rows.columns]
     return rows.with_columns([pl.lit(None, pl.String).alias(part) for part in missing])
 
@@ -277,9 +282,14 @@ def _prompt(layout: Layout) -> pl.Expr:
 
 
 def _answers(rows: pl.DataFrame) -> pl.Expr:
-    answer = pl.col("answer")
-    if isinstance(rows.schema["answer"], pl.List):
-        return answer.list.drop_nulls().alias("answers")
+    answer, kind = pl.col("answer"), rows.schema["answer"]
+    if isinstance(kind, pl.List):
+        if kind.inner.is_float():
+            answer = answer.list.eval(pl.element().fill_nan(None))
+        return answer.list.drop_nulls().cast(pl.List(pl.String)).alias("answers")
+    if kind.is_float():
+        # Where numbers are missing among others, a table may have no null for them.
+        answer = answer.fill_nan(None)
     return pl.when(answer.is_not_null()).then(pl.concat_list(answer.cast(pl.String))).alias("answers")
 
 
@@ -338,8 +348,37 @@ def _only_index(layout: Layout) -> pl.Expr:
 def _exploded(rows: pl.DataFrame) -> pl.DataFrame:
     index = pl.int_ranges(0, pl.col("completions").list.len(), dtype=pl.Int32)
     rows = rows.with_columns(index.alias("completion_index"))
+    parallel = [
+        name for name in ("completions", "bad_completions", "reasoning", "completion_index") if name in rows.columns
+    ]
     # An empty list must stay a row; polars drops it where empty_as_null is false.
-    return rows.explode("completions", "bad_completions", "completion_index", empty_as_null=True, keep_nulls=True)
+    return rows.explode(parallel, empty_as_null=True, keep_nulls=True)
+
+
+def _paired_reasoning() -> Iterable[pl.Expr]:
+    """The reasoning of each completion of a list; a row of which they do not belong together is marked."""
+    completions, reasoning = pl.col("completions").list, pl.col("reasoning").list
+    fits = reasoning.len().eq_missing(completions.len())
+    nothing = completions.eval(pl.when(pl.lit(value=False)).then(pl.element()))
+    return [
+        pl.when(fits).then("reasoning").otherwise(nothing).alias("reasoning"),
+        pl.when(fits | pl.col("reasoning").is_null())
+        .then("row_trouble")
+        .otherwise(pl.coalesce("row_trouble", pl.lit("bad_field")))
+        .alias("row_trouble"),
+    ]
+
+
+def _with_reasoning() -> pl.Expr:
+    """The completion with the reasoning that stands beside it, in think tags; where it has some, it is as it was."""
+    has_own = pl.col("completion").str.contains(_END_THINK, literal=True)
+    is_apart = (pl.col("reasoning").str.strip_chars() != "") & ~has_own
+    return (
+        pl.when(is_apart)
+        .then(thought(pl.col("reasoning"), pl.col("completion")))
+        .otherwise("completion")
+        .alias("completion")
+    )
 
 
 def _row_troubles(rows: int, troubles: Mapping[str, Sequence[int]]) -> pl.Series:
@@ -350,7 +389,12 @@ def _row_troubles(rows: int, troubles: Mapping[str, Sequence[int]]) -> pl.Series
     return pl.Series("row_trouble", reasons, dtype=pl.String)
 
 
-def _trouble() -> pl.Expr:
+def _trouble(layout: Layout) -> pl.Expr:
+    has_bare = pl.lit(value=False)
+    if layout.is_chat:
+        turn = pl.element().struct.field
+        # Such as a call of a tool, which is no text and would be lost.
+        has_bare = pl.col("messages").list.eval(turn("content").is_null() | turn("role").is_null()).list.any()
     return (
         pl.when(pl.col("row_trouble").is_not_null())
         .then(pl.col("row_trouble"))
@@ -362,6 +406,8 @@ def _trouble() -> pl.Expr:
         .then(pl.lit("null_prompt"))
         .when(pl.col("completion").is_null())
         .then(pl.lit("null_completion"))
+        .when(has_bare)
+        .then(pl.lit("null_turn"))
         .alias("trouble")
     )
 

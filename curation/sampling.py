@@ -23,6 +23,7 @@ from fsspec.compression import compr
 from curation.columns import Layout, find_layout
 from curation.errors import InputError, ShardError
 from curation.executors.tasks import open_shard, opened
+from curation.jsonl import why_no_lines, why_no_parquet
 from curation.recipe import Recipe
 from curation.rows import SAMPLES
 from curation.shards import (
@@ -74,6 +75,7 @@ class FileSurvey:
         ranges: of the shards that it is cut into.
         group_rows: rows of each row group; empty for JSON lines.
         error: why it cannot be read, or which column is missing; empty where all is well.
+        trouble: why none of its rows can be read, though a run would account for each; empty where some can.
     """
 
     source: Source
@@ -87,6 +89,7 @@ class FileSurvey:
     ranges: Sequence[Range] = UNCUT
     group_rows: Sequence[int] = ()
     error: str = ""
+    trouble: str = ""
 
 
 def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
@@ -115,7 +118,10 @@ def survey_file(source: Source, recipe: Recipe) -> FileSurvey:
     except (*READ_ERRORS, ValueError, pa.ArrowException, ShardError) as error:
         told = (str(error) or type(error).__name__).splitlines()[0]
         told = (error.strerror or told) if isinstance(error, OSError) else told
-        return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; mend or remove the file")
+        # A file that is damaged within may begin as it should, and one that cannot be opened has no beginning.
+        kind = why_no_parquet(source) if isinstance(error, pa.ArrowInvalid) and source.format == PARQUET else ""
+        remedy = f"it {kind}" if kind else "mend or remove the file"
+        return FileSurvey(source=source, error=f"{source.path}: cannot be read: {told}; {remedy}")
     return laid_out(found, recipe)
 
 
@@ -147,6 +153,7 @@ def survey_files(sources: Sequence[Source], recipe: Recipe) -> list[FileSurvey]:
 
 def _lines_survey(source: Source, size: int) -> FileSurvey:
     schema = schema_of(source)
+    trouble = "" if schema.names or not size else why_no_lines(source)
     if source.compression is None and size <= _COUNTED_BYTES:
         content = read_content(source, CUT_BYTES)
         rows = content.rows_before[-1]
@@ -158,6 +165,7 @@ def _lines_survey(source: Source, size: int) -> FileSurvey:
             schema=schema,
             content=content,
             ranges=ranges_of_lines(source, size),
+            trouble=trouble if rows else "",
         )
     lines, text, read, is_whole = _head(source)
     share = 1.0 if is_whole else size / max(1, read)
@@ -169,6 +177,7 @@ def _lines_survey(source: Source, size: int) -> FileSurvey:
         is_counted=is_whole,
         schema=schema,
         ranges=ranges_of_lines(source, size),
+        trouble=trouble if lines else "",
     )
 
 

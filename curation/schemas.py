@@ -9,7 +9,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -21,6 +21,7 @@ from curation.arrow import (
     FLAGS,
     NOTHING,
     NUMBER,
+    PARTS_CHAT,
     SHAREGPT,
     TEXT,
     TEXTS,
@@ -67,10 +68,12 @@ class Made:
     Args:
         of: the columns, and what they must be; a shard without one of them does not get the part.
         value: expression over ``raw`` columns.
+        is_list: whether it is a list in each row: of completions, or of the turns of a prompt.
     """
 
     of: Mapping[str, Kind]
     value: pl.Expr
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +175,8 @@ def with_think_tags(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.with_columns(pl.coalesce(rewritten, column).alias(column))
 
 
-def _thought(reasoning: pl.Expr, answer: pl.Expr) -> pl.Expr:
-    """A completion of two columns; null where one of them is."""
+def thought(reasoning: pl.Expr, answer: pl.Expr) -> pl.Expr:
+    """A completion of reasoning and answer; null where one of them is."""
     return pl.concat_str(pl.lit("<think>\n"), reasoning, pl.lit("\n</think>\n\n"), answer)
 
 
@@ -215,15 +218,56 @@ def _chat(column: str) -> pl.Expr:
 _ROLES: Mapping[str, str] = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
 
 
+def _without_analysis(column: str) -> pl.Expr:
+    """Turns but for those of reasoning, which stand before what they lead to."""
+    turns = raw(column).list.drop_nulls()
+    kept = turns.list.eval(pl.element().filter(_TURN("channel").ne_missing("analysis")))
+    return kept.list.eval(pl.struct(_TURN("role"), _TURN("content")))
+
+
+def _analysis(column: str) -> pl.Expr:
+    """The turn of reasoning before the last turn; null where there is none."""
+    before = raw(column).list.drop_nulls().list.get(-2, null_on_oob=True).struct
+    return pl.when(before.field("channel") == "analysis").then(before.field("content"))
+
+
+def parts_chat(column: str) -> Made:
+    """Turns whose contents are lists of texts; a content is null where it holds something else, such as a picture."""
+    content = _TURN("content").list.eval(_TURN("text")).list.join("", ignore_nulls=False)
+    chat = raw(column).list.drop_nulls().list.eval(pl.struct(_TURN("role"), content.alias("content")))
+    return Made(of={column: PARTS_CHAT}, value=chat, is_list=True)
+
+
 def _sharegpt(column: str) -> pl.Expr:
     turns = raw(column).list.drop_nulls()
     role = _TURN("from").replace(_ROLES).alias("role")
     return turns.list.eval(pl.struct(role, _TURN("value").alias("content")))
 
 
+def turn_reasoning(conversation: Made, types: Mapping[str, pa.DataType]) -> Made | None:
+    """The reasoning that stands in a turn beside its content, of the last turn; None where turns have none.
+
+    Args:
+        conversation: as it is made.
+        types: of the columns of the shard.
+    """
+    column = list(conversation.of)[-1]
+    fields = {item.name: item.type for item in types[column].value_type}
+    name = next((name for name in TURN_REASONING if name in fields and TEXT.fits(fields[name])), None)
+    if name is None:
+        return None
+    return Made(
+        of={column: conversation.of[column]}, value=raw(column).list.drop_nulls().list.last().struct.field(name)
+    )
+
+
+TURN_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""As servers of models and the templates of gpt-oss name it."""
+
 _MESSAGES = Made(of={"messages": CHAT}, value=_chat("messages"))
 _CONVERSATIONS = Made(of={"conversations": SHAREGPT}, value=_sharegpt("conversations"))
 _SHAREGPT_PARTS: Mapping[str, Made] = {CONVERSATION: _CONVERSATIONS, "domain": _domain("domain")}
+_CHANNELS = lists("a list of {role, content, channel}", structs("", role=TEXT, content=TEXT, channel=TEXT))
 _SYSTEM: Mapping[str, tuple[str, ...]] = {"system": ("system",)}
 
 # A shard without programming tasks may have been written with no type for their tests.
@@ -232,6 +276,7 @@ _AM_TURNS = lists(
     "a list of {role, content, info {source, reference_answer, test_case}}",
     structs("", role=TEXT, content=TEXT, info=structs("", source=_MAYBE, reference_answer=_MAYBE, test_case=_MAYBE)),
 )
+_AM_TEXT_TURNS = lists("a list of {role, content, info}", structs("", role=TEXT, content=TEXT, info=TEXT))
 
 
 def _asked() -> pl.Expr:
@@ -242,23 +287,67 @@ def _asked() -> pl.Expr:
     return turns.list.get(place, null_on_oob=True).struct.field("info")
 
 
-def _am(field_name: str) -> pl.Expr:
-    return pl.col(shared_name("asked")).struct.field(field_name).cast(pl.String)
+def _am_parts(turns: Kind, told: Callable[[str], pl.Expr]) -> Mapping[str, Made]:
+    """The parts of a conversation of AM.
+
+    Args:
+        turns: what ``messages`` is.
+        told: the value of a field of the info that stands with the question.
+    """
+    source, tests = told("source"), _given(told("test_case"))
+    domain = (
+        pl.when(tests.is_not_null())
+        .then(pl.lit("code"))
+        .when(source.str.contains("(?i)math|openr1"))
+        .then(pl.lit("math"))
+        .when(source.str.contains("(?i)code|coding"))
+        .then(pl.lit("code"))
+        .when(source.str.contains("(?i)natural_?reasoning"))
+        .then(pl.lit("stem"))
+        .when(source.str.contains("(?i)infinity_?instruct"))
+        .then(pl.lit("general"))
+    )
+    values = {
+        "answer": _given(told("reference_answer")),
+        "tests": pl.when(tests.is_not_null()).then(pl.struct(pl.struct(tests.alias("ground_truth")).alias("verl"))),
+        "source": source,
+        "domain": domain,
+    }
+    return {
+        CONVERSATION: _MESSAGES,
+        **{part: Made(of={"messages": turns}, value=value) for part, value in values.items()},
+    }
 
 
-_AM_TESTS = _given(_am("test_case"))
-_AM_DOMAIN = (
-    pl.when(_AM_TESTS.is_not_null())
-    .then(pl.lit("code"))
-    .when(_am("source").str.contains("(?i)math|openr1"))
-    .then(pl.lit("math"))
-    .when(_am("source").str.contains("(?i)code|coding"))
-    .then(pl.lit("code"))
-    .when(_am("source").str.contains("(?i)natural_?reasoning"))
-    .then(pl.lit("stem"))
-    .when(_am("source").str.contains("(?i)infinity_?instruct"))
-    .then(pl.lit("general"))
-)
+_ASKED = pl.col(shared_name("asked"))
+
+_JSON_TEXTS = r'\A\s*\[\s*("([^"\\\x00-\x1f]|\\["\\/bfnrt])*"\s*,\s*)*"([^"\\\x00-\x1f]|\\["\\/bfnrt])*"\s*\]\s*\z'
+_JSON_TESTS = r'\A\s*\{\s*"(inputs|outputs|fn_name|call_type|assert_case|import_prefix|functional)"'
+_VERL_TRUTH = raw("reward_model").struct.field("ground_truth").cast(pl.String)
+_VERL_REWARD = structs("a struct with ground_truth, a text or a number", ground_truth=TEXT | NUMBER)
+
+
+def _verl_answer() -> pl.Expr:
+    """One answer, or the several of a JSON list; null where the truth is tests."""
+    is_tests, is_list = (_VERL_TRUTH.str.contains(pattern) for pattern in (_JSON_TESTS, _JSON_TEXTS))
+    several = pl.when(is_list).then(_VERL_TRUTH).str.json_decode(pl.List(pl.String))
+    one = pl.when(~is_tests & ~is_list & (_VERL_TRUTH != "")).then(pl.concat_list(_VERL_TRUTH))
+    return pl.coalesce(several, one)
+
+
+def _verl_tests() -> pl.Expr:
+    truth = pl.when(_VERL_TRUTH.str.contains(_JSON_TESTS)).then(_VERL_TRUTH)
+    return pl.when(truth.is_not_null()).then(pl.struct(pl.struct(truth.alias("ground_truth")).alias("verl")))
+
+
+_SYNTHETIC: Mapping[str, str] = {"verifiable_math": "math", "verifiable_code": "code"}
+_SYNTHETIC_FIELDS = {"task_type": TEXT, "verification_info": TEXT, "metadata": TEXT}
+
+
+def _synthetic_tests() -> pl.Expr:
+    row = pl.struct(raw(name).alias(name) for name in ("verification_info", "metadata"))
+    return pl.when(raw("task_type") == "verifiable_code").then(pl.struct(row.alias("primeintellect")))
+
 
 _MIXTURE: Mapping[str, str] = {
     "open-r1/openr1-math-220k": "math",
@@ -266,6 +355,8 @@ _MIXTURE: Mapping[str, str] = {
     "nvidia/llama-nemotron-post-training-dataset": "stem",
 }
 
+_RESPONSES = lists("a list of {response}", structs("", response=TEXT))
+_DEEPMATH = ("r1_solution_1", "r1_solution_2", "r1_solution_3")
 _TEST_SET = structs("a struct of lists input and output", input=TEXTS, output=TEXTS)
 _SETS = ("public_tests", "private_tests", "generated_tests")
 
@@ -298,18 +389,16 @@ _SCHEMAS = (
         source="a-m-team/AM-DeepSeek-R1-Distilled-1.4M",
         has={"messages": _AM_TURNS},
         shared={"asked": _asked()},
-        made={
-            CONVERSATION: _MESSAGES,
-            "answer": Made(of={"messages": _AM_TURNS}, value=_given(_am("reference_answer"))),
-            "tests": Made(
-                of={"messages": _AM_TURNS},
-                value=pl.when(_AM_TESTS.is_not_null()).then(
-                    pl.struct(pl.struct(_AM_TESTS.alias("ground_truth")).alias("verl"))
-                ),
-            ),
-            "source": Made(of={"messages": _AM_TURNS}, value=_am("source")),
-            "domain": Made(of={"messages": _AM_TURNS}, value=_AM_DOMAIN),
-        },
+        made=_am_parts(_AM_TURNS, lambda name: _ASKED.struct.field(name).cast(pl.String)),
+    ),
+    Schema(
+        name="am-deepseek-r1-distilled-text",
+        source="the same, with the info of each turn as JSON text",
+        has={"messages": _AM_TEXT_TURNS},
+        # What may hold an answer of its own is no info of AM.
+        lacks=(*COMPLETIONS, "answer", "solution", "ground_truth", "source", "domain"),
+        shared={"asked": _asked()},
+        made=_am_parts(_AM_TEXT_TURNS, lambda name: _ASKED.str.json_path_match(f"$.{name}")),
     ),
     Schema(
         name="openr1-math",
@@ -345,7 +434,7 @@ _SCHEMAS = (
         made={
             "completions": Made(
                 of={"deepseek_thinking_trajectory": TEXT, "deepseek_attempt": TEXT},
-                value=_thought(raw("deepseek_thinking_trajectory"), raw("deepseek_attempt")),
+                value=thought(raw("deepseek_thinking_trajectory"), raw("deepseek_attempt")),
             ),
             "domain": _domain("cot_type"),
         },
@@ -358,7 +447,7 @@ _SCHEMAS = (
         made={
             "completions": Made(
                 of={"thinking_trajectories": TEXTS, "attempt": TEXT},
-                value=_thought(
+                value=thought(
                     pl.when(raw("thinking_trajectories").list.drop_nulls().list.len() > 0).then(
                         raw("thinking_trajectories").list.join("\n")
                     ),
@@ -382,7 +471,7 @@ _SCHEMAS = (
         made={
             "completions": Made(
                 of={"deepseek_reasoning": TEXT, "deepseek_solution": TEXT},
-                value=_thought(raw("deepseek_reasoning"), raw("deepseek_solution")),
+                value=thought(raw("deepseek_reasoning"), raw("deepseek_solution")),
             ),
             # Of a programming task it is a program.
             "answer": Made(
@@ -446,6 +535,102 @@ _SCHEMAS = (
         made={"domain": _domain("category")},
     ),
     Schema(
+        name="nemotron-post-training",
+        source="nvidia/Nemotron-Post-Training-Dataset-v1 and -v2",
+        has={"messages": CHAT, "category": TEXT, "generator": TEXT, "reasoning": TEXT},
+        made={CONVERSATION: _MESSAGES, "domain": _domain("category")},
+    ),
+    Schema(
+        name="verl",
+        source="rows of verl with completions: DAPO-Math-17k, Skywork-OR1-RL-Data, Eurus-2-RL-Data",
+        has={"data_source": TEXT, "prompt": CHAT | TEXT, "reward_model": _VERL_REWARD},
+        lacks=(),
+        made={
+            "answer": Made(of={"reward_model": _VERL_REWARD}, value=_verl_answer()),
+            "tests": Made(of={"reward_model": _VERL_REWARD}, value=_verl_tests()),
+            "domain": _domain("ability"),
+        },
+    ),
+    Schema(
+        name="synthetic",
+        source="PrimeIntellect/SYNTHETIC-1, SYNTHETIC-2",
+        has={"prompt": TEXT, **_SYNTHETIC_FIELDS},
+        lacks=(),
+        columns={"completions": (*COMPLETIONS, "llm_response"), "id": ("response_id",)},
+        made={
+            "answer": Made(
+                of=_SYNTHETIC_FIELDS,
+                value=pl.when(raw("task_type") == "verifiable_math").then(
+                    raw("verification_info").str.json_path_match("$.ground_truth")
+                ),
+            ),
+            "tests": Made(of=_SYNTHETIC_FIELDS, value=_synthetic_tests()),
+            "domain": Made(of=_SYNTHETIC_FIELDS, value=raw("task_type").replace(_SYNTHETIC)),
+        },
+    ),
+    Schema(
+        name="natural-reasoning",
+        source="facebook/natural_reasoning",
+        has={"question": TEXT, "reference_answer": TEXT, "responses": _RESPONSES},
+        lacks=tuple(name for name in COMPLETIONS if name != "responses"),
+        columns={"prompt": ("question",)},
+        made={
+            "completions": Made(
+                of={"responses": _RESPONSES}, value=raw("responses").list.eval(_TURN("response")), is_list=True
+            ),
+            "answer": Made(of={"reference_answer": TEXT}, value=_given(raw("reference_answer"))),
+            "domain": Made(of={}, value=pl.lit("stem")),
+        },
+    ),
+    Schema(
+        name="deepmath",
+        source="zwhe99/DeepMath-103K",
+        has={"question": TEXT, "final_answer": TEXT, **dict.fromkeys(_DEEPMATH, TEXT)},
+        columns={"prompt": ("question",), "answer": ("final_answer",)},
+        made={
+            "completions": Made(
+                of=dict.fromkeys(_DEEPMATH, TEXT), value=pl.concat_list(map(raw, _DEEPMATH)), is_list=True
+            ),
+            "domain": Made(of={}, value=pl.lit("math")),
+        },
+    ),
+    Schema(
+        name="opencodereasoning",
+        source="nvidia/OpenCodeReasoning",
+        has={"input": TEXT, "output": TEXT, "solution": TEXT, "source": TEXT, "dataset": TEXT, "difficulty": TEXT},
+        columns={"prompt": ("input",), "completions": ("output",)},
+        made={"domain": Made(of={}, value=pl.lit("code"))},
+        # Its solution is a program.
+        without=("answer",),
+    ),
+    Schema(
+        name="alpaca",
+        source="tatsu-lab/alpaca, and all that is written like it",
+        has={"instruction": TEXT, "input": TEXT, "output": TEXT},
+        lacks=(*COMPLETIONS, "prompt", "problem", "question", "messages"),
+        columns={"completions": ("output",), **_SYSTEM},
+        made={
+            "prompt": Made(
+                of={"instruction": TEXT, "input": TEXT},
+                value=pl.when(raw("input").str.strip_chars() != "")
+                .then(pl.concat_str(raw("instruction"), pl.lit("\n\n"), raw("input")))
+                .otherwise(raw("instruction")),
+            )
+        },
+    ),
+    Schema(
+        name="prompt-completion",
+        source="conversational rows of TRL and of verifiers: the turns of the prompt, and those that answer it",
+        has={"prompt": CHAT, "completion": CHAT},
+        lacks=tuple(name for name in COMPLETIONS if name != "completion"),
+        made={
+            CONVERSATION: Made(
+                of={"prompt": CHAT, "completion": CHAT}, value=pl.concat_list(_chat("prompt"), _chat("completion"))
+            )
+        },
+        without=("completions",),
+    ),
+    Schema(
         name="mixture-of-thoughts",
         source="open-r1/Mixture-of-Thoughts",
         has={"messages": CHAT, "num_tokens": WHOLE, "source": TEXT},
@@ -487,10 +672,36 @@ _SCHEMAS = (
         has_markup=True,
     ),
     Schema(
+        name="harmony",
+        source="conversations of gpt-oss, with a turn of its own for the reasoning",
+        has={"messages": _CHANNELS},
+        made={
+            CONVERSATION: Made(of={"messages": _CHANNELS}, value=_without_analysis("messages")),
+            "reasoning": Made(of={"messages": _CHANNELS}, value=_analysis("messages")),
+        },
+    ),
+    *(
+        Schema(
+            name=name,
+            source=f"{{role, content}} under the name {name}",
+            has={name: CHAT},
+            made={CONVERSATION: Made(of={name: CHAT}, value=_chat(name)), "domain": _domain("domain")},
+            has_markup=True,
+        )
+        for name in ("conversations", "conversation")
+    ),
+    Schema(
         name="messages",
         source="any other list of {role, content} that holds prompt and completion",
         has={"messages": CHAT},
         made={CONVERSATION: _MESSAGES},
+        has_markup=True,
+    ),
+    Schema(
+        name="messages-of-parts",
+        source="the same with contents of {type, text}, a list each",
+        has={"messages": PARTS_CHAT},
+        made={CONVERSATION: parts_chat("messages")},
         has_markup=True,
     ),
 )

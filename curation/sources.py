@@ -139,9 +139,14 @@ class Content:
 
 
 def find_sources(
-    globs: Sequence[str], options: Mapping[str, str | int | float | bool] | None = None
+    globs: Sequence[str], options: Mapping[str, str | int | float | bool] | None = None, *, output: str = ""
 ) -> tuple[Source, ...]:
     """The files that globs match, sorted, each once.
+
+    Args:
+        globs: of paths and URLs.
+        options: of the stores that URLs name.
+        output: directory of the run; what it holds is no input, so that a run in the midst of its input can go on.
 
     Raises:
         InputError: no globs, one that matches no file, or a store that cannot be asked.
@@ -150,7 +155,7 @@ def find_sources(
         raise InputError('no input; give --input GLOB, or [input] globs = ["..."] in the recipe')
     paths: dict[str, str] = {}
     for pattern in globs:
-        matches = _remote(pattern, options or {}) if "://" in pattern else _local(pattern)
+        matches = _remote(pattern, options or {}) if "://" in pattern else _local(pattern, output)
         for path in matches:
             paths.setdefault(path if "://" in path else str(Path(path).resolve()), path)
     found = sorted(paths.values())
@@ -167,12 +172,23 @@ def find_sources(
     return tuple(Source(path=path, options=(options or {}) if "://" in path else {}) for path in found)
 
 
-def _local(pattern: str) -> list[str]:
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+def _local(pattern: str, output: str) -> list[str]:
+    pattern = str(Path(pattern).expanduser()) if pattern.startswith("~") else pattern
+    # A name may hold the signs of a glob.
+    named = [pattern] if Path(pattern).is_file() else []
+    found = named or glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     matches = sorted(PurePath(path).as_posix() for path in found if Path(path).is_file())
     if not matches:
-        advice = f"write {pattern.rstrip('/')}/*.parquet" if Path(pattern).is_dir() else "check the path"
+        folder = pattern.rstrip("/")
+        advice = f"write {folder}/*.parquet or {folder}/*.jsonl" if Path(pattern).is_dir() else "check the path"
         raise InputError(f"no file matches {pattern!r}; {advice}, and quote the glob in a shell")
+    if output:
+        own = Path(output).resolve()
+        matches = [path for path in matches if not Path(path).resolve().is_relative_to(own)]
+        if not matches:
+            raise InputError(
+                f"all that {pattern!r} matches lies in the output directory {output}; give another --output"
+            )
     return matches
 
 

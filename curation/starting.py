@@ -26,6 +26,7 @@ from curation.planning import EngineOpener, SandboxCheck, file_groups, open_engi
 from curation.presets import preset
 from curation.recipe import Option, Recipe, parse_recipe
 from curation.sampling import FileSurvey, Sample, draw_sample, laid_out, scattered_places, survey_files
+from curation.schemas import TURN_REASONING
 from curation.sources import find_sources
 from curation.steps import find_steps
 from curation.steps.base import TextStep, domain_head, domain_name, step_from_options
@@ -38,14 +39,36 @@ from verifier.errors import InfrastructureError
 from verifier.formats import FORMATS
 from verifier.settings import load_settings
 
+_OF_SERVERS = tuple(f"{holder}choices.message.content" for holder in ("", "response.", "response.body."))
 LIKELY: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("instruction", "query", "input", "problem_statement", "user", "text", "turns"),
+    "prompt": (
+        "instruction",
+        "query",
+        "input",
+        "problem_statement",
+        "user",
+        "text",
+        "turns",
+        "request.messages",
+        "body.messages",
+    ),
     "completions": (
         *("generation", "output", "outputs", "samples", "model_output", "model_response", "solutions", "answers"),
-        *("rollouts", "predictions", "candidates", "reply", "assistant"),
+        *("rollouts", "predictions", "candidates", "reply", "assistant", "llm_response", "generated_solution"),
+        *("generated_text", "generated_response", "outputs.text", "completions.text", *_OF_SERVERS),
     ),
 }
 """Part -> names that mostly mean it, but not so surely that they are taken without asking."""
+_LIKELY_ANSWERS = (
+    *("expected_answer", "reference_answer", "gold_answer", "golden_answer", "correct_answer", "gold", "gt", "gts"),
+    *("reward_model.ground_truth", "verification_info.ground_truth"),
+)
+_LIKELY_REASONING = (
+    *("reasoning", "thinking", "thoughts", "thought", "reasoning_trace", "thinking_trajectory", "chain_of_thought"),
+    "cot",
+)
+_LEAST_REASONING_CHARS = 40
+"""Shorter values are mostly settings, such as on and off."""
 
 _OUTPUT = "curated"
 _SHOWN = 8
@@ -53,6 +76,8 @@ _MAX_CHARS = 131_072
 _PERCENT = 100
 _THINK_PERCENT = 50
 _MANY_PERCENT = 30
+_JSON_LIST = r'(?s)\A\s*\[\s*(?:"|\{\s*").*["}]\s*\]\s*\z'
+_MOSTLY_PERCENT = 80
 _NEEDS_THINK: Mapping[str, str] = {
     "format": "asks for <think>reasoning</think> answer",
     "long_paragraph": "would measure answers in the place of reasoning",
@@ -122,6 +147,32 @@ class _Look:
     thoughts: int
 
     @property
+    def remarks(self) -> list[str]:
+        """What would make all that comes of it worthless."""
+        total = self.samples.height
+        found = {
+            f"of {total} completions are their own reference, word for word, so that to verify them tells nothing; if "
+            f"they are not a model's, map the column that is under [input.columns]": self.samples.filter(
+                pl.col("answers").list.contains(pl.col("completion"))
+            ).height,
+            **{
+                f"of {total} {part}s are JSON lists in a text, and are taken as they stand; make real lists of them "
+                f"before": int(self.samples[part].str.contains(_JSON_LIST).sum())
+                for part in ("prompt", "completion")
+            },
+        }
+        return [
+            f"{count} {told}" for told, count in found.items() if count and _PERCENT * count >= _MOSTLY_PERCENT * total
+        ]
+
+    @property
+    def unopened(self) -> int:
+        """How many close a think tag that neither they nor the prompt open."""
+        opens = pl.col("completion").str.contains("<think>", literal=True)
+        closes = pl.col("completion").str.contains("</think>", literal=True)
+        return self.samples.filter(closes & ~opens & ~pl.col("prompt").str.contains(r"<think>\s*\z")).height
+
+    @property
     def has_thoughts(self) -> bool:
         return _PERCENT * self.thoughts >= _THINK_PERCENT * max(1, self.samples.height)
 
@@ -143,25 +194,27 @@ def start_recipe(
     started.remarks += [survey.error for survey in surveys if survey.schema is None]
     if not readable:
         raise InputError("; ".join(started.remarks))
+    started.remarks += [survey.trouble for survey in readable if survey.trouble]
+    started.is_whole = not any(survey.trouble for survey in readable)
     recipe, surveys = _with_columns(recipe, readable)
-    head = _input_lines(recipe, surveys)
     good = [survey for survey in surveys if not survey.error]
     if len(good) < len(surveys):
         started.is_whole = False
         started.remarks += [survey.error for survey in surveys if survey.error]
+        head = _input_lines(recipe, surveys)
         started.text = _joined([*head, "", *_output_lines(), *_step_lines(wanted.steps), *_verify_lines(wanted, [])])
         return started
     try:
-        sample = draw_sample(good, recipe, (Normalise(),), completions=request.completions, by_prompt=False)
+        recipe, surveys, look = _looked(recipe, surveys, request.completions)
     except ShardError as error:
         raise InputError(f"a file is damaged: {error}; mend or remove it") from error
-    look = _look(sample)
+    started.remarks += look.remarks
     _fit(wanted, look)
     _tell_drops(wanted, look)
     verdicts = asyncio.run(_verdict_lines(request, wanted, recipe, look, open_engine, sandbox_check))
     started.text = _joined(
         [
-            *head,
+            *_input_lines(recipe, surveys),
             *_sample_lines(look),
             "",
             *_output_lines(),
@@ -170,6 +223,49 @@ def start_recipe(
         ]
     )
     return started
+
+
+def _looked(recipe: Recipe, surveys: list[FileSurvey], completions: int) -> tuple[Recipe, list[FileSurvey], _Look]:
+    """What is found in a sample; where no completion has think tags, with the column that holds the reasoning."""
+
+    def looked(recipe: Recipe, surveys: list[FileSurvey]) -> _Look:
+        return _look(draw_sample(surveys, recipe, (Normalise(),), completions=completions, by_prompt=False))
+
+    look = looked(recipe, surveys)
+    holder, _, inner = recipe.columns.get("completions", "").rpartition(".")
+    beside = [f"{holder}.{name}" for name in TURN_REASONING] if holder and inner == "content" else []
+    if look.thoughts or (column := _guessed("reasoning", (*beside, *_LIKELY_REASONING), surveys)) is None:
+        return recipe, surveys, look
+    mapped = replace(recipe, columns={**recipe.columns, "reasoning": column})
+    found = [laid_out(survey, mapped) for survey in surveys]
+    if any(survey.error for survey in found):
+        return recipe, surveys, look
+    with_reasoning = looked(mapped, found)
+    is_long = with_reasoning.samples["completion"].str.find("</think>", literal=True) > _LEAST_REASONING_CHARS
+    if _PERCENT * int(is_long.sum()) < _THINK_PERCENT * max(1, len(is_long)):
+        return recipe, surveys, look
+    return mapped, found, with_reasoning
+
+
+def _guessed(part: str, likely: Sequence[str], surveys: Sequence[FileSurvey]) -> str | None:
+    """The column of all files that is likely to play a part which none plays; None where there is none."""
+    layouts = [survey.layout for survey in surveys]
+    if any(layout is None or part in {*layout.columns, *layout.made} for layout in layouts):
+        return None
+    fitting = [fitting_columns(part, survey.schema) for survey in surveys if survey.schema is not None and survey.rows]
+    shared = [name for name in fitting[0] if all(name in names for names in fitting)] if fitting else []
+    # What has a known name and is not taken is known to be something else.
+    return _likely(part, likely, [name for name in shared if name not in ROLES[part]])
+
+
+def _likely(part: str, likely: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of the names that is likely to be the part, however it writes capitals and joins words."""
+    plain = {_plain(name): name for name in reversed(names)}
+    return next((plain[one] for one in map(_plain, (*ROLES[part], *likely)) if one in plain), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -206,9 +302,9 @@ def _with_columns(recipe: Recipe, readable: Sequence[FileSurvey]) -> tuple[Recip
         names = bad[0].schema.names
         mapping: dict[str, str] = {}
         for part, likely in LIKELY.items():
-            fitting = fitting_columns(part, bad[0].schema)
-            column = next((one for one in likely if one in fitting), None)
-            if column is not None and f"column for the {part}" in bad[0].error + _other_error(bad[0], mapping):
+            column = _likely(part, likely, fitting_columns(part, bad[0].schema))
+            told = bad[0].error + _other_error(bad[0], mapping)
+            if column is not None and (f"column for the {part}" in told or f"cannot be the {part}:" in told):
                 mapping[part] = column
         mapped = replace(recipe, columns=mapping)
         found = [laid_out(survey, mapped) for survey in readable]
@@ -222,7 +318,17 @@ def _with_columns(recipe: Recipe, readable: Sequence[FileSurvey]) -> tuple[Recip
         found = [laid_out(survey, formatted) for survey in readable]
         if not any(survey.error for survey in found):
             return formatted, found
+    if _has_no_reference(surveys) and (answer := _guessed("answer", _LIKELY_ANSWERS, surveys)) is not None:
+        mapped = replace(recipe, columns={**recipe.columns, "answer": answer})
+        return mapped, [laid_out(survey, mapped) for survey in readable]
     return recipe, surveys
+
+
+def _has_no_reference(surveys: Sequence[FileSurvey]) -> bool:
+    layouts = [survey.layout for survey in surveys if survey.layout is not None]
+    return len(layouts) == len(surveys) and not any(
+        layout.rows is not None or {"answer", "tests"} & {*layout.columns, *layout.made} for layout in layouts
+    )
 
 
 def _other_error(survey: FileSurvey, mapping: Mapping[str, str]) -> str:
@@ -231,17 +337,19 @@ def _other_error(survey: FileSurvey, mapping: Mapping[str, str]) -> str:
 
 
 def _format_of(surveys: Sequence[FileSurvey]) -> str:
-    """The format of which most columns are there, where no column is tests or an answer; empty for none."""
+    """The format of which most columns are there, where no column is tests or an answer to math; empty for none."""
     first = surveys[0]
     if first.schema is None or first.layout is None or first.layout.rows is not None:
         return ""
-    if {"tests", "answer"} & {*first.layout.columns, *first.layout.made}:
+    if "answer" in first.layout.made or "tests" in {*first.layout.columns, *first.layout.made}:
         return ""
     names = set(first.schema.names)
+    # A dataset's own solutions have the name of an answer.
+    answer = {first.layout.columns["answer"]} if "answer" in first.layout.columns else set()
     fitting = {
         name: len(names.intersection(dataset.columns))
         for name, dataset in FORMATS.items()
-        if dataset.needed and names.issuperset(dataset.needed)
+        if dataset.needed and names.issuperset(dataset.needed) and answer.issubset(dataset.columns)
     }
     return max(fitting, key=lambda name: fitting[name], default="")
 
@@ -259,6 +367,11 @@ def _fit(wanted: _Wanted, look: _Look) -> None:
     for entry in wanted.steps:
         if entry.name in _NEEDS_THINK and not look.has_thoughts:
             entry.left_out = f"{_NEEDS_THINK[entry.name]}; {look.thoughts} of {total} completions have think tags"
+        elif entry.name == "format" and _PERCENT * look.unopened >= _MOSTLY_PERCENT * max(1, total):
+            entry.left_out = (
+                f"{look.unopened} of {total} completions close a think tag that they do not open, as where a template "
+                f"opens it at the end of the prompt; write it before them to have them checked"
+            )
     _fit_length(wanted, look)
     _fit_quality(wanted, look)
     _fit_verify(wanted, look)

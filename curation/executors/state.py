@@ -47,9 +47,9 @@ class State:
         try:
             if (pq.read_schema(path).metadata or {}).get(_KEY) != key.encode():
                 return None
-            if pl.read_parquet_schema(path) != schema:
+            if pl.scan_parquet(path, glob=False).collect_schema() != schema:
                 return None
-            found = pl.read_parquet(path, columns=list(wanted))
+            found = pl.read_parquet(path, columns=list(wanted), glob=False)
         except (OSError, pa.ArrowException, pl.exceptions.PolarsError):
             return None
         return found if found.schema == pl.Schema(wanted) else None

@@ -130,7 +130,7 @@ def _candidates(kind: str, file: Path) -> list[tuple[str, str, str, int]]:
     )
     row = pl.col("row")
     return (
-        pl.scan_parquet(file, row_index_name="row")
+        pl.scan_parquet(file, glob=False, row_index_name="row")
         .select(*names, "group_id", row.cast(pl.Int64))
         .filter(~pl.col("step").is_in(UNSHOWN))
         .group_by("step", "reason", "group_id")

@@ -142,7 +142,7 @@ def _check(file: Path, samples: int) -> None:
 
 
 def _count_names(found: Survey, kind: str, file: Path) -> None:
-    scan = pl.scan_parquet(file)
+    scan = pl.scan_parquet(file, glob=False)
     for name, names in (("domain", found.domains), ("source", found.sources)):
         counts = scan.group_by(pl.col(name).fill_null("")).agg(pl.len()).collect(engine="streaming")
         for value, count in counts.sort(name).iter_rows():
@@ -158,7 +158,7 @@ def _count_texts(found: Survey, file: Path) -> None:
         for name, pattern in SCRIPTS.items()
     ]
     counts = (
-        pl.scan_parquet(file)
+        pl.scan_parquet(file, glob=False)
         .select(pl.col("domain").fill_null(""), pl.col("messages").list.last().struct.field("content").alias("text_"))
         .with_columns(beyond.alias("beyond_"))
         .select("domain", text.str.len_chars().alias("length"), *flags)
@@ -177,7 +177,7 @@ def _count_verdicts(found: Survey, file: Path) -> None:
     verdict = pl.col("verdicts").struct
     parts = [verdict.field(name).fill_null("").alias(name) for name in ("verifier", "outcome", "reason")]
     counts = (
-        pl.scan_parquet(file)
+        pl.scan_parquet(file, glob=False)
         .select("verdicts")
         .filter(pl.col("verdicts").list.len() > 0)
         .explode("verdicts")
@@ -202,7 +202,7 @@ class _Dropped:
         """Those of one file."""
         detail = pl.when(pl.col("drop_step") == Decontaminate.name).then(_item("drop_detail")).otherwise("drop_detail")
         part = (
-            pl.scan_parquet(file)
+            pl.scan_parquet(file, glob=False)
             .select(
                 pl.concat_str("drop_step", "drop_reason", separator="\0").alias("end"),
                 pl.col("drop_value").alias("value"),
@@ -294,8 +294,8 @@ def _pass_rates(directory: Path, manifest: Manifest) -> Counter[tuple[int, int]]
         if not shard.samples:
             continue
         try:
-            groups = pl.read_parquet(facts_file(directory, shard.name), columns=["group"])
-            rights = pl.read_parquet(verdicts_file(directory, shard.name), columns=["is_right"])
+            groups = pl.read_parquet(facts_file(directory, shard.name), columns=["group"], glob=False)
+            rights = pl.read_parquet(verdicts_file(directory, shard.name), columns=["is_right"], glob=False)
         except (pl.exceptions.PolarsError, OSError):
             return None
         if not groups.height == rights.height == shard.samples:

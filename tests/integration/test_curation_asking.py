@@ -297,5 +297,18 @@ def test_each_preset_is_a_recipe_and_is_printed_as_it_stands(name):
     assert name in asked("presets", "list").split()
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_the_name_of_a_preset_in_the_place_of_a_recipe_tells_how_to_get_it(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("r1", "r1.toml"):
+        result = CliRunner().invoke(main, [command, name])
+        assert result.exit_code == 2
+        assert (
+            f"{name}: cannot be read: No such file or directory; it is a preset: curate presets show r1 > r1.toml"
+            in (result.stderr)
+        )
+    assert "preset" not in CliRunner().invoke(main, [command, "r2"]).stderr
+
+
 def test_a_preset_that_is_not_there_is_told():
     assert "did you mean 'r1'" in asked("presets", "show", "r11", status=2)

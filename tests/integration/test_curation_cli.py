@@ -35,6 +35,22 @@ def test_a_run_ends_with_the_funnel_and_status_0(folder):
     assert json.loads((folder / "out/manifest.json").read_text())["is_complete"]
 
 
+def test_the_output_is_no_input_where_it_lies_in_the_midst_of_it(folder):
+    for _ in range(2):
+        result = curate(folder, globs="**/*.[pj]*")
+        assert result.exit_code == 0, result.stderr
+    manifest = json.loads((folder / "out/manifest.json").read_text())
+    assert manifest["totals"]["samples"] == 2
+    planned = ["plan", str(folder / "recipe.toml"), "--input", str(folder / "**/*.parquet"), "--output"]
+    assert CliRunner().invoke(main, [*planned, str(folder / "out")]).exit_code == 0
+    own = curate(folder, globs="out/data/*.parquet")
+    assert own.exit_code == 2
+    assert "lies in the output directory" in own.stderr
+    # Another run may begin with what this one kept.
+    other = curate(folder, "--output", str(folder / "other"), globs="out/data/*.parquet")
+    assert other.exit_code == 0, other.stderr
+
+
 def test_a_broken_shard_is_named_with_status_1(folder):
     (folder / "b.parquet").write_bytes(b"PAR1 this is no Parquet")
     result = curate(folder, globs="*.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from curation.cli import main
+from curation.errors import InputError
 from curation.recipe import Recipe, parse_recipe
 from curation.starting import Started, StartRequest, start_recipe
 from curation.steps import build_steps
@@ -185,6 +187,140 @@ def test_columns_that_cannot_be_told_are_asked_for_with_the_candidates(tmp_path)
     assert parse_recipe(filled).columns == {"completions": "beta"}
 
 
+@pytest.mark.parametrize(
+    ("names", "mapped"),
+    [
+        (("Prompt", "Response", "Answer"), ("Prompt", "Response", "Answer")),
+        (("Question", "Model-Response", "expected_answer"), ("Question", "Model-Response", "expected_answer")),
+        (("problem", "generated_solution", "Reference Answer"), (None, "generated_solution", "Reference Answer")),
+        (("prompt", "response", "notes"), (None, None, None)),
+    ],
+)
+def test_likely_names_are_known_in_whatever_case_and_answers_too(names, mapped, tmp_path):
+    rows = [dict(zip(names, (f"q{n}", think(n), str(n)), strict=True)) for n in range(5)]
+    write_rows(tmp_path / "a.parquet", rows)
+    recipe, text = recipe_of(tmp_path / "a.parquet")
+    assert tuple(recipe.columns.get(part) for part in ("prompt", "completions", "answer")) == mapped
+    report = run_fake(list(recipe.globs), tmp_path / "out", recipe=text)
+    assert sum(entry.kept for entry in report.entries) == 5
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "is_mapped"),
+    [("We add the two numbers, one after the other, and look at the sum.", True), ("on", False), (None, False)],
+)
+def test_reasoning_of_its_own_is_found_where_completions_have_none(reasoning, is_mapped, tmp_path):
+    rows = [{"prompt": f"q{n}", "response": f"answer: {n}", "answer": str(n), "thinking": reasoning} for n in range(5)]
+    write_rows(tmp_path / "a.parquet", rows)
+    recipe, text = recipe_of(tmp_path / "a.parquet")
+    assert recipe.columns == ({"reasoning": "thinking"} if is_mapped else {})
+    assert ("format" in names(recipe)) == is_mapped
+    report = run_fake(list(recipe.globs), tmp_path / "out", recipe=text)
+    assert sum(entry.kept for entry in report.entries) == 5
+    tagged = [{**row, "response": f"<think>\nx\n</think>\n\n{row['response']}"} for row in rows]
+    write_rows(tmp_path / "b.parquet", tagged)
+    assert recipe_of(tmp_path / "b.parquet")[0].columns == {}
+
+
+ANSWER = {
+    "role": "assistant",
+    "content": "answer: 5",
+    "reasoning": "We add two and three, and look at what the sum is.",
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        (
+            {
+                "request": {"messages": [{"role": "user", "content": "2+3?"}]},
+                "response": {"choices": [{"message": ANSWER}]},
+            },
+            {
+                "prompt": "request.messages",
+                "completions": "response.choices.message.content",
+                "reasoning": "response.choices.message.reasoning",
+            },
+        ),
+        ({"prompt": "2+3?", "completions": [{"text": "answer: 5", "tokens": 3}]}, {"completions": "completions.text"}),
+        ({"prompt": "2+3?", "outputs": [{"text": "answer: 5"}]}, {"completions": "outputs.text"}),
+    ],
+)
+def test_what_servers_write_is_mapped_by_its_path(row, columns, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**row, "answer": 5}) + "\n")
+    recipe, text = recipe_of(path)
+    assert recipe.columns == columns
+    [entry] = run_fake([str(path)], tmp_path / "out", recipe=text).entries
+    assert entry.kept == 1
+
+
+@pytest.mark.parametrize("part", ["prompt", "completion"])
+def test_lists_of_json_in_a_text_are_told(part, tmp_path):
+    row = {"prompt": "q", "completion": think(1)}
+    held = json.dumps([{"role": "user", "content": row[part]}])
+    write_rows(tmp_path / "a.parquet", [{**row, part: held}] * 3)
+    assert started(tmp_path / "a.parquet").remarks[0].startswith(f"3 of 3 {part}s are JSON lists in a text")
+    write_rows(tmp_path / "a.parquet", [{**row, part: f"[1] {held}"}, {**row, part: "[a]"}])
+    assert started(tmp_path / "a.parquet").remarks == []
+
+
+def test_tags_that_a_template_opens_do_not_lead_to_a_step_that_drops_all(tmp_path):
+    rows = [{"prompt": f"q{n}", "response": f"We add.\n</think>\n\nanswer: {n}", "answer": str(n)} for n in range(5)]
+    write_rows(tmp_path / "a.parquet", rows)
+    recipe, text = recipe_of(tmp_path / "a.parquet")
+    assert "format" not in names(recipe)
+    assert "code_in_reasoning" in names(recipe)
+    assert "# format is left out: 5 of 5 completions close a think tag that they do not open" in text
+    write_rows(tmp_path / "a.parquet", [{**row, "prompt": f"{row['prompt']}<think>\n"} for row in rows])
+    assert "format" in names(recipe_of(tmp_path / "a.parquet")[0])
+
+
+def test_completions_that_are_the_reference_itself_are_told(tmp_path):
+    solution = "We add the two. The sum is $\\boxed{5}$."
+    talk = [{"role": "user", "content": "2+3?"}, {"role": "assistant", "content": solution}]
+    write_rows(tmp_path / "a.parquet", [{"solution": solution, "messages": talk}] * 3)
+    made = started(tmp_path / "a.parquet")
+    assert made.is_whole
+    assert "3 of 3 completions are their own reference" in made.remarks[0]
+
+
+LINES = "".join(json.dumps(row) + "\n" for row in math_rows(3))
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (json.dumps(math_rows(3), indent=1).encode(), "is one JSON array; make lines of it: jq -c '.[]' "),
+        (json.dumps(math_rows(3)).encode(), "is one JSON array"),
+        (json.dumps(math_rows(1)[0], indent=1).encode(), "has objects of several lines"),
+        (LINES.encode("utf-16"), "is UTF-16; write it as UTF-8"),
+        (gzip.compress(LINES.encode()), "is compressed by gzip; let its name end with .jsonl.gz"),
+        (b"prompt,response\na,b\n", "is of another kind"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_files_without_any_line_that_can_be_read_are_told_with_the_remedy(content, remedy, tmp_path):
+    write_rows(tmp_path / "in" / "a.parquet", math_rows(3))
+    (tmp_path / "in" / "b.json").write_bytes(content)
+    made = started(tmp_path / "in" / "*")
+    assert not made.is_whole
+    assert f"{tmp_path}/in/b.json: no line of it is a JSON object; it {remedy}" in made.remarks[0]
+    (tmp_path / "r.toml").write_text(made.text)
+    planned = curate("plan", str(tmp_path / "r.toml"), "--output", str(tmp_path / "out"))
+    assert planned.exit_code == 1
+    assert "no line of it is a JSON object" in "".join(planned.output.split("\n")).replace("  ", " ")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b'\xef\xbb\xbf{"prompt": "p", "response": "r"}\r\n', b'{"prompt": "p", "response": "r"}']
+)
+def test_empty_files_and_marks_of_windows_are_no_trouble(content, tmp_path):
+    (tmp_path / "b.jsonl").write_bytes(content)
+    assert started(tmp_path / "b.jsonl").remarks == []
+
+
 def test_tests_of_a_dataset_lead_to_its_format(tmp_path):
     tests = json.dumps({"inputs": ["1\n"], "outputs": ["1\n"]})
     write_rows(tmp_path / "a.parquet", [{"question": "Echo.", "input_output": tests, "completions": [think(1)]}])
@@ -193,6 +329,21 @@ def test_tests_of_a_dataset_lead_to_its_format(tmp_path):
     assert recipe.rows.name == "apps"
     assert "# references: code 1" in text
     assert "# programs could not be judged here: user namespaces are off" in text
+
+
+def test_the_solution_of_a_dataset_with_tests_is_no_answer(tmp_path):
+    row = {"question": "Add.", "solution": "def add(a, b):\n    return a + b", "response": think(1)}
+    write_rows(
+        tmp_path / "a.parquet",
+        [{**row, "test": "from solution import add\n\ndef test_add():\n    assert add(1, 2) == 3"}],
+    )
+    recipe, text = recipe_of(tmp_path / "a.parquet", check=broken)
+    assert recipe.rows is not None
+    assert recipe.rows.name == "kodcode"
+    assert "# references: code 1" in text
+    write_rows(tmp_path / "b.parquet", [{**row, "solution": "5"}])
+    recipe, _ = recipe_of(tmp_path / "b.parquet")
+    assert recipe.rows is None
 
 
 @pytest.mark.parametrize("check", [fine, broken])
@@ -274,6 +425,21 @@ def test_mistakes_end_with_status_2(arguments, message, tmp_path, monkeypatch):
     result = curate("init", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (LINES.encode(), "it holds JSON; let its name end with .jsonl"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "it is a pointer of Git LFS"),
+        (b"PAR1 cut", "mend or remove the file"),
+        (b"", "mend or remove the file"),
+    ],
+)
+def test_files_that_are_no_parquet_are_told_with_the_remedy(content, remedy, tmp_path):
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(InputError, match=remedy):
+        started(tmp_path / "a.parquet")
 
 
 def test_files_of_no_rows_give_a_recipe_too(tmp_path):

@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation import entry
+from curation.asking import differences, explained
 from curation.errors import InputError
 from curation.executors.passes import RunReport
+from curation.html_report import write_report
+from curation.sources import find_sources
 from tests.fakes_curation import completions_in, read_all, run_fake, think
 
 ROWS = [{"prompt": f"What is {i} + 1?", "answer": str(i + 1), "completions": [think(i + 1)]} for i in range(400)]
@@ -118,6 +121,22 @@ def test_columns_of_one_name_are_refused_where_they_are_read(tmp_path):
     )
     [told] = run_fake([str(tmp_path / "a.parquet")], tmp_path / "out").entries
     assert told.kept == 2
+
+
+@pytest.mark.parametrize("name", ["a[1].parquet", "a*.parquet", "a?.parquet", "a b.parquet", "a%20{x}#1 é 数.parquet"])
+def test_a_file_is_found_by_its_name_whatever_signs_it_holds(name, tmp_path, monkeypatch):
+    pq.write_table(pa.Table.from_pylist(ROWS[:2]), tmp_path / name)
+    pq.write_table(pa.Table.from_pylist(ROWS[2:5]), tmp_path / "ab.parquet")
+    out = tmp_path / f"out of {name}"
+    [told] = run_fake([str(tmp_path / name)], out).entries
+    assert told.kept == 2
+    kept = read_all(out, "data")
+    assert {row["input_file"] for row in kept} == {str(tmp_path / name)}
+    assert any("kept" in line for line in explained(out, str(kept[0]["id"])))
+    assert differences(out, out)
+    assert write_report(out).is_file()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [source.path for source in find_sources([f"~/{name}"])] == [str(tmp_path / name)]
 
 
 def test_an_interrupt_among_the_imports_ends_as_any_other(monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -75,11 +76,91 @@ def test_chats_are_prompts_and_their_last_answer_makes_room():
         (pa.array(["x"]).dictionary_encode(), ["x"]),
         (pa.array([["1", None, "2"]]), ["1", "2"]),
         (pa.array([None], pa.string()), None),
+        (pa.array([1e10]), ["10000000000.0"]),
+        (pa.array([float("nan")]), None),
+        (pa.array([True]), ["true"]),
+        (pa.array([Decimal("2.50")]), ["2.50"]),
+        (pa.array([[1, None, 2]]), ["1", "2"]),
+        (pa.array([[0.5, float("nan")]]), ["0.5"]),
+        (pa.array([[True]]), ["true"]),
+        (pa.array([["1", "2"]], pa.list_(pa.string(), 2)), ["1", "2"]),
     ],
 )
-def test_answers_may_be_texts_numbers_or_lists(answers, expected):
+def test_answers_may_be_texts_numbers_flags_or_lists(answers, expected):
     [row] = samples(pa.table({"prompt": ["p"], "answer": answers, "response": ["a"]}))
     assert row["answers"] == expected
+
+
+@pytest.mark.parametrize("values", [pa.array([3.5]), pa.array([b"x"]), pa.array([["math"]]), pa.array([{"a": "x"}])])
+@pytest.mark.parametrize("name", ["id", "group_id", "domain", "natural_language", "reasoning_content"])
+def test_what_cannot_be_read_under_an_optional_name_is_passed_over_unless_it_is_mapped(name, values):
+    role = {"natural_language": "language", "reasoning_content": "reasoning"}.get(name, name)
+    table = pa.table({"prompt": ["p"], "response": ["a"], "answer": ["1"], name: values})
+    [row] = samples(table)
+    assert (row["id"], row["domain"], row["completion"]) == ("tag-10", "math", "a")
+    with pytest.raises(InputError, match=role):
+        samples(table, {role: name})
+
+
+def test_reasoning_of_its_own_stands_in_think_tags_before_the_answer():
+    texts = {"prompt": ["p"] * 5, "response": ["a", "a", "<think>own</think>a", None, ""]}
+    table = pa.table({**texts, "reasoning_content": ["r", " ", "r", "r", "r"]})
+    wanted = ["<think>\nr\n</think>\n\na", "a", "<think>own</think>a", None, "<think>\nr\n</think>\n\n"]
+    assert [row["completion"] for row in samples(table)] == wanted
+    renamed = table.rename_columns(["prompt", "response", "thoughts"])
+    assert [row["completion"] for row in samples(renamed)] == texts["response"]
+    assert [row["completion"] for row in samples(renamed, {"reasoning": "thoughts"})] == wanted
+
+
+def test_reasoning_of_lists_belongs_to_the_completion_at_its_place():
+    table = pa.table(
+        {
+            "prompt": ["p", "q", "r", "s"],
+            "responses": [["a", "b"], ["a"], ["a", "b"], []],
+            "reasoning_content": [["x", None], None, ["x"], []],
+        }
+    )
+    assert [(row["completion"], row["trouble"]) for row in samples(table)] == [
+        ("<think>\nx\n</think>\n\na", None),
+        ("b", None),
+        ("a", None),
+        ("a", "bad_field"),
+        ("b", "bad_field"),
+        (None, "no_completions"),
+    ]
+    texts = table.set_column(2, "reasoning_content", pa.array(["x"] * 4))
+    assert samples(texts)[0]["completion"] == "a"
+    with pytest.raises(
+        InputError, match="the reasoning must be a list, as the completions are; 'reasoning_content' is"
+    ):
+        samples(texts, {"reasoning": "reasoning_content"})
+
+
+BATCH = {
+    "task": {"prompt": "p", "gold": {"value": 5}},
+    "response.id": "dotted",
+    "body": {
+        "choices": [{"message": {"content": "a", "thought": "r"}}, {"message": {"content": "b", "thought": None}}]
+    },
+}
+
+
+def test_parts_may_be_fields_inside_of_columns():
+    mapping = {"prompt": "task.prompt", "answer": "task.gold.value", "id": "response.id"}
+    inside = {"completions": "body.choices.message.content", "reasoning": "body.choices.message.thought"}
+    table = pa.Table.from_pylist([BATCH, {"task": None, "response.id": None, "body": {"choices": None}}])
+    rows = samples(table, mapping | inside)
+    assert [(row["id"], row["prompt"], row["answers"], row["completion"]) for row in rows] == [
+        ("dotted-0", "p", ["5"], "<think>\nr\n</think>\n\na"),
+        ("dotted-1", "p", ["5"], "b"),
+        ("tag-11", None, None, None),
+    ]
+    with pytest.raises(InputError, match=r"maps prompt to 'task.promt', .* did you mean 'task.prompt'"):
+        samples(table, {"prompt": "task.promt"} | inside)
+    with pytest.raises(InputError, match=r"the field 'task.gold' cannot be the answer: .* expected a text"):
+        samples(table, mapping | inside | {"answer": "task.gold"})
+    with pytest.raises(InputError, match=r"column 'answer' cannot be the answer.* inside of it: answer.a, answer.b"):
+        samples(pa.table({"prompt": ["p"], "response": ["r"], "answer": [{"a": "1", "b": 2, "c": b"3"}]}))
 
 
 def test_a_struct_of_tests_is_read_like_its_json():

@@ -86,6 +86,28 @@ def test_a_bad_line_is_a_row_with_a_trouble_and_the_others_stay(tmp_path, ending
     assert rows[4][1:3] == ("7", '{"a": NaN}')
 
 
+def test_contents_of_parts_among_texts_are_joined_and_what_is_no_text_is_told(tmp_path):
+    answer = {"role": "assistant", "content": "a"}
+    contents = [
+        "p",
+        [{"type": "text", "text": "p"}, {"type": "text", "text": "q"}],
+        [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "q"}],
+        7,
+        [],
+    ]
+    path = tmp_path / "a.jsonl"
+    rows = [{"messages": [{"role": "user", "content": content}, answer]} for content in contents]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [shard] = cut_into_shards([Source(path=str(path))])
+    assert [row[1:] for row in rows_of(shard)] == [
+        ("p", "a", None),
+        ("pq", "a", None),
+        (None, None, "bad_field"),
+        ("7", "a", None),
+        ("", "a", None),
+    ]
+
+
 def test_types_of_json_lines_are_found_in_the_first_rows_whatever_they_hold(tmp_path):
     rows = [
         {"prompt": "p", "completions": []},
