@@ -1,11 +1,11 @@
-"""What ``curate run --engine ray`` costs on two nodes of this machine, beside the same command in one process.
+"""What ``curate run --engine ray`` costs on two nodes of this machine, beside the same command without it.
 
     python benchmarks/curate_ray.py [--rows N] [--bytes LOW HIGH] [--runs N] [--folder DIR]
 
 The preset ``r1`` runs, with verdicts on mathematics and an empty store, over one corpus (``reasoning_corpus``):
-locally, on a cluster of two nodes with a processor each, and there with one node killed (SIGKILL to its raylet, and so
-to all on it) when half of the shards have been read, and again when half have been judged. All must leave the same
-bytes.
+locally in as many processes as there are processors, on a cluster of two nodes with a processor each, and there with
+one node killed (SIGKILL to its raylet, and so to all on it) when half of the shards have been read, and again when half
+have been judged. All must leave the same bytes.
 
 CPU seconds are those of all processes, of the command, of Ray and of the nodes, as each was seen last (Ray waits for
 none of its own, so that the system forgets what they used). The cluster is started and stopped within
@@ -116,12 +116,10 @@ def measured(shards: Path, runs: int, scratch: Path) -> dict[str, Side]:
             with tempfile.TemporaryDirectory(dir=scratch) as name:
                 folder = Path(name)
                 is_local = engine == "local"
-                command = [*curate_command(preset("r1"), shards, folder), "--processes", "1"]
-                command = command if is_local else cluster_command(shards, folder)
-                # Each of the two nodes judges with one process, and so the local engine with two.
-                found.append(
-                    run_measured(command, env={**curate_environment(), "ASSAY_WORKERS": "2" if is_local else "1"})
-                )
+                local = curate_command(preset("r1"), shards, folder)
+                command = local if is_local else cluster_command(shards, folder)
+                # Each node, and each process of the local engine, judges with one process.
+                found.append(run_measured(command, env={**curate_environment(), "ASSAY_WORKERS": "1"}))
                 digests[digest_of(folder / "out")] = None
     if len(digests) > 1:
         raise SystemExit(f"{shards}: the engines left different bytes")

@@ -31,7 +31,7 @@ Mask = npt.NDArray[np.bool_]
 _OF_GROUPS = ("group_id", "domain", "language", "prompt", "answers", "tests")
 _GROUP_COMPLETIONS = 64
 _GROUP_BYTES = 2 << 20
-_LOOKED_UP = 512
+_LOOKED_UP = 2_048
 """Completions that the store is asked about at once."""
 _KEPT_VERDICTS = 4_096
 _NO_TEXT = memoryview(b"")

@@ -50,7 +50,7 @@ _LOOK_S = 1.0
 _PATIENCE_S = 300.0
 """Without a node, before a run stops; a cluster that grows by itself needs minutes."""
 _CLOSE_S = 20.0
-_PENDING_VERDICTS = 256
+_PENDING_VERDICTS = 2_048
 _BATCHES_AHEAD = 4
 _PACKAGES = ("assay", "polars", "pyarrow")
 _LOST_PROCESS = (
