@@ -3,13 +3,14 @@
     python curate_peer_engines.py ENGINE SOURCE TARGET [--verifies] [--keeps-dropped] [--style usual|careful]
 
 Reads the shards of SOURCE, a completion a row, and writes what is kept to ``TARGET/data`` as zstd Parquet, each text
-once. All ask ``row_filters`` row by row, in two processes; batches and formats are those of the engine.
+once (data-juicer's own exporter writes snappy). All ask ``row_filters`` row by row, in two processes; batches and
+formats are those of the engine.
 
 In the style ``usual`` an engine is used as its own documentation shows: datatrove with a filter of single documents
 and the defaults of writer and executor, HF with a ``map`` that tells each row its reason and a ``filter`` by it,
-data-juicer with a batched filter that computes a statistic and decides by it. In the style ``careful`` each is set up
-as one would for speed: no options that cost and that nobody asked for (page index, content-defined chunks, statistics),
-whole batches to a call, only the columns that a call reads, one pass where two are usual.
+data-juicer with a recipe of one batched filter that computes a statistic and decides by it. In the style ``careful``
+each is set up as one would for speed: no options that cost and that nobody asked for (page index, content-defined
+chunks, statistics), whole batches to a call, only the columns that a call reads, one pass where two are usual.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from row_filters import RowFilter, math_judge, normalised, row_filter, run_pytho
 
 WORKERS = 2
 BATCH = 1_000
+_OPERATOR = "reasoning_filter"
 COLUMNS = ("id", "group_id", "domain", "prompt", "answer", "completion")
 
 
@@ -141,15 +143,12 @@ def run_datasets(source: Path, target: Path, *, verifies: bool, keeps_dropped: b
 def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped: bool, is_usual: bool) -> None:
     """data-juicer: one batched filter in two processes, without tracer or monitor."""
     import datasets  # noqa: PLC0415 - only this engine has it
-    from data_juicer.core.data import NestedDataset  # noqa: PLC0415
     from data_juicer.ops.base_op import NON_STATS_FILTERS, OPERATORS, Filter  # noqa: PLC0415
     from data_juicer.utils.constant import Fields  # noqa: PLC0415
 
     assert not verifies
     assert not keeps_dropped
     datasets.disable_progress_bars()
-
-    name = "reasoning_filter"
 
     def told(samples: dict[str, list[Any]]) -> list[str | None]:
         columns = (samples[name] for name in ("group_id", "prompt", "completion"))
@@ -175,21 +174,43 @@ def run_data_juicer(source: Path, target: Path, *, verifies: bool, keeps_dropped
         def process_batched(self, samples: dict[str, list[Any]]) -> list[bool]:
             return [reason is None for reason in told(samples)]
 
-    kind = OPERATORS.register_module(name)(UsualFilter if is_usual else CarefulFilter)
-    if not is_usual:
-        NON_STATS_FILTERS.register_module(name)(kind)
-
+    if is_usual:
+        OPERATORS.register_module(_OPERATOR)(UsualFilter)
+        _run_recipe(source, target)
+        return
+    NON_STATS_FILTERS.register_module(_OPERATOR)(OPERATORS.register_module(_OPERATOR)(CarefulFilter))
     files = [str(path) for path in sorted(source.glob("*.parquet"))]
     rows = datasets.load_dataset(
         "parquet", data_files=files, split="train", cache_dir=str(target / "cache"), num_proc=WORKERS
     )
-    operator = kind(
+    operator = CarefulFilter(
         text_key="completion", batch_size=BATCH, num_proc=WORKERS, auto_op_parallelism=False, skip_op_error=False
     )
+    from data_juicer.core.data import NestedDataset  # noqa: PLC0415
+
     kept = NestedDataset(rows).process([operator], open_monitor=False)
     (target / "data").mkdir()
     # Its own exporter asks HF's, which knows snappy alone.
     write_tables(kept.with_format("arrow").iter(BATCH), target / "data" / "all.parquet")
+
+
+def _run_recipe(source: Path, target: Path) -> None:
+    """What ``dj-process --config`` does, with all at its defaults but the number of processes."""
+    from data_juicer.config import init_configs  # noqa: PLC0415 - only this engine has it
+    from data_juicer.core import DefaultExecutor  # noqa: PLC0415
+
+    recipe = target / "recipe.yaml"
+    options = {
+        "dataset_path": source,
+        "export_path": target / "data" / "all.parquet",
+        "np": WORKERS,
+        "text_keys": "completion",
+        "ds_cache_dir": target / "cache",
+        "work_dir": target / "work",
+        "process": f"[{_OPERATOR}: {{}}]",
+    }
+    recipe.write_text("".join(f"{name}: {value}\n" for name, value in options.items()), encoding="utf-8")
+    DefaultExecutor(init_configs(["--config", str(recipe)])).run()
 
 
 ENGINES = {
