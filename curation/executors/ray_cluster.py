@@ -251,7 +251,7 @@ def _done_here(order: _Order, job: Job[T]) -> T | Lost:
     return done(job, order.site(), _at_hand(order) if asks else None)
 
 
-_do = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(_done_here)
+_do = ray.remote(num_cpus=1, max_retries=RETRIES)(_done_here)
 
 
 class _Store:
