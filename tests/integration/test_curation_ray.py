@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from curation.executors.ray_cluster import RayPlacement  # noqa: E402
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
+_TRIES = 2
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
@@ -43,7 +44,7 @@ class TwoNodes:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(initialize_head=True, head_node_args=NODE)
-        self._node: Any = self._cluster.add_node(**NODE)
+        self._node: Any = self._added()
 
     @property
     def address(self) -> str:
@@ -57,7 +58,14 @@ class TwoNodes:
     def mend(self) -> None:
         """Adds a node where one was killed."""
         if self._node is None:
-            self._node = self._cluster.add_node(**NODE)
+            self._node = self._added()
+
+    def _added(self) -> Any:
+        # Ray gives a node 30 s to begin, which a machine at work on other tests may need.
+        for _ in range(_TRIES):
+            with suppress(Exception):  # Ray raises no narrower one
+                return self._cluster.add_node(**NODE)
+        return self._cluster.add_node(**NODE)
 
     def close(self) -> None:
         self._cluster.shutdown()
