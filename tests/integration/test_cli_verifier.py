@@ -19,6 +19,9 @@ from click.testing import CliRunner
 from verifier.cli import main
 
 COMMAND = (sys.executable, "-m", "verifier")
+# The tests themselves may run under nohup, which the command would respect. Not by preexec_fn: in a child that gets to
+# run Python before its program, gRPC begins threads anew, which end it when their files are closed.
+HANGS_UP = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 SMALL = {"ASSAY_WORKERS": "1", "ASSAY_SANDBOX_SLOTS": "1"}
 
 
@@ -60,13 +63,11 @@ def run(*arguments, stdin=b"", **environ):
 def started(*arguments):
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", HANGS_UP, *COMMAND, *arguments],
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,
         env={**os.environ, **SMALL},
-        # The tests themselves may run under nohup, which the command would respect.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 (before any thread)
     )
 
 
