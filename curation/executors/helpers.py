@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 from curation.collector import collect_rarely
 from curation.errors import AccountingError
 from curation.executors.early import AtHand
-from curation.executors.jobs import RETRIES, Annotate, Answered, AskShard, Job, Lost, Means, Site, done, given_up
+from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, asks_early, done, given_up
 from curation.executors.judging import nobody
 from curation.executors.placement import EngineOpener
 from verifier.engines.store import VerdictStore
@@ -185,8 +185,8 @@ class _Asking:
         return await job.run(site, Means(engine=at_hand.engine, advance=self._tell, store=at_hand.store))
 
     async def do(self, site: Site, job: Job[T]) -> T | Lost:
-        asks = isinstance(job, Annotate) and job.early is not None and self._equipment.judges
-        return done(job, site, await self._opened() if asks else None)
+        judges = self._equipment.judges and asks_early(job)
+        return done(job, site, await self._opened() if judges else None)
 
     async def _opened(self) -> AtHand:
         if self._at_hand is None:

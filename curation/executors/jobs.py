@@ -301,17 +301,23 @@ class Annotate:
             found = site.state.read("facts", known.name, known.facts_key, FACTS, ["file"])
             if found is None:
                 reader = site.reader(known)
-                early = None if self.early is None or at_hand is None else self.early.early(site, at_hand)
+                asked = self.early
+                early = None if asked is None or at_hand is None else asked.early(site, at_hand)
                 found = annotate(reader, site.steps, None if early is None else early.look)
                 _account_rows(known, found.select("file", "input_row").n_unique(), reader.rows)
                 directory.check_held()
-                if early is not None and self.early is not None:
+                if asked is not None and early is not None:
                     # First, as nobody asks again for what is missing beside facts that are there.
-                    site.state.write(EARLY_KIND, known.name, self.early.early_key(site, known), early.answers())
+                    site.state.write(EARLY_KIND, known.name, asked.early_key(site, known), early.answers())
                 site.state.write("facts", known.name, known.facts_key, found)
         except ShardError as error:
             return Lost.of(known, error)
         return found.height
+
+
+def asks_early(job: Job[T] | AskShard) -> bool:
+    """Whether a job judges where an engine is at hand."""
+    return isinstance(job, Annotate) and job.early is not None
 
 
 def done(job: Job[T], site: Site, at_hand: AtHand | None) -> T | Lost:

@@ -30,7 +30,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from curation.errors import ClusterError, ClusterStoppedError
 from curation.executors.early import AtHand
-from curation.executors.jobs import RETRIES, Annotate, Answered, AskShard, Job, Lost, Means, Site, done, given_up
+from curation.executors.jobs import RETRIES, Answered, AskShard, Job, Lost, Means, Site, asks_early, done, given_up
 from curation.executors.placement import Asked, EngineOpener, Jobs, asked_of, in_turn
 from verifier.engines.base import Engine
 from verifier.engines.store import Record, Verdicts, VerdictStore, as_records, from_texts
@@ -247,8 +247,7 @@ _LIVING: list[object] = []
 
 
 def _done_here(order: _Order, job: Job[T]) -> T | Lost:
-    asks = isinstance(job, Annotate) and job.early is not None
-    return done(job, order.site(), _at_hand(order) if asks else None)
+    return done(job, order.site(), _at_hand(order) if asks_early(job) else None)
 
 
 _do = ray.remote(num_cpus=1, max_retries=RETRIES)(_done_here)

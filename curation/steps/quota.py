@@ -57,7 +57,7 @@ class Quota(CorpusStep):
 
     def check(self, where: str) -> None:
         """Whether there is any quota, and one a domain."""
-        names = [read[1].casefold() for part in self.domains.split(",") if (read := _PART.fullmatch(part))]
+        names = [name for name, _ in self._read() or ()]
         twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
         if twice is not None:
             raise RecipeError(f"{where}.domains", f"{twice!r} has two quotas; leave one of them")
@@ -69,13 +69,14 @@ class Quota(CorpusStep):
 
     def quotas(self) -> dict[str, int]:
         """Domain -> samples; empty where ``domains`` cannot be read."""
-        found = dict(PRESETS[self.preset]) if self.preset else {}
-        for part in filter(str.strip, self.domains.split(",")):
-            read = _PART.fullmatch(part)
-            if read is None:
-                return {}
-            found[read[1].casefold()] = int(read[2])
-        return found
+        read = self._read()
+        return {} if read is None else {**(PRESETS[self.preset] if self.preset else {}), **dict(read)}
+
+    def _read(self) -> list[tuple[str, int]] | None:
+        """The parts of ``domains``; None where one cannot be read."""
+        parts = [_PART.fullmatch(part) for part in self.domains.split(",") if part.strip()]
+        read = [(part[1].casefold(), int(part[2])) for part in parts if part is not None]
+        return read if len(read) == len(parts) else None
 
     def over(self, parts: Parts) -> Iterator[tuple[pl.DataFrame, Fates]]:
         """By the rank of each sample in its domain, from 1, which is the value."""
